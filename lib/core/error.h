@@ -1,0 +1,34 @@
+// The one exception for faults of the user's input: command line, spec, weights, image.
+// Thrown where the fault is known, given context on the way up, caught once in main.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace vitals {
+
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+
+  // The same fault seen from further out: "my.json: /depth: must be at least 1".
+  [[nodiscard]] Error within(const std::string& where) const {
+    return Error(where + ": " + what());
+  }
+};
+
+// A condition that the user asked for does not hold (exit code 3).
+class ConditionFailed : public Error {
+ public:
+  using Error::Error;
+};
+
+template <class... Args>
+[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace vitals

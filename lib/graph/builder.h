@@ -1,0 +1,129 @@
+// Writes a trace. Module functions run a forward pass on Tensors that have shapes but no data; the
+// builder records ops, parameters and module calls under the checkpoint's own names. Knows PyTorch's
+// functional ops, no layers and no models.
+#pragma once
+
+#include "graph/graph.h"
+
+#include <concepts>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace vitals {
+
+class Builder;
+
+// A value of the trace: a handle that is cheap to copy.
+class Tensor {
+ public:
+  Tensor(Builder& builder, NodeId id) : builder_(&builder), id_(id) {}
+
+  [[nodiscard]] NodeId id() const { return id_; }
+  [[nodiscard]] const Shape& shape() const;
+  // Python's indexing: dim(-1) is the number of features.
+  [[nodiscard]] std::uint64_t dim(int i) const { return shape().at(i); }
+  [[nodiscard]] Builder& builder() const { return *builder_; }
+
+ private:
+  Builder* builder_;
+  NodeId id_;
+};
+
+using Tensors = std::vector<Tensor>;
+
+enum class AttentionKernel : std::uint8_t { eager, fused };
+
+struct BuildOptions {
+  std::uint64_t batch = 1;
+  bool training = false;  // dropout and stochastic depth act
+  AttentionKernel attention = AttentionKernel::eager;
+  std::uint64_t seq_len = 0;  // tokens of a language model's input; 0: the model's own default
+};
+
+class Builder {
+ public:
+  Builder(std::string model, BuildOptions options);
+  Builder(const Builder&) = delete;
+  Builder& operator=(const Builder&) = delete;
+
+  [[nodiscard]] const BuildOptions& options() const { return options_; }
+  [[nodiscard]] Graph& graph() { return graph_; }
+
+  // Runs `body` as one forward call of the child module `name` of the current module. A module that
+  // is called again under the same name is the same module. Body returns a Tensor or Tensors.
+  template <std::invocable F>
+  auto call(std::string_view name, std::string_view type, const Tensors& inputs, F&& body) {
+    const auto id = enter(name, type, inputs);
+    auto result = std::forward<F>(body)();
+    leave(id, result);
+    return result;
+  }
+
+  // A module that only holds others and is never called itself (ModuleList).
+  template <std::invocable F>
+  auto within(std::string_view name, std::string_view type, F&& body) {
+    const auto saved = module_;
+    module_ = child(name, type);
+    auto result = std::forward<F>(body)();
+    module_ = saved;
+    return result;
+  }
+
+  // Closes the trace; the builder is spent.
+  [[nodiscard]] Graph finish(const Tensors& outputs);
+
+  // A parameter of the current module, created at its first use.
+  ParamId param(std::string_view name, const Shape& shape, bool buffer = false);
+  // A parameter as a value.
+  Tensor parameter(std::string_view name, const Shape& shape);
+
+  Tensor input(const Shape& shape, DType dtype = DType::f32);
+  Tensor constant(const Shape& shape, DType dtype = DType::f32);
+
+  Tensor add(Op op, const Tensors& inputs, ParamId weight = kNone, ParamId bias = kNone);
+
+  // x W^T + b with a weight that is given (its own, or a tied one).
+  Tensor linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias = kNone);
+  // torch.matmul; unfit batch strides are copied first, as PyTorch does.
+  Tensor matmul(Tensor a, Tensor b);
+  Tensor softmax(Tensor x) { return add(op::Softmax{}, {x}); }
+  Tensor activation(Tensor x, op::ActivationKind kind) { return add(op::Activation{kind}, {x}); }
+  // No node when the rate is zero or the model is evaluated.
+  Tensor dropout(Tensor x, double rate);
+
+  Tensor reshape(Tensor x, const Shape& shape);
+  Tensor expand(Tensor x, const Shape& shape) { return add(op::Expand{shape}, {x}); }
+  Tensor permute(Tensor x, const Dims& order) { return add(op::Permute{order}, {x}); }
+  Tensor transpose(Tensor x, int a, int b);
+  // x[..., index, ...] with the axis dropped
+  Tensor select(Tensor x, int axis, std::uint64_t index);
+  Tensor slice(Tensor x, int axis, std::uint64_t start, std::uint64_t length);
+  Tensor concat(const Tensors& xs, int axis) { return add(op::Concat{axis}, xs); }
+  Tensor mean(Tensor x, int axis) { return add(op::Reduce{op::ReduceKind::mean, axis}, {x}); }
+  Tensor contiguous(Tensor x);
+
+ private:
+  friend class Tensor;
+
+  CallId enter(std::string_view name, std::string_view type, const Tensors& inputs);
+  void leave(CallId id, const Tensor& output);
+  void leave(CallId id, const Tensors& outputs);
+  ModuleId child(std::string_view name, std::string_view type);
+  Tensor foldable(Tensor x);
+
+  BuildOptions options_;
+  Graph graph_;
+  ModuleId module_ = 0;
+  CallId call_ = 0;
+  std::unordered_map<std::string, ModuleId> by_path_;
+};
+
+inline const Shape& Tensor::shape() const { return builder_->graph_.nodes[id_].shape; }
+
+[[nodiscard]] Tensor operator+(Tensor a, Tensor b);
+[[nodiscard]] Tensor operator-(Tensor a, Tensor b);
+[[nodiscard]] Tensor operator*(Tensor a, Tensor b);
+[[nodiscard]] Tensor operator*(Tensor a, double factor);
+
+}  // namespace vitals

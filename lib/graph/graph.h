@@ -1,0 +1,98 @@
+// The trace of a model: its ops in the order in which a forward pass runs them, the parameters they
+// use, and the module calls they belong to. Plain data; every reading of a model is a fold over it.
+#pragma once
+
+#include "core/dtype.h"
+#include "graph/op.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+using NodeId = std::uint32_t;
+using ParamId = std::uint32_t;
+using ModuleId = std::uint32_t;
+using CallId = std::uint32_t;
+inline constexpr std::uint32_t kNone = UINT32_MAX;
+
+// A parameter or buffer. Its key in a checkpoint is its module's path + "." + name.
+struct Param {
+  std::string name;
+  ModuleId module = 0;
+  Shape shape;
+  bool trainable = true;
+  bool buffer = false;  // a registered buffer: in the checkpoint, but no parameter
+};
+
+// One op. Its only output is named by the node's own id.
+struct Node {
+  Op op;
+  std::vector<NodeId> inputs;
+  std::array<ParamId, 2> params{kNone, kNone};  // weight, bias
+  CallId call = 0;
+  Shape shape;
+  Strides strides;
+  DType dtype = DType::f32;
+  NodeId storage = 0;  // the node whose memory the output lives in: itself, unless it is a view
+};
+
+// A module as the checkpoint knows it. Its ModuleId is its place in Graph::modules, parents first.
+struct Module {
+  std::string path;  // "blocks.3.attn.qkv"; "" is the model itself
+  std::string type;  // "Linear"
+  ModuleId parent = kNone;
+  std::vector<ParamId> params;  // own ones, a tied parameter appears in its first owner only
+};
+
+// One forward call of a module. A module can be called several times (one Dropout, two uses).
+struct Call {
+  ModuleId module = 0;
+  CallId parent = kNone;
+  NodeId begin = 0;  // its nodes, those of inner calls included, are [begin, end)
+  NodeId end = 0;
+  std::vector<NodeId> inputs;
+  std::vector<NodeId> outputs;  // several: the call returns a tuple
+};
+
+// The sizes that the field's rules of thumb ask for, where the model is a plain stack of
+// transformer layers: l(12h^2+13h)+Vh and their kin. Tells nothing that the trace does not know.
+struct PlainStack {
+  std::uint64_t layers = 0;
+  std::uint64_t hidden = 0;
+  std::uint64_t heads = 0;
+  std::uint64_t tokens = 0;  // per sample
+  std::uint64_t vocab = 0;   // 0 for a model without a vocabulary
+};
+
+struct Graph {
+  std::string model;
+  std::vector<Param> params;
+  std::vector<Module> modules;
+  std::vector<Call> calls;          // in order of entry; calls[0] is the model's own
+  std::vector<CallId> completion;   // the same, in order of return
+  std::vector<Node> nodes;          // topological: inputs come before
+  std::vector<NodeId> inputs;
+  std::vector<NodeId> outputs;
+  std::uint64_t batch = 1;
+  std::uint64_t num_tokens = 0;  // length of the main sequence
+  std::optional<PlainStack> plain_stack;
+
+  [[nodiscard]] const Module& module_of(const Node& node) const {
+    return modules[calls[node.call].module];
+  }
+};
+
+[[nodiscard]] std::string path_of(const Graph& graph, const Param& param);
+
+// Elements / bytes of one parameter in its own dtype (f32 unless told otherwise).
+[[nodiscard]] inline Count numel(const Param& param) { return numel(param.shape); }
+
+[[nodiscard]] inline bool is_view(const Graph& graph, NodeId id) {
+  return graph.nodes[id].storage != id;
+}
+
+}  // namespace vitals

@@ -1,0 +1,194 @@
+// The closed set of ops that a trace is made of. A plain struct each: what the op is, in PyTorch's
+// terms. What an op means (shape, counts, bytes, what autograd keeps) is stated beside, one fold
+// over the variant each; std::visit without a default makes the compiler name every place that
+// has to learn a new op. Must not know modules, models or readings.
+#pragma once
+
+#include "core/dtype.h"
+#include "core/shape.h"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+namespace vitals::op {
+
+// Data that enters the model: an image, token ids.
+struct Input {
+  Shape shape;
+  DType dtype = DType::f32;
+};
+
+// A parameter or buffer used as a value (cls_token, pos_embed, LayerScale's gamma). The output is
+// the parameter's own storage. params[0] is the parameter.
+struct Parameter {
+  Shape shape;
+};
+
+// A constant that the model computes once from the sizes (a mask, RoPE's tables).
+struct Constant {
+  Shape shape;
+  DType dtype = DType::f32;
+};
+
+// y = x W^T + b over the last dimension. W: [out, in]; params: weight, bias.
+struct Linear {
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+  bool bias = true;
+};
+
+// Convolution over [B, C, spatial...]; one or two spatial dimensions. params: weight, bias.
+struct Conv {
+  using Extent = std::array<std::uint32_t, 2>;  // height, width; height 1 for one dimension
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+  Extent kernel{1, 1};
+  Extent stride{1, 1};
+  Extent padding{0, 0};
+  std::uint64_t groups = 1;
+  bool bias = true;
+  std::uint8_t spatial_dims = 2;
+};
+
+// Batched a[..., m, k] x b[..., k, n], batch dimensions broadcast.
+struct MatMul {};
+
+// Fused scaled dot-product attention over q [..., s, d], k [..., t, d], v [..., t, e] and, when
+// there are four inputs, an additive bias that broadcasts to [..., s, t]. Counts equal those of the
+// written-out attention; only what it saves and its traffic differ.
+struct Sdpa {
+  double scale = 1.0;
+  bool causal = false;
+  double dropout = 0.0;
+};
+
+enum class BinaryKind : std::uint8_t { add, sub, mul, div };
+// Elementwise with broadcasting.
+struct Binary {
+  BinaryKind kind = BinaryKind::add;
+};
+
+// x * factor with a Python scalar.
+struct Scale {
+  double factor = 1.0;
+};
+
+enum class ActivationKind : std::uint8_t {
+  gelu, gelu_tanh, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, softplus, exp
+};
+struct Activation {
+  ActivationKind kind = ActivationKind::gelu;
+};
+
+// Over the last dimension.
+struct Softmax {};
+
+// Over the last dimension; params: weight, bias when affine.
+struct LayerNorm {
+  double eps = 1e-6;
+  bool affine = true;
+  bool bias = true;
+};
+
+// Over the last dimension; params: weight when affine.
+struct RmsNorm {
+  double eps = 1e-6;
+  bool affine = true;
+};
+
+// Only where it acts: a rate of zero, or evaluation, leaves no node.
+struct Dropout {
+  double rate = 0.0;
+};
+
+// Stochastic depth: whole samples are dropped.
+struct DropPath {
+  double rate = 0.0;
+};
+
+// Along `axis`, any number of inputs.
+struct Concat {
+  int axis = 0;
+};
+
+// Views. Reshape copies when the strides demand it (node.storage tells).
+struct Reshape {
+  Shape shape;
+};
+struct Expand {
+  Shape shape;
+};
+struct Permute {
+  Dims order;
+};
+// x[..., start : start + length, ...] along axis; `select` drops the axis (length 1).
+struct Slice {
+  int axis = 0;
+  std::uint64_t start = 0;
+  std::uint64_t length = 0;
+  bool select = false;
+};
+
+// Makes the memory contiguous (Tensor.contiguous, and what matmul does to unfit strides).
+struct Copy {};
+
+// torch.roll: circular shift along two axes (Swin's shifted windows).
+struct Roll {
+  std::int64_t shift = 0;
+  int axis0 = 1;
+  int axis1 = 2;
+};
+
+enum class ReduceKind : std::uint8_t { mean, sum, max };
+// Over one axis.
+struct Reduce {
+  ReduceKind kind = ReduceKind::mean;
+  int axis = 0;
+  bool keep = false;
+};
+
+// Rows of a table by index. params[0]: table [rows, dim]; input: integer ids.
+struct Embedding {
+  std::uint64_t rows = 0;
+  std::uint64_t dim = 0;
+};
+
+// Rows of a table by an index that is fixed by the sizes (relative position bias): `count` rows of
+// input[0], a [rows, dim] value.
+struct Gather {
+  std::uint64_t count = 0;
+};
+
+// Rotary position embedding on the last `dim` features of q or k: x*cos + rotate(x)*sin.
+// Input 1 holds the tables (a Constant or a computed value).
+struct Rope {
+  std::uint64_t dim = 0;
+};
+
+}  // namespace vitals::op
+
+namespace vitals {
+
+using Op = std::variant<op::Input, op::Parameter, op::Constant, op::Linear, op::Conv, op::MatMul,
+                        op::Sdpa, op::Binary, op::Scale, op::Activation, op::Softmax,
+                        op::LayerNorm, op::RmsNorm, op::Dropout, op::DropPath, op::Concat,
+                        op::Reshape, op::Expand, op::Permute, op::Slice, op::Copy, op::Roll,
+                        op::Reduce, op::Embedding, op::Gather, op::Rope>;
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+// The op's name in reports, snake_case as in fvcore and PyTorch: "linear", "layer_norm".
+[[nodiscard]] std::string_view name_of(const Op& op);
+[[nodiscard]] std::string_view name_of(op::ActivationKind kind);
+
+// True for ops that only relabel memory or hand out what is there: they do no work.
+[[nodiscard]] bool is_leaf(const Op& op);
+
+}  // namespace vitals

@@ -1,0 +1,67 @@
+// What the registry knows of an architecture: its config's fields and the function that expands a
+// config into a trace. Typed configs are erased here, and nowhere else.
+#pragma once
+
+#include "graph/builder.h"
+#include "models/field.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitals {
+
+struct Architecture {
+  std::string_view name;
+  std::string_view doc;
+  std::vector<std::string_view> aliases;  // other names of the architecture
+  std::vector<Field> fields;
+  std::vector<Alias> field_aliases;
+
+  std::shared_ptr<void> (*make)() = nullptr;                   // a config of defaults
+  std::shared_ptr<void> (*clone)(const void* config) = nullptr;
+  void (*validate)(const void* config) = nullptr;              // throws Error "/field: ..."
+  Graph (*build)(const std::string& model, const void* config, const BuildOptions&) = nullptr;
+};
+
+// One description of a model, ready to be expanded.
+struct Model {
+  std::string name;
+  const Architecture* architecture = nullptr;
+  std::shared_ptr<const void> config;
+
+  [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
+    return architecture->build(name, config.get(), options);
+  }
+};
+
+// The functions of an architecture, from its typed ones:
+//   void validate(const Config&);   Tensors forward(Builder&, const Config&);
+template <class Config, void (*Validate)(const Config&),
+          Tensors (*Forward)(Builder&, const Config&)>
+[[nodiscard]] Architecture architecture(std::string_view name, std::string_view doc) {
+  Architecture a;
+  a.name = name;
+  a.doc = doc;
+  a.make = [] { return std::shared_ptr<void>(std::make_shared<Config>()); };
+  a.clone = [](const void* c) {
+    return std::shared_ptr<void>(std::make_shared<Config>(*static_cast<const Config*>(c)));
+  };
+  a.validate = [](const void* c) { Validate(*static_cast<const Config*>(c)); };
+  a.build = [](const std::string& model, const void* c, const BuildOptions& options) {
+    Builder builder(model, options);
+    return builder.finish(Forward(builder, *static_cast<const Config*>(c)));
+  };
+  return a;
+}
+
+// All architectures; the first name of each is the one that specs are written with.
+[[nodiscard]] const std::vector<Architecture>& architectures();
+
+// By name or alias; null when there is none.
+[[nodiscard]] const Architecture* find_architecture(std::string_view name);
+
+[[nodiscard]] std::vector<std::string> architecture_names();
+
+}  // namespace vitals

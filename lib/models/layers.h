@@ -1,0 +1,97 @@
+// The layers that architectures share, written like PyTorch modules: a name, the input, the sizes.
+// Each is one module call under its own name. Knows no model.
+#pragma once
+
+#include "graph/builder.h"
+#include "models/field.h"
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace vitals {
+
+// nn.Linear: [..., in] -> [..., out]
+Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias = true);
+
+// nn.Conv2d over [B, C, H, W], kernel = stride (patch embedding) or as given.
+struct Conv2dOptions {
+  Size2 kernel;
+  Size2 stride;
+  Size2 padding{0, 0};
+  std::uint64_t groups = 1;
+  bool bias = true;
+};
+Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
+              const Conv2dOptions& options);
+
+// nn.LayerNorm or RmsNorm over the last dimension.
+Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer);
+
+// nn.GELU and its kin, as a module of their own.
+Tensor activation(Builder& b, std::string_view name, Tensor x, op::ActivationKind kind);
+
+// nn.Dropout: the module is always called; it acts only in training and with a rate.
+Tensor dropout(Builder& b, std::string_view name, Tensor x, double rate);
+
+// Stochastic depth, DropPath: nn.Identity where its rate is 0.
+Tensor drop_path(Builder& b, std::string_view name, Tensor x, double rate);
+
+Tensor identity(Builder& b, std::string_view name, Tensor x);
+
+// gamma * x with a learned vector (CaiT, arXiv:2103.17239).
+Tensor layer_scale(Builder& b, std::string_view name, Tensor x);
+
+// The activation that a spec names: "gelu", "SiLU", ... ; throws Error for an unknown name.
+[[nodiscard]] op::ActivationKind activation_kind(std::string_view name);
+[[nodiscard]] std::string_view activation_type(op::ActivationKind kind);  // "GELU", "SiLU"
+// All names that activation_kind takes, lower case.
+inline constexpr std::array<std::string_view, 8> kActivationNames = {
+    "gelu", "gelu_tanh", "quick_gelu", "silu", "swish", "relu", "tanh", "sigmoid"};
+
+// softmax(q k^T * scale + bias) v, over [B, heads, tokens, head_dim] (Vaswani et al. 2017, eq. 1).
+// Written out as its real ops, or one fused op when the build options say so.
+struct AttentionCore {
+  double scale = 1.0;
+  bool scale_query = false;          // q * scale before the product, rather than the scores
+  std::optional<Tensor> bias = {};   // broadcasts to [B, heads, tokens, tokens]
+  double attn_drop = 0.0;
+};
+Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& options);
+
+// The q, k and v of a joint projection [B, N, 3 * heads * head_dim] as [B, heads, N, head_dim] each.
+struct Qkv {
+  Tensor q, k, v;
+};
+[[nodiscard]] Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads);
+// [B, heads, N, d] -> [B, N, heads * d]
+[[nodiscard]] Tensor merge_heads(Builder& b, Tensor x);
+
+// timm's feed-forward layers. `kind` is Mlp, GluMlp, SwiGLU or SwiGLUPacked.
+struct MlpOptions {
+  LayerSpec kind{"Mlp", {}, {}, {}, {}};
+  std::uint64_t hidden = 0;
+  op::ActivationKind act = op::ActivationKind::gelu;
+  bool bias = true;
+  std::optional<LayerSpec> norm = {};  // inside, before fc2
+  double drop = 0.0;
+};
+Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& options);
+
+// Image to tokens: a convolution with stride = kernel, then [B, C, h, w] -> [B, h*w, C].
+struct PatchEmbedOptions {
+  Size2 patch;
+  std::uint64_t embed_dim = 0;
+  bool bias = true;
+  std::optional<LayerSpec> norm = {};
+};
+Tensor patch_embed(Builder& b, Tensor image, const PatchEmbedOptions& options);
+
+// Stochastic depth's linear decay rule: block i of n drops with rate * i / (n - 1)
+// (Huang et al. 2016, arXiv:1603.09382).
+[[nodiscard]] double drop_path_rate_at(double rate, std::uint64_t block, std::uint64_t blocks);
+
+// int(width * ratio), as Python truncates it; throws Error when nothing is left or it is absurd.
+[[nodiscard]] std::uint64_t hidden_features(std::uint64_t width, double ratio);
+
+}  // namespace vitals

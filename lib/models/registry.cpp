@@ -1,0 +1,33 @@
+// The list of architectures. A new one adds its line here.
+#include "models/architecture.h"
+#include "models/vit.h"
+
+#include <algorithm>
+
+namespace vitals {
+
+const std::vector<Architecture>& architectures() {
+  static const std::vector<Architecture> all = {
+      vit_architecture(),
+      deit_architecture(),
+  };
+  return all;
+}
+
+const Architecture* find_architecture(std::string_view name) {
+  for (const auto& a : architectures())
+    if (a.name == name || std::find(a.aliases.begin(), a.aliases.end(), name) != a.aliases.end())
+      return &a;
+  return nullptr;
+}
+
+std::vector<std::string> architecture_names() {
+  std::vector<std::string> names;
+  for (const auto& a : architectures()) {
+    names.emplace_back(a.name);
+    for (auto alias : a.aliases) names.emplace_back(alias);
+  }
+  return names;
+}
+
+}  // namespace vitals

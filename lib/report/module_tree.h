@@ -1,0 +1,30 @@
+// The module tree as lines: nested, cut at a depth, runs of identical siblings folded into one line
+// ("0-11 (12x)"). Every tree report prints these lines with its own columns.
+#pragma once
+
+#include "graph/graph.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct TreeOptions {
+  std::optional<std::size_t> depth;  // levels below the model; nothing: all
+  bool fold = true;
+};
+
+struct TreeLine {
+  std::size_t level = 0;
+  std::string label;         // "attn", "0-11 (12x)", "cls_token"
+  ModuleId module = 0;
+  ParamId param = kNone;     // the line is this parameter of `module`
+  bool own_ops = false;      // the line is the ops that `module` runs itself, outside its children
+  std::uint64_t repeat = 1;  // the line stands for so many siblings; its figures are those of one
+};
+
+// Lines that sum: beside its child modules a module shows its own parameters and its own ops.
+[[nodiscard]] std::vector<TreeLine> tree_lines(const Graph& graph, const TreeOptions& options);
+
+}  // namespace vitals

@@ -1,0 +1,124 @@
+#include "report/summary.h"
+
+#include "analysis/rollup.h"
+#include "report/torchsummary.h"
+#include "report/units.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace vitals {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string shapes_text(const std::vector<Shape>& shapes) {
+  std::vector<std::string> texts;
+  for (const auto& s : shapes) texts.push_back(to_string(s));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+ordered_json shape_json(const Shape& shape) {
+  auto json = ordered_json::array();
+  for (auto d : shape) json.push_back(d);
+  return json;
+}
+
+// One shape, a list of shapes for a tuple, null for a module that is never called.
+ordered_json shapes_json(const std::vector<Shape>& shapes) {
+  if (shapes.empty()) return nullptr;
+  if (shapes.size() == 1) return shape_json(shapes[0]);
+  auto json = ordered_json::array();
+  for (const auto& s : shapes) json.push_back(shape_json(s));
+  return json;
+}
+
+// torchsummary prints two digits; so does the JSON of its figures.
+double two_digits(double x) { return std::round(x * 100) / 100; }
+
+std::string macs_text(Count macs) {
+  return macs == Count(0) ? std::string("-") : si(macs.as_double());
+}
+
+}  // namespace
+
+Table summary_tree(const Graph& graph, const TreeOptions& options) {
+  const auto params = parameters(graph);
+  const auto macs = macs_by_module(graph);
+  const auto shapes = output_shapes(graph);
+  const auto all = std::max(params.sum().as_double(), 1.0);
+  Table table{{{"module"}, {"type"}, {"output shape"}, {"params", true}, {"share", true},
+               {"MACs", true}}, {}};
+  for (const auto& line : tree_lines(graph, options)) {
+    const auto indent = std::string(2 * line.level, ' ') + line.label;
+    const auto m = line.module;
+    const auto row = [&](std::string type, std::string shape, Count p, Count c) {
+      const auto share = p.as_double() * static_cast<double>(line.repeat) / all;
+      table.rows.push_back({indent, std::move(type), std::move(shape),
+                            p == Count(0) ? "-" : grouped(p),
+                            p == Count(0) ? "-" : percent(share), macs_text(c)});
+    };
+    if (line.param != kNone) {
+      const auto& param = graph.params[line.param];
+      row("Parameter", to_string(param.shape), numel(param), 0);
+    } else if (line.own_ops) {
+      row("", "", 0, macs.own[m]);
+    } else {
+      row(graph.modules[m].type, shapes_text(shapes[m]), params.total[m], macs.total[m]);
+    }
+  }
+  return table;
+}
+
+Table summary_layers(const Graph& graph) {
+  const auto params = parameters(graph);
+  const auto macs = macs_by_module(graph);
+  const auto shapes = output_shapes(graph);
+  Table table{{{"path"}, {"type"}, {"output_shape"}, {"params", true}, {"macs", true}}, {}};
+  for (ModuleId id = 0; id < graph.modules.size(); ++id)
+    table.rows.push_back({graph.modules[id].path, graph.modules[id].type, shapes_text(shapes[id]),
+                          fmt::format("{}", params.own[id]), fmt::format("{}", macs.own[id])});
+  return table;
+}
+
+ordered_json summary_json(const Graph& graph) {
+  const auto params = parameters(graph);
+  const auto macs = macs_by_module(graph);
+  const auto shapes = output_shapes(graph);
+  const auto ts = torch_summary(graph, graph.batch);
+  Count trainable;
+  for (const auto& p : graph.params)
+    if (p.trainable) trainable += numel(p);
+
+  std::vector<Shape> inputs;
+  for (auto id : graph.inputs) inputs.push_back(graph.nodes[id].shape);
+  ordered_json json = ordered_json::object();
+  json["schema_version"] = 1;
+  json["model"] = graph.model;
+  json["input_shape"] = shapes_json(inputs);
+  json["totals"] = {{"params", params.sum().value()},
+                    {"trainable_params", trainable.value()},
+                    {"params_torchsummary", ts.total_params.value()},
+                    {"macs", macs.sum().value()},
+                    {"flops", (macs.sum() * 2).value()},
+                    {"num_tokens", graph.num_tokens},
+                    {"output_shape", shapes_json(shapes[0])}};
+  json["torchsummary"] = {{"total_params", ts.total_params.value()},
+                          {"input_mb", two_digits(ts.input_mb)},
+                          {"forward_backward_mb", two_digits(ts.forward_backward_mb)},
+                          {"params_mb", two_digits(ts.params_mb)},
+                          {"total_mb", two_digits(ts.total_mb)}};
+  auto& layers = json["layers"] = ordered_json::array();
+  for (ModuleId id = 0; id < graph.modules.size(); ++id)
+    layers.push_back({{"path", graph.modules[id].path},
+                      {"type", graph.modules[id].type},
+                      {"output_shape", shapes_json(shapes[id])},
+                      {"params", params.own[id].value()},
+                      {"macs", macs.own[id].value()}});
+  auto& children = json["params_by_child"] = ordered_json::object();
+  for (const auto& [name, count] : params_by_child(graph, params)) children[name] = count.value();
+  return json;
+}
+
+}  // namespace vitals

@@ -1,0 +1,23 @@
+// A table as data, and its three forms: aligned text, CSV, Markdown. Formatting only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct Column {
+  std::string title;
+  bool right = false;  // numbers are aligned to the right
+};
+
+struct Table {
+  std::vector<Column> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+
+[[nodiscard]] std::string to_text(const Table& table);
+[[nodiscard]] std::string to_csv(const Table& table);       // RFC 4180
+[[nodiscard]] std::string to_markdown(const Table& table);  // GitHub's tables
+
+}  // namespace vitals

@@ -1,0 +1,41 @@
+#include "report/units.h"
+
+#include <cmath>
+
+namespace vitals {
+
+std::string grouped(Count n) {
+  auto digits = fmt::format("{}", n.value());
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<std::size_t>(i), ",");
+  return digits;
+}
+
+namespace {
+
+std::string scaled(double value, double step, const char* const* units, std::size_t count) {
+  std::size_t i = 0;
+  while (std::abs(value) >= step && i + 1 < count) {
+    value /= step;
+    ++i;
+  }
+  if (i == 0) return fmt::format("{:.0f}{}{}", value, *units[0] != '\0' ? " " : "", units[0]);
+  const int digits = std::abs(value) < 10 ? 2 : 1;
+  return fmt::format("{:.{}f} {}", value, digits, units[i]);
+}
+
+}  // namespace
+
+std::string si(double value) {
+  static constexpr const char* kUnits[] = {"", "k", "M", "G", "T", "P", "E"};
+  return scaled(value, 1000, kUnits, 7);
+}
+
+std::string binary_bytes(double bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  return scaled(bytes, 1024, kUnits, 7);
+}
+
+std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+}  // namespace vitals

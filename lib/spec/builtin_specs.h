@@ -1,0 +1,17 @@
+// The table that tools/embed_specs.py writes from specs/*.json at build time.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace vitals {
+
+struct BuiltinSpec {
+  std::string_view name;
+  std::string_view json;
+};
+
+// Sorted by name.
+[[nodiscard]] std::span<const BuiltinSpec> builtin_specs();
+
+}  // namespace vitals

@@ -1,0 +1,273 @@
+#include "spec/field_json.h"
+
+#include "core/error.h"
+#include "core/suggest.h"
+#include "graph/op.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cctype>
+#include <cmath>
+
+namespace vitals {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+std::string show(const json& value) {
+  auto text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+}
+
+std::string limit(double value) {
+  return value == std::floor(value) && std::abs(value) < 1e15 ? fmt::format("{:.0f}", value)
+                                                              : fmt::format("{:g}", value);
+}
+
+double number(const Field& f, const json& value) {
+  if (!value.is_number()) fail("expected a number, got {}", show(value));
+  const auto x = value.get<double>();
+  if (!std::isfinite(x)) fail("expected a finite number, got {}", show(value));
+  if (x < f.min) fail("{} is too small; at least {}", show(value), limit(f.min));
+  if (f.max_excluded && x >= f.max) fail("{} is too large; below {}", show(value), limit(f.max));
+  if (x > f.max) fail("{} is too large; at most {}", show(value), limit(f.max));
+  return x;
+}
+
+std::uint64_t integer(const Field& f, const json& value) {
+  if (!value.is_number()) fail("expected an integer, got {}", show(value));
+  const auto x = value.get<double>();
+  if (x != std::floor(x)) fail("expected an integer, got {}", show(value));
+  if (x < std::max(f.min, 0.0)) fail("{} is too small; at least {}", show(value), limit(f.min));
+  (void)number(f, value);
+  return value.is_number_float() ? static_cast<std::uint64_t>(x) : value.get<std::uint64_t>();
+}
+
+std::string folded(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+// The chosen name as the field spells it.
+std::string choice(const Field& f, const json& value) {
+  if (!value.is_string()) fail("expected a string, got {}", show(value));
+  const auto text = value.get<std::string>();
+  if (f.choices.empty()) return text;
+  for (auto known : f.choices)
+    if (folded(known) == folded(text)) return std::string(known);
+  const std::vector<std::string> names(f.choices.begin(), f.choices.end());
+  fail("unknown value '{}'; one of '{}'{}", text, fmt::join(names, "', '"),
+       did_you_mean(text, names));
+}
+
+bool boolean(const json& value) {
+  if (!value.is_boolean()) fail("expected true or false, got {}", show(value));
+  return value.get<bool>();
+}
+
+Size2 size2(const Field& f, const json& value) {
+  if (!value.is_array()) {
+    const auto side = integer(f, value);
+    return {side, side};
+  }
+  if (value.size() != 2) fail("expected one number or [height, width], got {}", show(value));
+  return {integer(f, value[0]), integer(f, value[1])};
+}
+
+LayerSpec layer(const Field& f, const json& value) {
+  LayerSpec spec;
+  if (value.is_null()) return spec;
+  if (!value.is_object()) {
+    spec.kind = choice(f, value);
+    return spec;
+  }
+  if (!value.contains("kind")) fail("a layer with options needs its \"kind\"");
+  for (const auto& [key, option] : value.items()) {
+    if (key == "kind")
+      spec.kind = choice(f, option);
+    else if (key == "eps")
+      spec.eps = number(Field{}, option);
+    else if (key == "act_layer" && option.is_string())
+      spec.act_layer = option.get<std::string>();
+    else if (key == "gate_last")
+      spec.gate_last = boolean(option);
+    else if (key == "init_values" && option.is_number())
+      spec.init_values = option.get<double>();
+    else
+      fail("unknown option '{}' of {}{}", key, value["kind"].dump(),
+           did_you_mean(key, {"eps", "act_layer", "gate_last", "init_values"}));
+  }
+  return spec;
+}
+
+template <class T, class Read>
+std::vector<T> list(const Field& f, const json& value, Read&& read) {
+  std::vector<T> result;
+  if (value.is_null() && f.null_allowed) return result;
+  if (!value.is_array()) return {read(value)};
+  if (value.size() > 4096) fail("a list of {} entries is too long", value.size());
+  for (const auto& v : value) result.push_back(read(v));
+  if (result.empty()) fail("expected a list of at least one entry");
+  return result;
+}
+
+ordered_json number_json(double x) {
+  if (x == std::floor(x) && std::abs(x) < 1e15) return ordered_json(x);
+  return ordered_json(x);
+}
+
+}  // namespace
+
+void read_field(const Field& f, const FieldRef& ref, const json& value) {
+  std::visit(
+      Overloaded{
+          [&](bool* p) { *p = boolean(value); },
+          [&](std::uint64_t* p) { *p = integer(f, value); },
+          [&](double* p) { *p = number(f, value); },
+          [&](std::string* p) {
+            *p = value.is_null() && f.null_allowed ? std::string() : choice(f, value);
+          },
+          [&](Size2* p) { *p = size2(f, value); },
+          [&](LayerSpec* p) { *p = layer(f, value); },
+          [&](std::optional<bool>* p) {
+            *p = value.is_null() ? std::nullopt : std::optional(boolean(value));
+          },
+          [&](std::optional<std::uint64_t>* p) {
+            *p = value.is_null() ? std::nullopt : std::optional(integer(f, value));
+          },
+          [&](std::optional<double>* p) {
+            *p = value.is_null() ? std::nullopt : std::optional(number(f, value));
+          },
+          [&](std::vector<std::uint64_t>* p) {
+            *p = list<std::uint64_t>(f, value, [&](const json& v) { return integer(f, v); });
+          },
+          [&](std::vector<double>* p) {
+            *p = list<double>(f, value, [&](const json& v) { return number(f, v); });
+          },
+          [&](std::vector<std::string>* p) {
+            *p = list<std::string>(f, value, [&](const json& v) { return choice(f, v); });
+          },
+      },
+      ref);
+}
+
+ordered_json write_field(const FieldRef& ref) {
+  return std::visit(
+      Overloaded{
+          [](const bool* p) { return ordered_json(*p); },
+          [](const std::uint64_t* p) { return ordered_json(*p); },
+          [](const double* p) { return number_json(*p); },
+          [](const std::string* p) { return ordered_json(*p); },
+          [](const Size2* p) {
+            if (p->height == p->width) return ordered_json(p->height);
+            return ordered_json::array({p->height, p->width});
+          },
+          [](const LayerSpec* p) {
+            if (p->kind.empty()) return ordered_json(nullptr);
+            ordered_json options = {{"kind", p->kind}};
+            if (p->eps) options["eps"] = *p->eps;
+            if (p->act_layer) options["act_layer"] = *p->act_layer;
+            if (p->gate_last) options["gate_last"] = *p->gate_last;
+            if (p->init_values) options["init_values"] = *p->init_values;
+            return options.size() == 1 ? ordered_json(p->kind) : options;
+          },
+          [](const auto* optional_or_list) -> ordered_json {
+            if constexpr (requires { optional_or_list->has_value(); })
+              return optional_or_list->has_value() ? ordered_json(**optional_or_list)
+                                                   : ordered_json(nullptr);
+            else
+              return ordered_json(*optional_or_list);
+          },
+      },
+      ref);
+}
+
+namespace {
+
+ordered_json limited(const Field& f, const char* type) {
+  ordered_json schema = {{"type", type}, {"minimum", f.min}};
+  if (f.min == std::floor(f.min)) schema["minimum"] = static_cast<std::int64_t>(f.min);
+  if (f.max < 1e18) {
+    const auto key = f.max_excluded ? "exclusiveMaximum" : "maximum";
+    schema[key] = f.max;
+    if (f.max == std::floor(f.max)) schema[key] = static_cast<std::int64_t>(f.max);
+  }
+  return schema;
+}
+
+ordered_json either(ordered_json a, ordered_json b) {
+  return {{"anyOf", ordered_json::array({std::move(a), std::move(b)})}};
+}
+
+const ordered_json& null_schema() {
+  static const ordered_json schema = {{"type", "null"}};
+  return schema;
+}
+
+// Choices are compared without case, so the schema offers their spelling without enforcing it.
+ordered_json string_schema(const Field& f) {
+  ordered_json schema = {{"type", "string"}};
+  if (!f.choices.empty()) schema["examples"] = f.choices;
+  return schema;
+}
+
+ordered_json list_of(ordered_json item) {
+  ordered_json array = {{"type", "array"}, {"minItems", 1}, {"items", item}};
+  return either(std::move(item), std::move(array));
+}
+
+ordered_json type_schema(const Field& f, const FieldRef& ref) {
+  return std::visit(
+      Overloaded{
+          [](const bool*) { return ordered_json{{"type", "boolean"}}; },
+          [&](const std::uint64_t*) { return limited(f, "integer"); },
+          [&](const double*) { return limited(f, "number"); },
+          [&](const std::string*) {
+            return f.null_allowed ? either(string_schema(f), null_schema()) : string_schema(f);
+          },
+          [&](const Size2*) {
+            auto side = limited(f, "integer");
+            ordered_json pair = {{"type", "array"}, {"minItems", 2}, {"maxItems", 2},
+                                 {"items", side}};
+            return either(std::move(side), std::move(pair));
+          },
+          [&](const LayerSpec*) {
+            ordered_json object = {
+                {"type", "object"},
+                {"required", ordered_json::array({"kind"})},
+                {"additionalProperties", false},
+                {"properties",
+                 {{"kind", string_schema(f)},
+                  {"eps", {{"type", "number"}, {"minimum", 0}}},
+                  {"act_layer", {{"type", "string"}}},
+                  {"gate_last", {{"type", "boolean"}}},
+                  {"init_values", {{"type", "number"}}}}}};
+            return ordered_json{{"anyOf", ordered_json::array({string_schema(f), std::move(object),
+                                                               null_schema()})}};
+          },
+          [](const std::optional<bool>*) {
+            return either({{"type", "boolean"}}, null_schema());
+          },
+          [&](const std::optional<std::uint64_t>*) {
+            return either(limited(f, "integer"), null_schema());
+          },
+          [&](const std::optional<double>*) { return either(limited(f, "number"), null_schema()); },
+          [&](const std::vector<std::uint64_t>*) { return list_of(limited(f, "integer")); },
+          [&](const std::vector<double>*) { return list_of(limited(f, "number")); },
+          [&](const std::vector<std::string>*) { return list_of(string_schema(f)); },
+      },
+      ref);
+}
+
+}  // namespace
+
+ordered_json field_schema(const Field& f, const FieldRef& defaults) {
+  auto schema = type_schema(f, defaults);
+  schema["description"] = f.doc;
+  schema["default"] = write_field(defaults);
+  return schema;
+}
+
+}  // namespace vitals

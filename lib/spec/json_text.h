@@ -1,0 +1,22 @@
+// Reads JSON text from strangers: every fault names the source, the line, the column and shows the
+// line. Duplicate keys and deep nesting are faults.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace vitals {
+
+inline constexpr int kMaxJsonDepth = 64;
+inline constexpr std::size_t kMaxJsonBytes = 16U << 20U;
+
+// `source` is what the user calls the text: a file's path, "standard input", "--set KEY".
+[[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& source);
+
+// Whole files, with clear errors for missing ones, directories and what cannot be read. "-" is
+// standard input.
+[[nodiscard]] std::string read_text(const std::string& path, std::size_t max_bytes = kMaxJsonBytes);
+
+}  // namespace vitals

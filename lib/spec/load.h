@@ -1,0 +1,12 @@
+// MODEL on the command line: a built-in name, a spec file, or "-" for JSON on standard input.
+#pragma once
+
+#include "models/architecture.h"
+
+#include <string>
+
+namespace vitals {
+
+[[nodiscard]] Model load_model(const std::string& argument);
+
+}  // namespace vitals

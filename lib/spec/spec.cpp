@@ -1,0 +1,228 @@
+#include "spec/spec.h"
+
+#include "core/suggest.h"
+#include "spec/builtin.h"
+#include "spec/field_json.h"
+#include "spec/json_text.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+const Field* find_field(const Architecture& a, std::string_view name) {
+  for (const auto& f : a.fields)
+    if (f.name == name) return &f;
+  return nullptr;
+}
+
+const Alias* find_alias(const Architecture& a, std::string_view name) {
+  for (const auto& alias : a.field_aliases)
+    if (alias.name == name) return &alias;
+  return nullptr;
+}
+
+std::vector<std::string> known_keys(const Architecture& a) {
+  std::vector<std::string> keys = {"name", "architecture", "base"};
+  for (const auto& f : a.fields) keys.emplace_back(f.name);
+  for (const auto& alias : a.field_aliases) keys.emplace_back(alias.name);
+  return keys;
+}
+
+void set_field(const Architecture& a, void* config, const std::string& key, const json& value) {
+  if (const auto* f = find_field(a, key)) return read_field(*f, f->access(config), value);
+  if (const auto* alias = find_alias(a, key)) {
+    for (auto name : alias->fields) {
+      const auto* f = find_field(a, name);
+      read_field(*f, f->access(config), value);
+    }
+    return;
+  }
+  fail("unknown field of architecture '{}'{}", a.name, did_you_mean(key, known_keys(a)));
+}
+
+// Two names for one thing must not contradict each other in one spec.
+void refuse_double_names(const Architecture& a, const json& spec, const std::string& source) {
+  for (const auto& alias : a.field_aliases) {
+    if (!spec.contains(std::string(alias.name))) continue;
+    for (auto name : alias.fields)
+      if (spec.contains(std::string(name)))
+        fail("{}: /{}: stands beside '{}', which sets the same; keep one of them", source,
+             alias.name, name);
+  }
+}
+
+std::string text_of(const json& spec, const std::string& key, const std::string& source) {
+  const auto& value = spec.at(key);
+  if (!value.is_string()) fail("{}: /{}: expected a string, got {}", source, key, value.dump());
+  auto text = value.get<std::string>();
+  if (text.size() > 256) fail("{}: /{}: longer than 256 bytes", source, key);
+  return text;
+}
+
+// Where the fields start from: a base model's config, or the architecture's defaults.
+struct Start {
+  const Architecture* architecture;
+  std::shared_ptr<void> config;
+};
+
+Start start_of(const json& spec, const std::string& source) {
+  if (spec.contains("base")) {
+    const auto base = builtin_model(text_of(spec, "base", source), source + ": /base");
+    if (spec.contains("architecture")) {
+      const auto* named = find_architecture(text_of(spec, "architecture", source));
+      if (named != base.architecture)
+        fail("{}: /architecture: '{}' contradicts the base, which is a '{}'; leave it out", source,
+             spec["architecture"].get<std::string>(), base.architecture->name);
+    }
+    return {base.architecture, base.architecture->clone(base.config.get())};
+  }
+  if (!spec.contains("architecture"))
+    fail("{}: missing field 'architecture' (or 'base', the name of a built-in model to start "
+         "from); known architectures: {}", source, fmt::join(architecture_names(), ", "));
+  const auto name = text_of(spec, "architecture", source);
+  const auto* architecture = find_architecture(name);
+  if (architecture == nullptr)
+    fail("{}: /architecture: unknown architecture '{}'{} (known: {})", source, name,
+         did_you_mean(name, architecture_names()), fmt::join(architecture_names(), ", "));
+  return {architecture, architecture->make()};
+}
+
+void validate(const Model& model, const std::string& source) {
+  try {
+    model.architecture->validate(model.config.get());
+  } catch (const Error& error) {
+    throw error.within(source);
+  }
+}
+
+// A copy of the field's JSON with the value set at the inner path "eps" or "a.b".
+json nested(json whole, std::string_view path, const json& value) {
+  const auto dot = path.find('.');
+  const std::string key(path.substr(0, dot));
+  if (whole.is_string()) whole = json{{"kind", whole}};
+  if (!whole.is_object()) fail("has no inner field '{}'", key);
+  whole[key] = dot == std::string_view::npos
+                   ? value
+                   : nested(whole.value(key, json()), path.substr(dot + 1), value);
+  return whole;
+}
+
+json override_value(const std::string& text) {
+  auto value = json::parse(text, nullptr, false);
+  return value.is_discarded() ? json(text) : value;
+}
+
+}  // namespace
+
+Model model_from_spec(const json& spec, const std::string& source,
+                      const std::string& fallback_name) {
+  if (!spec.is_object()) fail("{}: expected a JSON object, got {}", source, spec.type_name());
+  auto [architecture, config] = start_of(spec, source);
+  refuse_double_names(*architecture, spec, source);
+  Model model{spec.contains("name") ? text_of(spec, "name", source) : fallback_name, architecture,
+              nullptr};
+  for (const auto& [key, value] : spec.items()) {
+    if (key == "name" || key == "base" || key == "architecture" || key == "$schema") continue;
+    try {
+      set_field(*architecture, config.get(), key, value);
+    } catch (const Error& error) {
+      throw error.within(source + ": /" + key);
+    }
+  }
+  model.config = config;
+  validate(model, source);
+  return model;
+}
+
+Model with_overrides(const Model& model, const std::vector<Override>& overrides) {
+  if (overrides.empty()) return model;
+  const auto& a = *model.architecture;
+  auto config = a.clone(model.config.get());
+  Model changed{model.name, &a, config};
+  std::string origins;
+  for (const auto& o : overrides) {
+    origins += (origins.empty() ? "" : ", ") + o.origin;
+    try {
+      auto value = override_value(o.value);
+      const auto dot = o.key.find('.');
+      const auto key = o.key.substr(0, dot);
+      if (key == "name") {
+        changed.name = value.is_string() ? value.get<std::string>() : o.value;
+        continue;
+      }
+      if (key == "architecture" || key == "base") fail("{} cannot be changed", key);
+      // A field of text takes "1" as text.
+      const auto* f = find_field(a, key);
+      if (f != nullptr && std::holds_alternative<std::string*>(f->access(config.get())) &&
+          !value.is_null())
+        value = json(value.is_string() ? value.get<std::string>() : o.value);
+      if (dot != std::string::npos && f != nullptr)
+        value = nested(write_field(f->access(config.get())), o.key.substr(dot + 1), value);
+      set_field(a, config.get(), key, value);
+    } catch (const Error& error) {
+      throw error.within(o.origin);
+    }
+  }
+  validate(changed, model.name + " with " + origins);
+  return changed;
+}
+
+ordered_json spec_of(const Model& model) {
+  ordered_json spec = {{"name", model.name}, {"architecture", model.architecture->name}};
+  // Access is not const-correct because it also serves parsing; a copy keeps the model untouched.
+  const auto config = model.architecture->clone(model.config.get());
+  for (const auto& f : model.architecture->fields)
+    spec[std::string(f.name)] = write_field(f.access(config.get()));
+  return spec;
+}
+
+namespace {
+
+ordered_json architecture_schema(const Architecture& a) {
+  ordered_json names = ordered_json::array({a.name});
+  for (auto alias : a.aliases) names.push_back(alias);
+  ordered_json schema = ordered_json::object();
+  schema["title"] = a.name;
+  schema["description"] = a.doc;
+  schema["type"] = "object";
+  schema["required"] = ordered_json::array({"architecture"});
+  auto& properties = schema["properties"] = ordered_json::object();
+  properties["$schema"] = {{"type", "string"}};
+  properties["name"] = {{"type", "string"}, {"maxLength", 256}};
+  properties["architecture"] = {{"enum", names}};
+  const auto defaults = a.make();
+  for (const auto& f : a.fields)
+    properties[std::string(f.name)] = field_schema(f, f.access(defaults.get()));
+  for (const auto& alias : a.field_aliases) {
+    const auto* f = find_field(a, alias.fields.front());
+    auto field = field_schema(*f, f->access(defaults.get()));
+    field["description"] = fmt::format("{} The same as {}.", alias.doc, fmt::join(alias.fields, " and "));
+    properties[std::string(alias.name)] = field;
+  }
+  schema["additionalProperties"] = false;
+  return schema;
+}
+
+}  // namespace
+
+ordered_json spec_schema() {
+  ordered_json schema = ordered_json::object();
+  schema["$schema"] = "http://json-schema.org/draft-07/schema#";
+  schema["title"] = "vitals model spec";
+  ordered_json based = ordered_json::object();
+  based["title"] = "a built-in model with fields overridden";
+  based["type"] = "object";
+  based["required"] = ordered_json::array({"base"});
+  based["properties"] = {{"base", {{"type", "string"}}}, {"name", {{"type", "string"}}}};
+  auto& any = schema["anyOf"] = ordered_json::array({based});
+  for (const auto& a : architectures()) any.push_back(architecture_schema(a));
+  return schema;
+}
+
+}  // namespace vitals

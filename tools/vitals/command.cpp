@@ -1,0 +1,137 @@
+#include "command.h"
+
+#include "core/error.h"
+#include "spec/load.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include <unistd.h>
+
+namespace vitals::cli {
+namespace {
+
+// "224", "224x160" -> the JSON of the field img_size. CLI11 shows the message with exit code 2.
+std::string check_img_size(const std::string& text) {
+  const auto x = text.find('x');
+  auto is_count = [](const std::string& t) {
+    return !t.empty() && t.size() < 10 && t.find_first_not_of("0123456789") == std::string::npos &&
+           t.find_first_not_of('0') != std::string::npos;
+  };
+  const bool good = x == std::string::npos
+                        ? is_count(text)
+                        : is_count(text.substr(0, x)) && is_count(text.substr(x + 1));
+  return good ? "" : "'" + text + "' is no image size; write 224 or 224x160 (height x width)";
+}
+
+std::string img_size_json(const std::string& text) {
+  const auto x = text.find('x');
+  if (x == std::string::npos) return text;
+  return fmt::format("[{}, {}]", text.substr(0, x), text.substr(x + 1));
+}
+
+std::string check_set(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals != std::string::npos && equals > 0) return "";
+  return "'" + text + "' is no KEY=VALUE";
+}
+
+void write_file(const std::string& text, const std::string& path) {
+  const auto beside = path + ".partial";
+  auto give_up = [&](const char* what) {
+    const int code = errno;
+    std::error_code ignored;
+    std::filesystem::remove(beside, ignored);
+    fail("{}: {}: {}", path, what, std::strerror(code));
+  };
+  std::FILE* file = std::fopen(beside.c_str(), "wb");
+  if (file == nullptr) fail("{}: cannot be written: {}", path, std::strerror(errno));
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const bool closed = std::fclose(file) == 0;
+  if (!written || !closed) give_up("cannot be written");
+  if (std::rename(beside.c_str(), path.c_str()) != 0) give_up("cannot be written");
+}
+
+void write_stdout(const std::string& text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const auto n = ::write(STDOUT_FILENO, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EPIPE) return;
+    if (n < 0) fail("standard output: {}", std::strerror(errno));
+    done += static_cast<std::size_t>(n);
+  }
+}
+
+}  // namespace
+
+Model ModelOptions::load(const std::string& name) const {
+  std::vector<Override> overrides;
+  auto add = [&](const char* key, const std::string& value, const char* origin) {
+    overrides.push_back({key, value, origin});
+  };
+  if (num_classes) add("num_classes", std::to_string(*num_classes), "--num-classes");
+  if (img_size) add("img_size", img_size_json(*img_size), "--img-size");
+  if (in_chans) add("in_chans", std::to_string(*in_chans), "--in-chans");
+  for (const auto& text : set) {
+    const auto equals = text.find('=');
+    const auto key = text.substr(0, equals);
+    overrides.push_back({key, text.substr(equals + 1), "--set " + key});
+  }
+  return with_overrides(load_model(name), overrides);
+}
+
+BuildOptions ModelOptions::build_options() const {
+  BuildOptions options;
+  options.batch = batch.value_or(1);
+  options.seq_len = seq_len.value_or(0);
+  return options;
+}
+
+void add_model_options(CLI::App& app, ModelOptions& o, bool positional) {
+  if (positional)
+    app.add_option("model", o.model,
+                   "A built-in name (vit_base_patch32), a spec file, or - for JSON on standard input")
+        ->type_name("MODEL")
+        ->required();
+  const auto positive = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40);
+  const char* group = "Model";
+  app.add_option("--batch", o.batch, "Samples in a batch")->check(positive)->type_name("N")->group(group);
+  app.add_option("--num-classes", o.num_classes, "Classes of the head (0: no head)")->type_name("N")->group(group);
+  app.add_option("--img-size", o.img_size, "Image size in pixels")->check(check_img_size)->type_name("N|HxW")->group(group);
+  app.add_option("--in-chans", o.in_chans, "Image channels")->check(positive)->type_name("N")->group(group);
+  app.add_option("--seq-len", o.seq_len, "Tokens of a language model's input")->check(positive)->type_name("N")->group(group);
+  app.add_option("--set", o.set, "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)")
+      ->check(check_set)->type_name("KEY=VALUE")->group(group)->take_all();
+}
+
+void add_output_options(CLI::App& app, OutputOptions& o) {
+  static const std::map<std::string, Format> formats = {{"table", Format::table},
+                                                        {"json", Format::json},
+                                                        {"csv", Format::csv},
+                                                        {"markdown", Format::markdown}};
+  const char* group = "Output";
+  app.add_option("--format", o.format, "table, json, csv or markdown")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT")->group(group);
+  app.add_option("-o,--output", o.file, "Write to FILE instead of standard output")->type_name("FILE")->group(group);
+  app.add_option("--color", o.color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))->type_name("WHEN")->group(group);
+}
+
+std::string render(const Table& table, Format format) {
+  if (format == Format::csv) return to_csv(table);
+  if (format == Format::markdown) return to_markdown(table);
+  return to_text(table);
+}
+
+void deliver(const std::string& text, const OutputOptions& options) {
+  if (options.file.empty())
+    write_stdout(text);
+  else
+    write_file(text, options.file);
+}
+
+}  // namespace vitals::cli

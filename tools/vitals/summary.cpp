@@ -1,0 +1,51 @@
+#include "command.h"
+#include "report/summary.h"
+#include "report/torchsummary.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  OutputOptions output;
+  std::string style = "torchsummary";
+  std::optional<std::size_t> depth;
+  bool no_fold = false;
+};
+
+std::string summary(const Options& o) {
+  const auto graph = o.model.load().build(o.model.build_options());
+  if (o.output.format == Format::json) return summary_json(graph).dump(2) + "\n";
+  const TreeOptions tree{o.depth, !o.no_fold};
+  if (o.output.format == Format::csv) return to_csv(summary_layers(graph));
+  if (o.output.format == Format::markdown)
+    return to_markdown(o.style == "tree" ? summary_tree(graph, tree) : summary_layers(graph));
+  if (o.style == "tree") return to_text(summary_tree(graph, tree));
+  return to_text(torch_summary(graph, o.model.batch)) + left_out_by_torchsummary(graph);
+}
+
+}  // namespace
+
+void add_summary(Commands& commands) {
+  auto* app = commands.app.add_subcommand("summary", "Layers, output shapes and parameters");
+  auto o = std::make_shared<Options>();
+  add_model_options(*app, o->model);
+  app->add_option("--style", o->style, "torchsummary (its table, byte for byte) or tree (nested)")
+      ->check(CLI::IsMember({"torchsummary", "tree"}).description(""))->type_name("STYLE");
+  app->add_option("--depth", o->depth, "Levels of the tree to show")->type_name("N");
+  app->add_flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
+  add_output_options(*app, o->output);
+  app->footer(
+      "Examples:\n"
+      "  vitals summary vit_base_patch32\n"
+      "  vitals summary vit_base_patch16_224 --num-classes 5 --batch 8\n"
+      "  vitals summary vit_large_patch16_224 --style tree --depth 2\n"
+      "  vitals summary my_vit.json --format json | jq .totals");
+  app->callback([&commands, o] { commands.run = [o] { deliver(summary(*o), o->output); }; });
+}
+
+}  // namespace vitals::cli
