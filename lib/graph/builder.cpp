@@ -66,6 +66,13 @@ ParamId Builder::param(std::string_view name, const Shape& shape, bool buffer) {
   auto& module = graph_.modules[module_];
   for (auto id : module.params)
     if (graph_.params[id].name == name) return id;
+  try {
+    // Twenty bytes a parameter in training is the most that a recipe takes.
+    all_params_ += numel(shape);
+    (void)(all_params_ * 32);
+  } catch (const Error& error) {
+    throw error.within((module.path.empty() ? "" : module.path + ".") + std::string(name));
+  }
   const auto id = static_cast<ParamId>(graph_.params.size());
   graph_.params.push_back({std::string(name), module_, shape, !buffer, buffer});
   module.params.push_back(id);

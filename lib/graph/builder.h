@@ -116,6 +116,7 @@ class Builder {
   Graph graph_;
   ModuleId module_ = 0;
   CallId call_ = 0;
+  Count all_params_;
   std::unordered_map<std::string, ModuleId> by_path_;
 };
 

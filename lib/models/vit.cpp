@@ -26,8 +26,13 @@ std::uint64_t prefix_tokens(const VitConfig& c) {
   return (c.class_token ? 1 : 0) + (c.distilled ? 1 : 0) + c.reg_tokens;
 }
 
+// Those that the position embedding counts; a border narrower than a patch is not one.
 std::uint64_t patches(const VitConfig& c) {
   return (c.img_size.height / c.patch_size.height) * (c.img_size.width / c.patch_size.width);
+}
+
+bool fits_patches(const VitConfig& c) {
+  return c.img_size.height % c.patch_size.height == 0 && c.img_size.width % c.patch_size.width == 0;
 }
 
 bool splits_heads_in_two(const VitConfig& c) {
@@ -36,11 +41,18 @@ bool splits_heads_in_two(const VitConfig& c) {
 
 void validate_sizes(const VitConfig& c) {
   const auto side = [&](std::string_view axis, std::uint64_t image, std::uint64_t patch) {
-    if (image % patch != 0)
-      fail("/img_size: {} {} is not divisible by the patch {} {}", axis, image, axis, patch);
+    if (image < patch)
+      fail("/img_size: {} {} is smaller than the patch {} {}", axis, image, axis, patch);
+    if (image % patch != 0 && !c.dynamic_img_pad)
+      fail("/img_size: {} {} is not divisible by the patch {} {}; the nearest sizes are {} and {} "
+           "(or state dynamic_img_pad: false cuts the border off, true pads it, as timm does)",
+           axis, image, axis, patch, image / patch * patch, (image / patch + 1) * patch);
   };
   side("height", c.img_size.height, c.patch_size.height);
   side("width", c.img_size.width, c.patch_size.width);
+  if (c.dynamic_img_pad.value_or(false) && !fits_patches(c) && !c.dynamic_img_size)
+    fail("/dynamic_img_pad: padding adds patches that the position embedding does not have; set "
+         "dynamic_img_size to true, so that it is resized");
   if (c.embed_dim % c.num_heads != 0)
     fail("/embed_dim: {} is not divisible by num_heads {}", c.embed_dim, c.num_heads);
   if (splits_heads_in_two(c) && c.embed_dim / c.num_heads % 2 != 0)
@@ -115,7 +127,10 @@ Tensor with_tokens_and_positions(Builder& b, Tensor x, const VitConfig& c) {
   if (c.reg_tokens > 0) tokens.push_back(prefix_token(b, "reg_token", c.reg_tokens, c));
   const auto positions = patches(c) + (c.no_embed_class ? 0 : prefix);
   auto add_positions = [&](Tensor t) {
-    return embeds ? t + b.parameter("pos_embed", {1, positions, c.embed_dim}) : t;
+    if (!embeds) return t;
+    const auto table = b.parameter("pos_embed", {1, positions, c.embed_dim});
+    // A padded image has more patches than the table: timm resizes it at run time.
+    return t + (t.dim(1) == positions ? table : b.constant({1, t.dim(1), c.embed_dim}));
   };
   if (c.no_embed_class) x = add_positions(x);
   tokens.push_back(x);
@@ -159,11 +174,11 @@ Tensor attention_pool(Builder& b, Tensor x, const VitConfig& c) {
 }
 
 Tensor pooled(Builder& b, Tensor x, const VitConfig& c) {
-  if (c.global_pool == "map") return attention_pool(b, x, c);
   if (c.global_pool == "token") return b.select(x, 1, 0);
-  if (!averages(c)) return x;
+  if (c.global_pool.empty()) return x;
   const auto prefix = prefix_tokens(c);
   if (!c.pool_include_prefix && prefix > 0) x = b.slice(x, 1, prefix, x.dim(1) - prefix);
+  if (c.global_pool == "map") return attention_pool(b, x, c);
   const auto mean = [&] { return b.mean(x, 1); };
   const auto max = [&] { return b.add(op::Reduce{op::ReduceKind::max, 1}, {x}); };
   if (c.global_pool == "avg") return mean();
@@ -192,9 +207,24 @@ Tensors distilled_heads(Builder& b, Tensor x, const VitConfig& c) {
   return {(y + y_dist) * 0.5};
 }
 
+// The image, with zeros below and to the right where it is padded to whole patches.
+Tensor padded_image(Builder& b, const VitConfig& c) {
+  auto image = b.input({b.options().batch, c.in_chans, c.img_size.height, c.img_size.width});
+  if (!c.dynamic_img_pad.value_or(false) || fits_patches(c)) return image;
+  const auto pad = [&](int axis, std::uint64_t patch) {
+    auto zeros = image.shape();
+    const auto rest = image.dim(axis) % patch;
+    if (rest == 0) return;
+    zeros[static_cast<std::size_t>(axis)] = patch - rest;
+    image = b.concat({image, b.constant(zeros)}, axis);
+  };
+  pad(2, c.patch_size.height);
+  pad(3, c.patch_size.width);
+  return image;
+}
+
 Tensor features(Builder& b, const VitConfig& c) {
-  const auto image =
-      b.input({b.options().batch, c.in_chans, c.img_size.height, c.img_size.width});
+  const auto image = padded_image(b, c);
   std::optional<LayerSpec> embed_norm;
   if (!c.embed_norm_layer.kind.empty()) embed_norm = norm_of(c.embed_norm_layer);
   auto x = patch_embed(b, image, {.patch = c.patch_size, .embed_dim = c.embed_dim,
@@ -264,7 +294,8 @@ std::vector<Field> fields() {
       field<&C::fc_norm>("fc_norm", "The final norm after pooling; null: when global_pool averages."),
       field<&C::pool_include_prefix>("pool_include_prefix", "Averages include class and register tokens."),
       field<&C::dynamic_img_size>("dynamic_img_size", "Position embeddings are resized at run time (no effect on counts)."),
-      field<&C::dynamic_img_pad>("dynamic_img_pad", "Images are padded at run time (no effect on counts)."),
+      field<&C::dynamic_img_pad>("dynamic_img_pad", "What happens to the border of an image that patches do not fill: cut off "
+          "(false) or padded (true); null: such an image is an error."),
       field<&C::representation_size>("representation_size", "Width of the layer (fc + tanh) before the head; 0: none."),
       field<&C::drop_rate>("drop_rate", "Dropout before the head.").below(1),
       field<&C::pos_drop_rate>("pos_drop_rate", "Dropout after the position embedding.").below(1),

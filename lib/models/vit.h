@@ -33,7 +33,7 @@ struct VitConfig {
   std::optional<bool> fc_norm;
   bool pool_include_prefix = false;
   bool dynamic_img_size = false;
-  bool dynamic_img_pad = false;
+  std::optional<bool> dynamic_img_pad;
   std::uint64_t representation_size = 0;
   double drop_rate = 0.0;
   double pos_drop_rate = 0.0;

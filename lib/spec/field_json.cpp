@@ -113,11 +113,6 @@ std::vector<T> list(const Field& f, const json& value, Read&& read) {
   return result;
 }
 
-ordered_json number_json(double x) {
-  if (x == std::floor(x) && std::abs(x) < 1e15) return ordered_json(x);
-  return ordered_json(x);
-}
-
 }  // namespace
 
 void read_field(const Field& f, const FieldRef& ref, const json& value) {
@@ -153,13 +148,15 @@ void read_field(const Field& f, const FieldRef& ref, const json& value) {
       ref);
 }
 
-ordered_json write_field(const FieldRef& ref) {
+ordered_json write_field(const Field& f, const FieldRef& ref) {
   return std::visit(
       Overloaded{
           [](const bool* p) { return ordered_json(*p); },
           [](const std::uint64_t* p) { return ordered_json(*p); },
-          [](const double* p) { return number_json(*p); },
-          [](const std::string* p) { return ordered_json(*p); },
+          [](const double* p) { return ordered_json(*p); },
+          [&](const std::string* p) {
+            return p->empty() && f.null_allowed ? ordered_json(nullptr) : ordered_json(*p);
+          },
           [](const Size2* p) {
             if (p->height == p->width) return ordered_json(p->height);
             return ordered_json::array({p->height, p->width});
@@ -266,7 +263,7 @@ ordered_json type_schema(const Field& f, const FieldRef& ref) {
 ordered_json field_schema(const Field& f, const FieldRef& defaults) {
   auto schema = type_schema(f, defaults);
   schema["description"] = f.doc;
-  schema["default"] = write_field(defaults);
+  schema["default"] = write_field(f, defaults);
   return schema;
 }
 

@@ -106,6 +106,7 @@ json nested(json whole, std::string_view path, const json& value) {
   const auto dot = path.find('.');
   const std::string key(path.substr(0, dot));
   if (whole.is_string()) whole = json{{"kind", whole}};
+  if (whole.is_null()) fail("is null and has no '{}'; set it to a value first", key);
   if (!whole.is_object()) fail("has no inner field '{}'", key);
   whole[key] = dot == std::string_view::npos
                    ? value
@@ -163,7 +164,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
           !value.is_null())
         value = json(value.is_string() ? value.get<std::string>() : o.value);
       if (dot != std::string::npos && f != nullptr)
-        value = nested(write_field(f->access(config.get())), o.key.substr(dot + 1), value);
+        value = nested(write_field(*f, f->access(config.get())), o.key.substr(dot + 1), value);
       set_field(a, config.get(), key, value);
     } catch (const Error& error) {
       throw error.within(o.origin);
@@ -178,7 +179,7 @@ ordered_json spec_of(const Model& model) {
   // Access is not const-correct because it also serves parsing; a copy keeps the model untouched.
   const auto config = model.architecture->clone(model.config.get());
   for (const auto& f : model.architecture->fields)
-    spec[std::string(f.name)] = write_field(f.access(config.get()));
+    spec[std::string(f.name)] = write_field(f, f.access(config.get()));
   return spec;
 }
 

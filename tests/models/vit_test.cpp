@@ -1,0 +1,53 @@
+#include "models/vit.h"
+
+#include "analysis/rollup.h"
+#include "spec/builtin.h"
+#include "spec/spec.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+using namespace vitals;
+
+namespace {
+
+Graph build(const nlohmann::json& spec, const BuildOptions& options = {}) {
+  return model_from_spec(spec, "test", "test").build(options);
+}
+
+}  // namespace
+
+// Megatron-LM (arXiv:1909.08053) and the field: a layer has 12h^2 + 13h parameters.
+TEST_CASE("a block has 12h^2 + 13h parameters, whatever the width") {
+  for (std::uint64_t h = 8; h <= 4096; h += 8 * (1 + h / 64)) {
+    const auto graph = build({{"architecture", "vit"}, {"embed_dim", h}, {"num_heads", h / 8}, {"depth", 1}});
+    const auto params = parameters(graph);
+    for (ModuleId id = 0; id < graph.modules.size(); ++id)
+      if (graph.modules[id].path == "blocks.0") CHECK(params.total[id] == Count(12 * h * h + 13 * h));
+  }
+}
+
+TEST_CASE("children sum to their parents in every rollup") {
+  for (const auto* name : {"vit_base_patch32_224", "vit_base_patch16_224"}) {
+    const auto graph = builtin_model(name, "").build();
+    const auto children = children_of(graph);
+    for (const auto& r : {parameters(graph), macs_by_module(graph)}) {
+      Count all;
+      for (ModuleId id = 0; id < graph.modules.size(); ++id) {
+        Count sum = r.own[id];
+        for (auto child : children[id]) sum += r.total[child];
+        CHECK(sum == r.total[id]);
+        all += r.own[id];
+      }
+      CHECK(all == r.sum());
+    }
+  }
+}
+
+TEST_CASE("counts scale with the batch exactly as far as they must") {
+  const nlohmann::json spec = {{"architecture", "vit"}, {"depth", 2}};
+  const auto one = build(spec);
+  const auto many = build(spec, {.batch = 7});
+  CHECK(parameters(one).sum() == parameters(many).sum());
+  CHECK(macs_by_module(one).sum() * 7 == macs_by_module(many).sum());
+}
