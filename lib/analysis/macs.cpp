@@ -18,9 +18,7 @@ Count macs(const Graph& graph, const Node& node) {
           [&](const Conv& o) {
             return numel(node.shape) * (o.in / o.groups) * o.kernel[0] * o.kernel[1];
           },
-          [&](const MatMul&) {
-            return numel(node.shape) * input_shape(graph, node, 0).at(-1);
-          },
+          [&](const MatMul&) { return numel(node.shape) * input_shape(graph, node, 0).at(-1); },
           [&](const Sdpa&) {
             const auto& q = input_shape(graph, node, 0);
             const auto& v = input_shape(graph, node, 2);

@@ -1,5 +1,6 @@
-// Multiply-accumulates of matrix products and convolutions: the count that every other convention is
-// explained from. Attention's two products are included; biases, norms and elementwise ops are not.
+// Multiply-accumulates of matrix products and convolutions: the count that every other convention
+// is explained from. Attention's two products are included; biases, norms and elementwise ops are
+// not.
 #pragma once
 
 #include "graph/graph.h"

@@ -1,5 +1,5 @@
-// Sums of a quantity over the module tree. Children, a module's own part and totals are related here
-// and nowhere else, so that every table sums.
+// Sums of a quantity over the module tree. Children, a module's own part and totals are related
+// here and nowhere else, so that every table sums.
 #pragma once
 
 #include "graph/graph.h"

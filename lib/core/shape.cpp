@@ -64,8 +64,7 @@ Strides elementwise_strides(const Shape& shape, const Strides& strides) {
   std::array<std::size_t, kMaxRank> order{};
   const auto last = order.begin() + static_cast<std::ptrdiff_t>(shape.rank());
   std::iota(order.begin(), last, 0);
-  std::stable_sort(order.begin(), last,
-                   [&](auto a, auto b) { return strides[a] > strides[b]; });
+  std::stable_sort(order.begin(), last, [&](auto a, auto b) { return strides[a] > strides[b]; });
   Strides result = shape;
   std::uint64_t step = 1;
   for (auto it = last; it-- != order.begin();) {

@@ -30,8 +30,7 @@ ModuleId Builder::child(std::string_view name, std::string_view type) {
   path.reserve(parent.size() + name.size() + 1);
   if (!parent.empty()) path.append(parent).push_back('.');
   path.append(name);
-  const auto [it, added] =
-      by_path_.try_emplace(path, static_cast<ModuleId>(graph_.modules.size()));
+  const auto [it, added] = by_path_.try_emplace(path, static_cast<ModuleId>(graph_.modules.size()));
   if (added) graph_.modules.push_back({std::move(path), std::string(type), module_, {}});
   return it->second;
 }
@@ -143,9 +142,7 @@ Tensor Builder::foldable(Tensor x) {
   return view_strides(node.shape, node.strides, folded) ? x : contiguous(x);
 }
 
-Tensor Builder::matmul(Tensor a, Tensor b) {
-  return add(op::MatMul{}, {foldable(a), foldable(b)});
-}
+Tensor Builder::matmul(Tensor a, Tensor b) { return add(op::MatMul{}, {foldable(a), foldable(b)}); }
 
 Tensor Builder::dropout(Tensor x, double rate) {
   if (!options_.training || rate == 0.0) return x;

@@ -1,6 +1,6 @@
 // Writes a trace. Module functions run a forward pass on Tensors that have shapes but no data; the
-// builder records ops, parameters and module calls under the checkpoint's own names. Knows PyTorch's
-// functional ops, no layers and no models.
+// builder records ops, parameters and module calls under the checkpoint's own names. Knows
+// PyTorch's functional ops, no layers and no models.
 #pragma once
 
 #include "graph/graph.h"

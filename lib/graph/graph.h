@@ -72,9 +72,9 @@ struct Graph {
   std::string model;
   std::vector<Param> params;
   std::vector<Module> modules;
-  std::vector<Call> calls;          // in order of entry; calls[0] is the model's own
-  std::vector<CallId> completion;   // the same, in order of return
-  std::vector<Node> nodes;          // topological: inputs come before
+  std::vector<Call> calls;         // in order of entry; calls[0] is the model's own
+  std::vector<CallId> completion;  // the same, in order of return
+  std::vector<Node> nodes;         // topological: inputs come before
   std::vector<NodeId> inputs;
   std::vector<NodeId> outputs;
   std::uint64_t batch = 1;

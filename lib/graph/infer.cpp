@@ -113,8 +113,7 @@ Output infer_op(const op::Concat& o, Inputs in) {
     const auto length = other[axis];
     other[axis] = shape[axis];
     if (!(other == shape))
-      fail("[concat] {} and {} differ beside axis {}", to_string(shape), to_string(x->shape),
-           axis);
+      fail("[concat] {} and {} differ beside axis {}", to_string(shape), to_string(x->shape), axis);
     shape[axis] = (Count(shape[axis]) + length).value();
   }
   return dense(shape, in[0]->dtype);

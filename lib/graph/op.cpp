@@ -5,16 +5,26 @@ namespace vitals {
 std::string_view name_of(op::ActivationKind kind) {
   using enum op::ActivationKind;
   switch (kind) {
-    case gelu: return "gelu";
-    case gelu_tanh: return "gelu_tanh";
-    case quick_gelu: return "quick_gelu";
-    case silu: return "silu";
-    case relu: return "relu";
-    case relu_squared: return "relu_squared";
-    case tanh: return "tanh";
-    case sigmoid: return "sigmoid";
-    case softplus: return "softplus";
-    case exp: return "exp";
+    case gelu:
+      return "gelu";
+    case gelu_tanh:
+      return "gelu_tanh";
+    case quick_gelu:
+      return "quick_gelu";
+    case silu:
+      return "silu";
+    case relu:
+      return "relu";
+    case relu_squared:
+      return "relu_squared";
+    case tanh:
+      return "tanh";
+    case sigmoid:
+      return "sigmoid";
+    case softplus:
+      return "softplus";
+    case exp:
+      return "exp";
   }
   return "?";
 }
@@ -32,10 +42,14 @@ std::string_view name_of(const Op& op) {
           [](const Sdpa&) -> std::string_view { return "scaled_dot_product_attention"; },
           [](const Binary& b) -> std::string_view {
             switch (b.kind) {
-              case BinaryKind::add: return "add";
-              case BinaryKind::sub: return "sub";
-              case BinaryKind::mul: return "mul";
-              case BinaryKind::div: return "div";
+              case BinaryKind::add:
+                return "add";
+              case BinaryKind::sub:
+                return "sub";
+              case BinaryKind::mul:
+                return "mul";
+              case BinaryKind::div:
+                return "div";
             }
             return "?";
           },
@@ -55,9 +69,12 @@ std::string_view name_of(const Op& op) {
           [](const Roll&) -> std::string_view { return "roll"; },
           [](const Reduce& r) -> std::string_view {
             switch (r.kind) {
-              case ReduceKind::mean: return "mean";
-              case ReduceKind::sum: return "sum";
-              case ReduceKind::max: return "max";
+              case ReduceKind::mean:
+                return "mean";
+              case ReduceKind::sum:
+                return "sum";
+              case ReduceKind::max:
+                return "max";
             }
             return "?";
           },

@@ -76,7 +76,16 @@ struct Scale {
 };
 
 enum class ActivationKind : std::uint8_t {
-  gelu, gelu_tanh, quick_gelu, silu, relu, relu_squared, tanh, sigmoid, softplus, exp
+  gelu,
+  gelu_tanh,
+  quick_gelu,
+  silu,
+  relu,
+  relu_squared,
+  tanh,
+  sigmoid,
+  softplus,
+  exp
 };
 struct Activation {
   ActivationKind kind = ActivationKind::gelu;
@@ -171,11 +180,11 @@ struct Rope {
 
 namespace vitals {
 
-using Op = std::variant<op::Input, op::Parameter, op::Constant, op::Linear, op::Conv, op::MatMul,
-                        op::Sdpa, op::Binary, op::Scale, op::Activation, op::Softmax,
-                        op::LayerNorm, op::RmsNorm, op::Dropout, op::DropPath, op::Concat,
-                        op::Reshape, op::Expand, op::Permute, op::Slice, op::Copy, op::Roll,
-                        op::Reduce, op::Embedding, op::Gather, op::Rope>;
+using Op =
+    std::variant<op::Input, op::Parameter, op::Constant, op::Linear, op::Conv, op::MatMul, op::Sdpa,
+                 op::Binary, op::Scale, op::Activation, op::Softmax, op::LayerNorm, op::RmsNorm,
+                 op::Dropout, op::DropPath, op::Concat, op::Reshape, op::Expand, op::Permute,
+                 op::Slice, op::Copy, op::Roll, op::Reduce, op::Embedding, op::Gather, op::Rope>;
 
 template <class... Fs>
 struct Overloaded : Fs... {

@@ -19,9 +19,9 @@ struct Architecture {
   std::vector<Field> fields;
   std::vector<Alias> field_aliases;
 
-  std::shared_ptr<void> (*make)() = nullptr;                   // a config of defaults
+  std::shared_ptr<void> (*make)() = nullptr;  // a config of defaults
   std::shared_ptr<void> (*clone)(const void* config) = nullptr;
-  void (*validate)(const void* config) = nullptr;              // throws Error "/field: ..."
+  void (*validate)(const void* config) = nullptr;  // throws Error "/field: ..."
   Graph (*build)(const std::string& model, const void* config, const BuildOptions&) = nullptr;
 };
 

@@ -1,5 +1,6 @@
-// The statement of a config's fields: name, meaning, type, limits and default, once. Parsing, unknown
-// keys, `vitals spec`, the JSON schema and the documentation all read it. Must not know JSON.
+// The statement of a config's fields: name, meaning, type, limits and default, once. Parsing,
+// unknown keys, `vitals spec`, the JSON schema and the documentation all read it. Must not know
+// JSON.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct Size2 {
 };
 
 // A layer chosen by name, with the options that a spec may give it:
-// "RmsNorm" or {"kind": "RmsNorm", "eps": 1e-05}. An empty kind is null: the architecture's default.
+// "RmsNorm" or {"kind": "RmsNorm", "eps": 1e-05}. An empty kind is null: the architecture's
+// default.
 struct LayerSpec {
   std::string kind;
   std::optional<double> eps;
@@ -48,11 +50,18 @@ struct Field {
   double min = 0;
   double max = 1e18;
   bool max_excluded = false;
-  std::vector<std::string_view> choices;  // of a string, or of a layer's kind; compared without case
-  bool null_allowed = false;              // of a string or list: null means empty
+  std::vector<std::string_view>
+      choices;                // of a string, or of a layer's kind; compared without case
+  bool null_allowed = false;  // of a string or list: null means empty
 
-  [[nodiscard]] Field at_least(double value) && { min = value; return std::move(*this); }
-  [[nodiscard]] Field at_most(double value) && { max = value; return std::move(*this); }
+  [[nodiscard]] Field at_least(double value) && {
+    min = value;
+    return std::move(*this);
+  }
+  [[nodiscard]] Field at_most(double value) && {
+    max = value;
+    return std::move(*this);
+  }
   [[nodiscard]] Field below(double value) && {
     max = value;
     max_excluded = true;
@@ -66,7 +75,10 @@ struct Field {
     choices = values;
     return std::move(*this);
   }
-  [[nodiscard]] Field or_null() && { null_allowed = true; return std::move(*this); }
+  [[nodiscard]] Field or_null() && {
+    null_allowed = true;
+    return std::move(*this);
+  }
 };
 
 // A second name for one or several fields, with the name's original meaning.

@@ -9,7 +9,8 @@ namespace {
 
 bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
   });
 }
 
@@ -31,7 +32,7 @@ Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
   return b.call(name, "Conv2d", {x}, [&] {
     const auto in = x.dim(1);
     const auto weight = b.param("weight", {out, in / o.groups, o.kernel.height, o.kernel.width});
-    op::Conv conv{in, out, extent(o.kernel), extent(o.stride), extent(o.padding), o.groups,
+    op::Conv conv{in,     out, extent(o.kernel), extent(o.stride), extent(o.padding), o.groups,
                   o.bias, 2};
     return b.add(conv, {x}, weight, o.bias ? b.param("bias", {out}) : kNone);
   });
@@ -57,9 +58,8 @@ Tensor dropout(Builder& b, std::string_view name, Tensor x, double rate) {
 
 Tensor drop_path(Builder& b, std::string_view name, Tensor x, double rate) {
   if (rate == 0.0) return identity(b, name, x);
-  return b.call(name, "DropPath", {x}, [&] {
-    return b.options().training ? b.add(op::DropPath{rate}, {x}) : x;
-  });
+  return b.call(name, "DropPath", {x},
+                [&] { return b.options().training ? b.add(op::DropPath{rate}, {x}) : x; });
 }
 
 Tensor identity(Builder& b, std::string_view name, Tensor x) {
@@ -67,15 +67,15 @@ Tensor identity(Builder& b, std::string_view name, Tensor x) {
 }
 
 Tensor layer_scale(Builder& b, std::string_view name, Tensor x) {
-  return b.call(name, "LayerScale", {x},
-                [&] { return x * b.parameter("gamma", {x.dim(-1)}); });
+  return b.call(name, "LayerScale", {x}, [&] { return x * b.parameter("gamma", {x.dim(-1)}); });
 }
 
 op::ActivationKind activation_kind(std::string_view name) {
   using enum op::ActivationKind;
   constexpr std::pair<std::string_view, op::ActivationKind> kKinds[] = {
-      {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"quick_gelu", quick_gelu}, {"silu", silu},
-      {"swish", silu}, {"relu", relu},          {"tanh", tanh},             {"sigmoid", sigmoid}};
+      {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"quick_gelu", quick_gelu},
+      {"silu", silu}, {"swish", silu},          {"relu", relu},
+      {"tanh", tanh}, {"sigmoid", sigmoid}};
   for (const auto& [known, kind] : kKinds)
     if (same_name(known, name)) return kind;
   fail("unknown activation '{}'; known are: {}", name, fmt::join(kActivationNames, ", "));
@@ -84,16 +84,26 @@ op::ActivationKind activation_kind(std::string_view name) {
 std::string_view activation_type(op::ActivationKind kind) {
   using enum op::ActivationKind;
   switch (kind) {
-    case gelu: return "GELU";
-    case gelu_tanh: return "GELUTanh";
-    case quick_gelu: return "QuickGELU";
-    case silu: return "SiLU";
-    case relu: return "ReLU";
-    case relu_squared: return "ReLUSquared";
-    case tanh: return "Tanh";
-    case sigmoid: return "Sigmoid";
-    case softplus: return "Softplus";
-    case exp: return "Exp";
+    case gelu:
+      return "GELU";
+    case gelu_tanh:
+      return "GELUTanh";
+    case quick_gelu:
+      return "QuickGELU";
+    case silu:
+      return "SiLU";
+    case relu:
+      return "ReLU";
+    case relu_squared:
+      return "ReLUSquared";
+    case tanh:
+      return "Tanh";
+    case sigmoid:
+      return "Sigmoid";
+    case softplus:
+      return "Softplus";
+    case exp:
+      return "Exp";
   }
   return "?";
 }
@@ -143,8 +153,7 @@ Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
     const auto value = linear(b, "fc1_x", x, o.hidden, o.bias);
     return activation(b, "act", gate, op::ActivationKind::silu) * value;
   }
-  if (same_name(kind, "SwiGLUPacked"))
-    return gated(b, x, o, op::ActivationKind::silu, false);
+  if (same_name(kind, "SwiGLUPacked")) return gated(b, x, o, op::ActivationKind::silu, false);
   if (same_name(kind, "GluMlp")) {
     const auto act = o.kind.act_layer ? activation_kind(*o.kind.act_layer) : o.act;
     return gated(b, x, o, act, o.kind.gate_last.value_or(true));

@@ -53,13 +53,14 @@ inline constexpr std::array<std::string_view, 8> kActivationNames = {
 // Written out as its real ops, or one fused op when the build options say so.
 struct AttentionCore {
   double scale = 1.0;
-  bool scale_query = false;          // q * scale before the product, rather than the scores
-  std::optional<Tensor> bias = {};   // broadcasts to [B, heads, tokens, tokens]
+  bool scale_query = false;         // q * scale before the product, rather than the scores
+  std::optional<Tensor> bias = {};  // broadcasts to [B, heads, tokens, tokens]
   double attn_drop = 0.0;
 };
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& options);
 
-// The q, k and v of a joint projection [B, N, 3 * heads * head_dim] as [B, heads, N, head_dim] each.
+// The q, k and v of a joint projection [B, N, 3 * heads * head_dim] as [B, heads, N, head_dim]
+// each.
 struct Qkv {
   Tensor q, k, v;
 };

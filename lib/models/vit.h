@@ -1,5 +1,5 @@
-// The Vision Transformer (Dosovitskiy et al. 2021, arXiv:2010.11929) with everything that the original
-// code and timm's vision_transformer and deit modules can express.
+// The Vision Transformer (Dosovitskiy et al. 2021, arXiv:2010.11929) with everything that the
+// original code and timm's vision_transformer and deit modules can express.
 #pragma once
 
 #include "models/architecture.h"

@@ -5,9 +5,7 @@
 namespace vitals {
 namespace {
 
-AttentionCore core_of(const VitBlock& o) {
-  return {.scale = o.scale, .attn_drop = o.attn_drop};
-}
+AttentionCore core_of(const VitBlock& o) { return {.scale = o.scale, .attn_drop = o.attn_drop}; }
 
 Tensor maybe_norm(Builder& b, std::string_view name, Tensor x, bool wanted, const LayerSpec& kind) {
   return wanted ? norm(b, name, x, kind) : x;
@@ -82,10 +80,10 @@ Tensor plain_block(Builder& b, Tensor x, const VitBlock& o) {
 
 // The norm stands after the layer (Swin V2, arXiv:2111.09883).
 Tensor res_post_block(Builder& b, Tensor x, const VitBlock& o) {
-  x = x + drop_path(b, "drop_path", norm(b, "norm1", attention(b, "attn", x, o), o.norm),
-                    o.drop_path);
-  return x + drop_path(b, "drop_path", norm(b, "norm2", mlp(b, "mlp", x, o.mlp), o.norm),
-                       o.drop_path);
+  x = x +
+      drop_path(b, "drop_path", norm(b, "norm1", attention(b, "attn", x, o), o.norm), o.drop_path);
+  return x +
+         drop_path(b, "drop_path", norm(b, "norm2", mlp(b, "mlp", x, o.mlp), o.norm), o.drop_path);
 }
 
 // One projection feeds attention and MLP side by side (ViT-22B, arXiv:2302.05442).
@@ -112,8 +110,7 @@ Tensor parallel_scaling_block(Builder& b, Tensor x, const VitBlock& o) {
   } else {
     const auto qn = maybe_norm(b, "q_norm", heads_of(b, q, o.num_heads), o.qk_norm, o.norm);
     const auto kn = maybe_norm(b, "k_norm", heads_of(b, k, o.num_heads), o.qk_norm, o.norm);
-    tokens = merge_heads(
-        b, attention_core(b, qn, kn, heads_of(b, v, o.num_heads), core_of(o)));
+    tokens = merge_heads(b, attention_core(b, qn, kn, heads_of(b, v, o.num_heads), core_of(o)));
     tokens = linear(b, "attn_out_proj", tokens, width, o.proj_bias);
   }
   features = dropout(b, "mlp_drop", activation(b, "mlp_act", features, o.mlp.act), o.proj_drop);

@@ -67,8 +67,7 @@ class TreeWriter {
       while (end < children.size() && foldable(children[i], children[end])) ++end;
       const auto count = end - i;
       std::string label(name_of_module(children[i]));
-      if (count > 1)
-        label += fmt::format("-{} ({}x)", name_of_module(children[end - 1]), count);
+      if (count > 1) label += fmt::format("-{} ({}x)", name_of_module(children[end - 1]), count);
       lines_.push_back({level + 1, label, children[i], kNone, false, count});
       write(children[i], level + 1);
       i = end;

@@ -17,7 +17,7 @@ struct TreeOptions {
 
 struct TreeLine {
   std::size_t level = 0;
-  std::string label;         // "attn", "0-11 (12x)", "cls_token"
+  std::string label;  // "attn", "0-11 (12x)", "cls_token"
   ModuleId module = 0;
   ParamId param = kNone;     // the line is this parameter of `module`
   bool own_ops = false;      // the line is the ops that `module` runs itself, outside its children

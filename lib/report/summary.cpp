@@ -48,16 +48,17 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
   const auto macs = macs_by_module(graph);
   const auto shapes = output_shapes(graph);
   const auto all = std::max(params.sum().as_double(), 1.0);
-  Table table{{{"module"}, {"type"}, {"output shape"}, {"params", true}, {"share", true},
-               {"MACs", true}}, {}};
+  Table table{
+      {{"module"}, {"type"}, {"output shape"}, {"params", true}, {"share", true}, {"MACs", true}},
+      {}};
   for (const auto& line : tree_lines(graph, options)) {
     const auto indent = std::string(2 * line.level, ' ') + line.label;
     const auto m = line.module;
     const auto row = [&](std::string type, std::string shape, Count p, Count c) {
       const auto share = p.as_double() * static_cast<double>(line.repeat) / all;
       table.rows.push_back({indent, std::move(type), std::move(shape),
-                            p == Count(0) ? "-" : grouped(p),
-                            p == Count(0) ? "-" : percent(share), macs_text(c)});
+                            p == Count(0) ? "-" : grouped(p), p == Count(0) ? "-" : percent(share),
+                            macs_text(c)});
     };
     if (line.param != kNone) {
       const auto& param = graph.params[line.param];

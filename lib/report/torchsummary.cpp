@@ -100,7 +100,8 @@ std::string left_out_by_torchsummary(const Graph& graph) {
     it->second += numel(param);
   }
   if (missed == Count(0))
-    return fmt::format("vitals: torchsummary sees all {} parameters of this model.\n", grouped(all));
+    return fmt::format("vitals: torchsummary sees all {} parameters of this model.\n",
+                       grouped(all));
   std::vector<std::string> parts;
   for (const auto& [name, count] : kinds) parts.push_back(name + " " + grouped(count));
   return fmt::format("vitals: torchsummary leaves out {} parameters ({}); the true total is {}.\n",

@@ -8,9 +8,9 @@
 
 namespace vitals {
 
-[[nodiscard]] std::string grouped(Count n);             // 86,567,656
-[[nodiscard]] std::string si(double value);             // 86.6 M, 17.6 G
-[[nodiscard]] std::string binary_bytes(double bytes);   // 330.2 MiB
-[[nodiscard]] std::string percent(double share);        // 12.3 %
+[[nodiscard]] std::string grouped(Count n);            // 86,567,656
+[[nodiscard]] std::string si(double value);            // 86.6 M, 17.6 G
+[[nodiscard]] std::string binary_bytes(double bytes);  // 330.2 MiB
+[[nodiscard]] std::string percent(double share);       // 12.3 %
 
 }  // namespace vitals

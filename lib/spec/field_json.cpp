@@ -116,69 +116,68 @@ std::vector<T> list(const Field& f, const json& value, Read&& read) {
 }  // namespace
 
 void read_field(const Field& f, const FieldRef& ref, const json& value) {
-  std::visit(
-      Overloaded{
-          [&](bool* p) { *p = boolean(value); },
-          [&](std::uint64_t* p) { *p = integer(f, value); },
-          [&](double* p) { *p = number(f, value); },
-          [&](std::string* p) {
-            *p = value.is_null() && f.null_allowed ? std::string() : choice(f, value);
-          },
-          [&](Size2* p) { *p = size2(f, value); },
-          [&](LayerSpec* p) { *p = layer(f, value); },
-          [&](std::optional<bool>* p) {
-            *p = value.is_null() ? std::nullopt : std::optional(boolean(value));
-          },
-          [&](std::optional<std::uint64_t>* p) {
-            *p = value.is_null() ? std::nullopt : std::optional(integer(f, value));
-          },
-          [&](std::optional<double>* p) {
-            *p = value.is_null() ? std::nullopt : std::optional(number(f, value));
-          },
-          [&](std::vector<std::uint64_t>* p) {
-            *p = list<std::uint64_t>(f, value, [&](const json& v) { return integer(f, v); });
-          },
-          [&](std::vector<double>* p) {
-            *p = list<double>(f, value, [&](const json& v) { return number(f, v); });
-          },
-          [&](std::vector<std::string>* p) {
-            *p = list<std::string>(f, value, [&](const json& v) { return choice(f, v); });
-          },
-      },
-      ref);
+  std::visit(Overloaded{
+                 [&](bool* p) { *p = boolean(value); },
+                 [&](std::uint64_t* p) { *p = integer(f, value); },
+                 [&](double* p) { *p = number(f, value); },
+                 [&](std::string* p) {
+                   *p = value.is_null() && f.null_allowed ? std::string() : choice(f, value);
+                 },
+                 [&](Size2* p) { *p = size2(f, value); },
+                 [&](LayerSpec* p) { *p = layer(f, value); },
+                 [&](std::optional<bool>* p) {
+                   *p = value.is_null() ? std::nullopt : std::optional(boolean(value));
+                 },
+                 [&](std::optional<std::uint64_t>* p) {
+                   *p = value.is_null() ? std::nullopt : std::optional(integer(f, value));
+                 },
+                 [&](std::optional<double>* p) {
+                   *p = value.is_null() ? std::nullopt : std::optional(number(f, value));
+                 },
+                 [&](std::vector<std::uint64_t>* p) {
+                   *p = list<std::uint64_t>(f, value, [&](const json& v) { return integer(f, v); });
+                 },
+                 [&](std::vector<double>* p) {
+                   *p = list<double>(f, value, [&](const json& v) { return number(f, v); });
+                 },
+                 [&](std::vector<std::string>* p) {
+                   *p = list<std::string>(f, value, [&](const json& v) { return choice(f, v); });
+                 },
+             },
+             ref);
 }
 
 ordered_json write_field(const Field& f, const FieldRef& ref) {
-  return std::visit(
-      Overloaded{
-          [](const bool* p) { return ordered_json(*p); },
-          [](const std::uint64_t* p) { return ordered_json(*p); },
-          [](const double* p) { return ordered_json(*p); },
-          [&](const std::string* p) {
-            return p->empty() && f.null_allowed ? ordered_json(nullptr) : ordered_json(*p);
-          },
-          [](const Size2* p) {
-            if (p->height == p->width) return ordered_json(p->height);
-            return ordered_json::array({p->height, p->width});
-          },
-          [](const LayerSpec* p) {
-            if (p->kind.empty()) return ordered_json(nullptr);
-            ordered_json options = {{"kind", p->kind}};
-            if (p->eps) options["eps"] = *p->eps;
-            if (p->act_layer) options["act_layer"] = *p->act_layer;
-            if (p->gate_last) options["gate_last"] = *p->gate_last;
-            if (p->init_values) options["init_values"] = *p->init_values;
-            return options.size() == 1 ? ordered_json(p->kind) : options;
-          },
-          [](const auto* optional_or_list) -> ordered_json {
-            if constexpr (requires { optional_or_list->has_value(); })
-              return optional_or_list->has_value() ? ordered_json(**optional_or_list)
-                                                   : ordered_json(nullptr);
-            else
-              return ordered_json(*optional_or_list);
-          },
-      },
-      ref);
+  return std::visit(Overloaded{
+                        [](const bool* p) { return ordered_json(*p); },
+                        [](const std::uint64_t* p) { return ordered_json(*p); },
+                        [](const double* p) { return ordered_json(*p); },
+                        [&](const std::string* p) {
+                          return p->empty() && f.null_allowed ? ordered_json(nullptr)
+                                                              : ordered_json(*p);
+                        },
+                        [](const Size2* p) {
+                          if (p->height == p->width) return ordered_json(p->height);
+                          return ordered_json::array({p->height, p->width});
+                        },
+                        [](const LayerSpec* p) {
+                          if (p->kind.empty()) return ordered_json(nullptr);
+                          ordered_json options = {{"kind", p->kind}};
+                          if (p->eps) options["eps"] = *p->eps;
+                          if (p->act_layer) options["act_layer"] = *p->act_layer;
+                          if (p->gate_last) options["gate_last"] = *p->gate_last;
+                          if (p->init_values) options["init_values"] = *p->init_values;
+                          return options.size() == 1 ? ordered_json(p->kind) : options;
+                        },
+                        [](const auto* optional_or_list) -> ordered_json {
+                          if constexpr (requires { optional_or_list->has_value(); })
+                            return optional_or_list->has_value() ? ordered_json(**optional_or_list)
+                                                                 : ordered_json(nullptr);
+                          else
+                            return ordered_json(*optional_or_list);
+                        },
+                    },
+                    ref);
 }
 
 namespace {
@@ -218,7 +217,9 @@ ordered_json list_of(ordered_json item) {
 ordered_json type_schema(const Field& f, const FieldRef& ref) {
   return std::visit(
       Overloaded{
-          [](const bool*) { return ordered_json{{"type", "boolean"}}; },
+          [](const bool*) {
+            return ordered_json{{"type", "boolean"}};
+          },
           [&](const std::uint64_t*) { return limited(f, "integer"); },
           [&](const double*) { return limited(f, "number"); },
           [&](const std::string*) {
@@ -226,21 +227,20 @@ ordered_json type_schema(const Field& f, const FieldRef& ref) {
           },
           [&](const Size2*) {
             auto side = limited(f, "integer");
-            ordered_json pair = {{"type", "array"}, {"minItems", 2}, {"maxItems", 2},
-                                 {"items", side}};
+            ordered_json pair = {
+                {"type", "array"}, {"minItems", 2}, {"maxItems", 2}, {"items", side}};
             return either(std::move(side), std::move(pair));
           },
           [&](const LayerSpec*) {
-            ordered_json object = {
-                {"type", "object"},
-                {"required", ordered_json::array({"kind"})},
-                {"additionalProperties", false},
-                {"properties",
-                 {{"kind", string_schema(f)},
-                  {"eps", {{"type", "number"}, {"minimum", 0}}},
-                  {"act_layer", {{"type", "string"}}},
-                  {"gate_last", {{"type", "boolean"}}},
-                  {"init_values", {{"type", "number"}}}}}};
+            ordered_json object = {{"type", "object"},
+                                   {"required", ordered_json::array({"kind"})},
+                                   {"additionalProperties", false},
+                                   {"properties",
+                                    {{"kind", string_schema(f)},
+                                     {"eps", {{"type", "number"}, {"minimum", 0}}},
+                                     {"act_layer", {{"type", "string"}}},
+                                     {"gate_last", {{"type", "boolean"}}},
+                                     {"init_values", {{"type", "number"}}}}}};
             return ordered_json{{"anyOf", ordered_json::array({string_schema(f), std::move(object),
                                                                null_schema()})}};
           },

@@ -76,7 +76,8 @@ class Watcher {
     if (event == json::parse_event_t::object_end) keys_.pop_back();
     if (event == json::parse_event_t::key) {
       const auto& key = value.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second) throw Error(fmt::format("the key '{}' stands twice in one object", key));
+      if (!keys_.back().insert(key).second)
+        throw Error(fmt::format("the key '{}' stands twice in one object", key));
     }
     return true;
   }

@@ -83,8 +83,10 @@ Start start_of(const json& spec, const std::string& source) {
     return {base.architecture, base.architecture->clone(base.config.get())};
   }
   if (!spec.contains("architecture"))
-    fail("{}: missing field 'architecture' (or 'base', the name of a built-in model to start "
-         "from); known architectures: {}", source, fmt::join(architecture_names(), ", "));
+    fail(
+        "{}: missing field 'architecture' (or 'base', the name of a built-in model to start "
+        "from); known architectures: {}",
+        source, fmt::join(architecture_names(), ", "));
   const auto name = text_of(spec, "architecture", source);
   const auto* architecture = find_architecture(name);
   if (architecture == nullptr)
@@ -203,7 +205,8 @@ ordered_json architecture_schema(const Architecture& a) {
   for (const auto& alias : a.field_aliases) {
     const auto* f = find_field(a, alias.fields.front());
     auto field = field_schema(*f, f->access(defaults.get()));
-    field["description"] = fmt::format("{} The same as {}.", alias.doc, fmt::join(alias.fields, " and "));
+    field["description"] =
+        fmt::format("{} The same as {}.", alias.doc, fmt::join(alias.fields, " and "));
     properties[std::string(alias.name)] = field;
   }
   schema["additionalProperties"] = false;

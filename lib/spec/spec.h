@@ -14,7 +14,7 @@ namespace vitals {
 
 // A field set from outside the spec: --set depth=24, --num-classes 5. Value is JSON, or a string.
 struct Override {
-  std::string key;     // dotted keys reach inside: "norm_layer.eps"
+  std::string key;  // dotted keys reach inside: "norm_layer.eps"
   std::string value;
   std::string origin;  // what the user typed, for messages: "--num-classes"
 };

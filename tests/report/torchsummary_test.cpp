@@ -41,7 +41,8 @@ TEST_CASE("the JSON's totals are those of the record") {
     const auto summary = json::parse(out);
     CHECK(summary["totals"]["params"] == record["true_params"]);
     CHECK(summary["totals"]["params_torchsummary"] == record["total_params_reported"]);
-    CHECK(summary["torchsummary"]["params_mb"].get<double>() == doctest::Approx(record["params_mb"].get<double>()));
+    CHECK(summary["torchsummary"]["params_mb"].get<double>() ==
+          doctest::Approx(record["params_mb"].get<double>()));
     if (record["batch_size"] != 8) {
       CHECK(summary["torchsummary"]["input_mb"] == record["input_mb"]);
       CHECK(summary["torchsummary"]["total_mb"] == record["total_mb"]);

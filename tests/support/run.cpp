@@ -6,7 +6,6 @@
 #include <iterator>
 #include <memory>
 #include <stdexcept>
-
 #include <sys/wait.h>
 #include <unistd.h>
 

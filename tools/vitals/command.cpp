@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-
 #include <unistd.h>
 
 namespace vitals::cli {
@@ -92,19 +91,38 @@ BuildOptions ModelOptions::build_options() const {
 
 void add_model_options(CLI::App& app, ModelOptions& o, bool positional) {
   if (positional)
-    app.add_option("model", o.model,
-                   "A built-in name (vit_base_patch32), a spec file, or - for JSON on standard input")
+    app.add_option(
+           "model", o.model,
+           "A built-in name (vit_base_patch32), a spec file, or - for JSON on standard input")
         ->type_name("MODEL")
         ->required();
   const auto positive = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40);
   const char* group = "Model";
-  app.add_option("--batch", o.batch, "Samples in a batch")->check(positive)->type_name("N")->group(group);
-  app.add_option("--num-classes", o.num_classes, "Classes of the head (0: no head)")->type_name("N")->group(group);
-  app.add_option("--img-size", o.img_size, "Image size in pixels")->check(check_img_size)->type_name("N|HxW")->group(group);
-  app.add_option("--in-chans", o.in_chans, "Image channels")->check(positive)->type_name("N")->group(group);
-  app.add_option("--seq-len", o.seq_len, "Tokens of a language model's input")->check(positive)->type_name("N")->group(group);
-  app.add_option("--set", o.set, "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)")
-      ->check(check_set)->type_name("KEY=VALUE")->group(group)->take_all();
+  app.add_option("--batch", o.batch, "Samples in a batch")
+      ->check(positive)
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--num-classes", o.num_classes, "Classes of the head (0: no head)")
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--img-size", o.img_size, "Image size in pixels")
+      ->check(check_img_size)
+      ->type_name("N|HxW")
+      ->group(group);
+  app.add_option("--in-chans", o.in_chans, "Image channels")
+      ->check(positive)
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--seq-len", o.seq_len, "Tokens of a language model's input")
+      ->check(positive)
+      ->type_name("N")
+      ->group(group);
+  app.add_option("--set", o.set,
+                 "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)")
+      ->check(check_set)
+      ->type_name("KEY=VALUE")
+      ->group(group)
+      ->take_all();
 }
 
 void add_output_options(CLI::App& app, OutputOptions& o) {
@@ -115,10 +133,15 @@ void add_output_options(CLI::App& app, OutputOptions& o) {
   const char* group = "Output";
   app.add_option("--format", o.format, "table, json, csv or markdown")
       ->transform(CLI::CheckedTransformer(formats).description(""))
-      ->type_name("FORMAT")->group(group);
-  app.add_option("-o,--output", o.file, "Write to FILE instead of standard output")->type_name("FILE")->group(group);
+      ->type_name("FORMAT")
+      ->group(group);
+  app.add_option("-o,--output", o.file, "Write to FILE instead of standard output")
+      ->type_name("FILE")
+      ->group(group);
   app.add_option("--color", o.color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))->type_name("WHEN")->group(group);
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
+      ->type_name("WHEN")
+      ->group(group);
 }
 
 std::string render(const Table& table, Format format) {

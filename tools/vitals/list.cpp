@@ -3,9 +3,8 @@
 #include "core/suggest.h"
 #include "spec/builtin.h"
 
-#include <memory>
-
 #include <fnmatch.h>
+#include <memory>
 
 namespace vitals::cli {
 namespace {
@@ -35,7 +34,8 @@ std::string list(const Options& o) {
 void add_list(Commands& commands) {
   auto* app = commands.app.add_subcommand("list", "The built-in models");
   auto o = std::make_shared<Options>();
-  app->add_option("pattern", o->pattern, "Only names that match: 'deit*', or a part of the name")->type_name("PATTERN");
+  app->add_option("pattern", o->pattern, "Only names that match: 'deit*', or a part of the name")
+      ->type_name("PATTERN");
   add_output_options(*app, o->output);
   app->callback([&commands, o] { commands.run = [o] { deliver(list(*o), o->output); }; });
 }

@@ -1,5 +1,6 @@
-#include "command.h"
 #include "report/summary.h"
+
+#include "command.h"
 #include "report/torchsummary.h"
 
 #include <nlohmann/json.hpp>
@@ -35,7 +36,8 @@ void add_summary(Commands& commands) {
   auto o = std::make_shared<Options>();
   add_model_options(*app, o->model);
   app->add_option("--style", o->style, "torchsummary (its table, byte for byte) or tree (nested)")
-      ->check(CLI::IsMember({"torchsummary", "tree"}).description(""))->type_name("STYLE");
+      ->check(CLI::IsMember({"torchsummary", "tree"}).description(""))
+      ->type_name("STYLE");
   app->add_option("--depth", o->depth, "Levels of the tree to show")->type_name("N");
   app->add_flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_output_options(*app, o->output);
