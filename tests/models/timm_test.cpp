@@ -1,0 +1,170 @@
+// timm's own models, counted by PyTorch: parameters, tokens, shapes and MACs, exactly.
+#include "analysis/rollup.h"
+#include "spec/builtin.h"
+#include "spec/spec.h"
+#include "support/run.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <set>
+#include <sstream>
+
+using namespace vitals;
+using nlohmann::json;
+
+namespace {
+
+// Record files of a family: <family>_specs.json, <family>_expected.json.
+constexpr const char* kFamilies[] = {"deit", "vit"};
+
+json records(const std::string& file) { return json::parse(test::data("timm/" + file)); }
+
+// Rows of a CSV by column name. The files have no quoted cells.
+std::vector<std::map<std::string, std::string>> csv(const std::string& file) {
+  std::istringstream lines(test::data("timm/" + file));
+  auto cells = [](const std::string& line) {
+    std::vector<std::string> result;
+    std::istringstream in(line + ",");
+    for (std::string cell; std::getline(in, cell, ',');) result.push_back(cell);
+    return result;
+  };
+  std::string line;
+  std::getline(lines, line);
+  const auto titles = cells(line);
+  std::vector<std::map<std::string, std::string>> rows;
+  while (std::getline(lines, line)) {
+    const auto values = cells(line);
+    REQUIRE(values.size() == titles.size());
+    auto& row = rows.emplace_back();
+    for (std::size_t i = 0; i < titles.size(); ++i) row[titles[i]] = values[i];
+  }
+  REQUIRE(!rows.empty());
+  return rows;
+}
+
+std::vector<std::uint64_t> dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+void check_children(const Graph& graph, const json& expected) {
+  std::map<std::string, std::uint64_t> children;
+  for (const auto& [name, count] : params_by_child(graph, parameters(graph)))
+    children[name] = count.value();
+  for (const auto& [name, count] : expected.items()) {
+    CAPTURE(name);
+    // timm keeps layers without parameters that never run; such children may be left out.
+    const auto own = children.contains(name) ? children[name] : 0;
+    CHECK(own == count.get<std::uint64_t>());
+    children.erase(name);
+  }
+  for (const auto& [name, count] : children) {
+    CAPTURE(name);
+    CHECK(count == 0);
+  }
+}
+
+void check_counts(const Graph& graph, const json& record) {
+  const auto params = parameters(graph);
+  CHECK(params.sum().value() == record["params_total"].get<std::uint64_t>());
+  check_children(graph, record["params_by_top_level_child"]);
+  REQUIRE(graph.outputs.size() == 1);
+  CHECK(dims(graph.nodes[graph.outputs[0]].shape) ==
+        record["out_shape"].get<std::vector<std::uint64_t>>());
+  if (record.contains("num_tokens"))
+    CHECK(graph.num_tokens == record["num_tokens"].get<std::uint64_t>());
+  if (record.contains("params_per_block")) {
+    for (ModuleId id = 0; id < graph.modules.size(); ++id)
+      if (graph.modules[id].path == "blocks.0")
+        CHECK(params.total[id].value() == record["params_per_block"].get<std::uint64_t>());
+  }
+}
+
+Model with(const Model& model, const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::vector<Override> overrides;
+  for (const auto& [key, value] : fields) overrides.push_back({key, value, "--set " + key});
+  return with_overrides(model, overrides);
+}
+
+}  // namespace
+
+TEST_CASE("built-in models count what PyTorch counted") {
+  for (const std::string family : kFamilies) {
+    for (const auto& record : records(family + "_expected.json")) {
+      const auto name = record["name"].get<std::string>();
+      CAPTURE(name);
+      const auto graph = builtin_model(name, "").build();
+      check_counts(graph, record);
+      CHECK(macs_by_module(graph).sum().value() ==
+            record["macs"]["matmul_conv_linear"].get<std::uint64_t>());
+    }
+  }
+}
+
+TEST_CASE("randomly drawn configurations count what PyTorch counted") {
+  for (const auto& record : records("random_vit.json")) {
+    const auto name = record["name"].get<std::string>();
+    CAPTURE(name);
+    auto spec = record["hyperparameters"];
+    spec["architecture"] = "vision_transformer";
+    const auto graph = model_from_spec(spec, "test", "test").build();
+    check_counts(graph, record);
+    CHECK(macs_by_module(graph).sum().value() == record["macs"].get<std::uint64_t>());
+  }
+}
+
+// The effective arguments of every entrypoint are a spec as they stand, and the built-in model of
+// that name means exactly them.
+TEST_CASE("timm's constructor arguments are specs, and the built-in models are these") {
+  std::set<std::string> seen;
+  for (const std::string family : kFamilies) {
+    for (const auto& record : records(family + "_specs.json")) {
+      const auto name = record["name"].get<std::string>();
+      CAPTURE(name);
+      seen.insert(name);
+      auto stated = spec_of(model_from_spec(record, "test", ""));
+      auto builtin = spec_of(builtin_model(name, ""));
+      // Left open where patches fill the image, so that a size which they do not fill is answered.
+      for (auto* spec : {&stated, &builtin}) {
+        if (!spec->contains("dynamic_img_pad")) continue;
+        const auto& pad = (*spec)["dynamic_img_pad"];
+        if (pad.is_null() || pad == false) spec->erase("dynamic_img_pad");
+      }
+      CHECK(stated.dump() == builtin.dump());
+    }
+  }
+  CHECK(seen == std::set<std::string>(builtin_names().begin(), builtin_names().end()));
+}
+
+TEST_CASE("models as their published weights configure them") {
+  for (const auto& row : csv("pretrained_tags.csv")) {
+    const auto tag = row.at("model_tag");
+    const auto name = tag.substr(0, tag.find('.'));
+    CAPTURE(tag);
+    if (builtin_canonical(name).empty()) continue;
+    const auto graph = with(builtin_model(name, ""), {{"num_classes", row.at("num_classes")},
+                                                      {"img_size", row.at("img_size")},
+                                                      {"global_pool", row.at("global_pool")}})
+                           .build();
+    CHECK(fmt::format("{}", parameters(graph).sum()) == row.at("params_total"));
+    CHECK(fmt::format("{}", macs_by_module(graph).sum()) == row.at("macs_matmul_conv_linear"));
+    if (!row.at("num_tokens").empty())
+      CHECK(fmt::format("{}", graph.num_tokens) == row.at("num_tokens"));
+  }
+}
+
+TEST_CASE("parameters as timm published them, to the printed digits") {
+  for (const auto& row : csv("published_gmacs.csv")) {
+    const auto name = row.at("model");
+    const auto source = row.at("source");
+    CAPTURE(name);
+    CAPTURE(source);
+    if (builtin_canonical(name).empty()) continue;
+    auto model = with(builtin_model(name, ""), {{"img_size", row.at("img_size")}});
+    // These two had the head of ImageNet-21k when that file was made.
+    const bool old = source.find("-pt113-") != std::string::npos;
+    if (old && (name == "vit_large_patch32_224" || name == "vit_huge_patch14_224"))
+      model = with(model, {{"num_classes", "21843"}});
+    const auto millions = parameters(model.build()).sum().as_double() / 1e6;
+    CHECK(fmt::format("{:.2f}", millions) ==
+          fmt::format("{:.2f}", std::stod(row.at("param_count_M"))));
+  }
+}
