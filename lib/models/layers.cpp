@@ -48,6 +48,19 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer)
   });
 }
 
+Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint64_t after) {
+  auto zeros = [&](std::uint64_t length) {
+    auto shape = x.shape();
+    shape[shape.index(axis)] = length;
+    return b.constant(shape);
+  };
+  Tensors parts;
+  if (before > 0) parts.push_back(zeros(before));
+  parts.push_back(x);
+  if (after > 0) parts.push_back(zeros(after));
+  return parts.size() > 1 ? b.concat(parts, axis) : x;
+}
+
 Tensor activation(Builder& b, std::string_view name, Tensor x, op::ActivationKind kind) {
   return b.call(name, activation_type(kind), {x}, [&] { return b.activation(x, kind); });
 }
@@ -108,10 +121,33 @@ std::string_view activation_type(op::ActivationKind kind) {
   return "?";
 }
 
+namespace {
+
+// Every window has its own mask: the scores are seen as [samples, windows, heads, N, N] for it.
+Tensor add_window_mask(Builder& b, Tensor scores, Tensor mask) {
+  const auto& s = scores.shape();
+  const auto windows = mask.dim(0);
+  const auto apart = b.reshape(scores, {s[0] / windows, windows, s[1], s[2], s[3]});
+  return b.reshape(apart + b.reshape(mask, {1, windows, 1, s[2], s[3]}), s);
+}
+
+// The fused kernel takes one additive bias: table and window mask are summed for it.
+std::optional<Tensor> joint_bias(Builder& b, const Shape& q, const AttentionCore& o) {
+  if (!o.window_mask) return o.bias;
+  const auto windows = o.window_mask->dim(0);
+  const auto tokens = q[2];
+  const auto mask = b.expand(b.reshape(*o.window_mask, {1, windows, 1, tokens, tokens}),
+                             {q[0] / windows, windows, q[1], tokens, tokens});
+  const auto flat = b.reshape(mask, {q[0], q[1], tokens, tokens});
+  return o.bias ? *o.bias + flat : flat;
+}
+
+}  // namespace
+
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& o) {
   if (b.options().attention == AttentionKernel::fused) {
     Tensors inputs{q, k, v};
-    if (o.bias) inputs.push_back(*o.bias);
+    if (const auto bias = joint_bias(b, q.shape(), o)) inputs.push_back(*bias);
     const double drop = b.options().training ? o.attn_drop : 0.0;
     return b.add(op::Sdpa{o.scale, false, drop}, inputs);
   }
@@ -119,6 +155,7 @@ Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionC
   auto scores = b.matmul(q, b.transpose(k, -2, -1));
   if (!o.scale_query) scores = scores * o.scale;
   if (o.bias) scores = scores + *o.bias;
+  if (o.window_mask) scores = add_window_mask(b, scores, *o.window_mask);
   auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
   return b.matmul(weights, v);
 }
@@ -128,6 +165,10 @@ Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads) {
   auto x = b.reshape(qkv, {qkv.dim(0), qkv.dim(1), 3, heads, head_dim});
   x = b.permute(x, {2, 0, 3, 1, 4});
   return {b.select(x, 0, 0), b.select(x, 0, 1), b.select(x, 0, 2)};
+}
+
+Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads) {
+  return b.transpose(b.reshape(x, {x.dim(0), x.dim(1), heads, x.dim(-1) / heads}), 1, 2);
 }
 
 Tensor merge_heads(Builder& b, Tensor x) {
@@ -174,10 +215,11 @@ Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& o) {
 }
 
 Tensor patch_embed(Builder& b, Tensor image, const PatchEmbedOptions& o) {
-  return b.call("patch_embed", "PatchEmbed", {image}, [&] {
+  return b.call(o.name, "PatchEmbed", {image}, [&] {
     auto x = conv2d(b, "proj", image, o.embed_dim,
                     {.kernel = o.patch, .stride = o.patch, .bias = o.bias});
-    x = b.transpose(b.reshape(x, {x.dim(0), x.dim(1), x.dim(2) * x.dim(3)}), 1, 2);
+    x = o.keep_grid ? b.permute(x, {0, 2, 3, 1})
+                    : b.transpose(b.reshape(x, {x.dim(0), x.dim(1), x.dim(2) * x.dim(3)}), 1, 2);
     return o.norm ? norm(b, "norm", x, *o.norm) : identity(b, "norm", x);
   });
 }

@@ -28,6 +28,9 @@ Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
 // nn.LayerNorm or RmsNorm over the last dimension.
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer);
 
+// x with zeros before and after it along one axis (F.pad).
+Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint64_t after);
+
 // nn.GELU and its kin, as a module of their own.
 Tensor activation(Builder& b, std::string_view name, Tensor x, op::ActivationKind kind);
 
@@ -55,6 +58,8 @@ struct AttentionCore {
   double scale = 1.0;
   bool scale_query = false;         // q * scale before the product, rather than the scores
   std::optional<Tensor> bias = {};  // broadcasts to [B, heads, tokens, tokens]
+  // Swin's mask [windows, tokens, tokens]; the batch is then samples * windows.
+  std::optional<Tensor> window_mask = {};
   double attn_drop = 0.0;
 };
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& options);
@@ -65,6 +70,8 @@ struct Qkv {
   Tensor q, k, v;
 };
 [[nodiscard]] Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads);
+// [B, N, heads * d] -> [B, heads, N, d]
+[[nodiscard]] Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads);
 // [B, heads, N, d] -> [B, N, heads * d]
 [[nodiscard]] Tensor merge_heads(Builder& b, Tensor x);
 
@@ -79,12 +86,15 @@ struct MlpOptions {
 };
 Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& options);
 
-// Image to tokens: a convolution with stride = kernel, then [B, C, h, w] -> [B, h*w, C].
+// Image to tokens: a convolution with stride = kernel, then [B, C, h, w] -> [B, h*w, C], or
+// [B, h, w, C] when the grid is kept.
 struct PatchEmbedOptions {
+  std::string_view name = "patch_embed";
   Size2 patch;
   std::uint64_t embed_dim = 0;
   bool bias = true;
   std::optional<LayerSpec> norm = {};
+  bool keep_grid = false;
 };
 Tensor patch_embed(Builder& b, Tensor image, const PatchEmbedOptions& options);
 

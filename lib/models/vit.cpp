@@ -1,5 +1,7 @@
 #include "models/vit.h"
 
+#include "models/image.h"
+#include "models/image_fields.h"
 #include "models/vit_blocks.h"
 
 #include <cmath>
@@ -7,34 +9,20 @@
 namespace vitals {
 namespace {
 
-// What timm gives when a spec leaves a layer to the architecture.
-LayerSpec norm_of(const LayerSpec& chosen) {
-  LayerSpec layer = chosen;
-  if (layer.kind.empty()) layer.kind = "LayerNorm";
-  if (!layer.eps) layer.eps = 1e-6;
-  return layer;
-}
-
 op::ActivationKind act_of(const VitConfig& c) {
   return c.act_layer.empty() ? op::ActivationKind::gelu : activation_kind(c.act_layer);
 }
 
-bool averages(const VitConfig& c) {
-  return c.global_pool == "avg" || c.global_pool == "avgmax" || c.global_pool == "max";
+bool has_fc_norm(const VitConfig& c) {
+  return c.final_norm && c.fc_norm.value_or(averages(c.global_pool));
 }
-bool has_fc_norm(const VitConfig& c) { return c.final_norm && c.fc_norm.value_or(averages(c)); }
 
 std::uint64_t prefix_tokens(const VitConfig& c) {
   return (c.class_token ? 1 : 0) + (c.distilled ? 1 : 0) + c.reg_tokens;
 }
 
-// Those that the position embedding counts; a border narrower than a patch is not one.
-std::uint64_t patches(const VitConfig& c) {
-  return (c.img_size.height / c.patch_size.height) * (c.img_size.width / c.patch_size.width);
-}
-
-bool fits_patches(const VitConfig& c) {
-  return c.img_size.height % c.patch_size.height == 0 && c.img_size.width % c.patch_size.width == 0;
+ImagePatches image_of(const VitConfig& c) {
+  return {c.img_size, c.patch_size, c.in_chans, c.dynamic_img_size, c.dynamic_img_pad};
 }
 
 bool splits_heads_in_two(const VitConfig& c) {
@@ -42,23 +30,8 @@ bool splits_heads_in_two(const VitConfig& c) {
 }
 
 void validate_sizes(const VitConfig& c) {
-  const auto side = [&](std::string_view axis, std::uint64_t image, std::uint64_t patch) {
-    if (image < patch)
-      fail("/img_size: {} {} is smaller than the patch {} {}", axis, image, axis, patch);
-    if (image % patch != 0 && !c.dynamic_img_pad)
-      fail(
-          "/img_size: {} {} is not divisible by the patch {} {}; the nearest sizes are {} and {} "
-          "(or state dynamic_img_pad: false cuts the border off, true pads it, as timm does)",
-          axis, image, axis, patch, image / patch * patch, (image / patch + 1) * patch);
-  };
-  side("height", c.img_size.height, c.patch_size.height);
-  side("width", c.img_size.width, c.patch_size.width);
-  if (c.dynamic_img_pad.value_or(false) && !fits_patches(c) && !c.dynamic_img_size)
-    fail(
-        "/dynamic_img_pad: padding adds patches that the position embedding does not have; set "
-        "dynamic_img_size to true, so that it is resized");
-  if (c.embed_dim % c.num_heads != 0)
-    fail("/embed_dim: {} is not divisible by num_heads {}", c.embed_dim, c.num_heads);
+  check_patches(image_of(c), true);
+  check_heads(c.embed_dim, c.num_heads);
   if (splits_heads_in_two(c) && c.embed_dim / c.num_heads % 2 != 0)
     fail("/num_heads: differential attention halves the head dimension, and {} is odd",
          c.embed_dim / c.num_heads);
@@ -104,7 +77,7 @@ VitBlock block_of(const VitConfig& c, std::uint64_t index) {
   o.qk_norm = c.qk_norm;
   o.scale_attn_norm = c.scale_attn_norm;
   o.layer_scale = c.init_values.has_value();
-  o.norm = norm_of(c.norm_layer);
+  o.norm = norm_or_default(c.norm_layer);
   o.mlp = {.kind = c.mlp_layer,
            .hidden = hidden_features(c.embed_dim, c.mlp_ratio),
            .act = act_of(c),
@@ -117,77 +90,28 @@ VitBlock block_of(const VitConfig& c, std::uint64_t index) {
   return o;
 }
 
-Tensor prefix_token(Builder& b, std::string_view name, std::uint64_t count, const VitConfig& c) {
-  const auto batch = b.options().batch;
-  return b.expand(b.parameter(name, {1, count, c.embed_dim}), {batch, count, c.embed_dim});
-}
-
 // Class, distillation and register tokens before the patches; the position embedding counts them,
 // unless no_embed_class says that it covers the patches alone.
 Tensor with_tokens_and_positions(Builder& b, Tensor x, const VitConfig& c) {
   const auto prefix = prefix_tokens(c);
   const bool embeds = c.pos_embed == "learn";
   Tensors tokens;
-  if (c.class_token) tokens.push_back(prefix_token(b, "cls_token", 1, c));
-  if (c.distilled) tokens.push_back(prefix_token(b, "dist_token", 1, c));
-  if (c.reg_tokens > 0) tokens.push_back(prefix_token(b, "reg_token", c.reg_tokens, c));
-  const auto positions = patches(c) + (c.no_embed_class ? 0 : prefix);
-  auto add_positions = [&](Tensor t) {
-    if (!embeds) return t;
-    const auto table = b.parameter("pos_embed", {1, positions, c.embed_dim});
-    // A padded image has more patches than the table: timm resizes it at run time.
-    return t + (t.dim(1) == positions ? table : b.constant({1, t.dim(1), c.embed_dim}));
-  };
+  if (c.class_token) tokens.push_back(prefix_token(b, "cls_token", 1, c.embed_dim));
+  if (c.distilled) tokens.push_back(prefix_token(b, "dist_token", 1, c.embed_dim));
+  if (c.reg_tokens > 0) tokens.push_back(prefix_token(b, "reg_token", c.reg_tokens, c.embed_dim));
+  const auto positions = image_of(c).count() + (c.no_embed_class ? 0 : prefix);
+  auto add_positions = [&](Tensor t) { return embeds ? add_pos_embed(b, t, positions) : t; };
   if (c.no_embed_class) x = add_positions(x);
   tokens.push_back(x);
   if (tokens.size() > 1) x = b.concat(tokens, 1);
   return c.no_embed_class ? x : add_positions(x);
 }
 
-// Keeps a random share of the patches in training (FLIP, arXiv:2212.00794); prefix tokens stay.
-// Which ones are kept does not change a count, so the trace takes the first.
-Tensor patch_dropout(Builder& b, Tensor x, const VitConfig& c) {
-  return b.call("patch_drop", "PatchDropout", {x}, [&] {
-    if (!b.options().training) return x;
-    const auto prefix = prefix_tokens(c);
-    const auto length = static_cast<double>(x.dim(1) - prefix);
-    const auto keep = static_cast<std::uint64_t>(std::max(1.0, length * (1 - c.patch_drop_rate)));
-    const auto kept = b.contiguous(b.slice(x, 1, prefix, keep));
-    return prefix > 0 ? b.concat({b.slice(x, 1, 0, prefix), kept}, 1) : kept;
-  });
-}
-
-// Attention pooling with one learned query (SigLIP's head, arXiv:2303.15343).
-Tensor attention_pool(Builder& b, Tensor x, const VitConfig& c) {
-  return b.call("attn_pool", "AttentionPoolLatent", {x}, [&] {
-    const auto heads = c.num_heads;
-    const auto head_dim = c.embed_dim / heads;
-    const auto latent = prefix_token(b, "latent", 1, c);
-    auto q = linear(b, "q", latent, c.embed_dim, true);
-    q = b.transpose(b.reshape(q, {x.dim(0), 1, heads, head_dim}), 1, 2);
-    auto kv = linear(b, "kv", x, 2 * c.embed_dim, true);
-    kv = b.permute(b.reshape(kv, {x.dim(0), x.dim(1), 2, heads, head_dim}), {2, 0, 3, 1, 4});
-    auto y = attention_core(
-        b, q, b.select(kv, 0, 0), b.select(kv, 0, 1),
-        {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .scale_query = true});
-    y = b.reshape(b.transpose(y, 1, 2), {x.dim(0), 1, c.embed_dim});
-    y = dropout(b, "proj_drop", linear(b, "proj", y, c.embed_dim), 0.0);
-    const MlpOptions options{.hidden = hidden_features(c.embed_dim, c.mlp_ratio), .act = act_of(c)};
-    y = y + mlp(b, "mlp", norm(b, "norm", y, norm_of(c.norm_layer)), options);
-    return b.select(y, 1, 0);
-  });
-}
-
 Tensor pooled(Builder& b, Tensor x, const VitConfig& c) {
-  if (c.global_pool == "token") return b.select(x, 1, 0);
-  if (c.global_pool.empty()) return x;
-  const auto prefix = prefix_tokens(c);
-  if (!c.pool_include_prefix && prefix > 0) x = b.slice(x, 1, prefix, x.dim(1) - prefix);
-  if (c.global_pool == "map") return attention_pool(b, x, c);
-  const auto mean = [&] { return b.mean(x, 1); };
-  const auto max = [&] { return b.add(op::Reduce{op::ReduceKind::max, 1}, {x}); };
-  if (c.global_pool == "avg") return mean();
-  return c.global_pool == "max" ? max() : (max() + mean()) * 0.5;
+  const auto prefix = c.pool_include_prefix ? 0 : prefix_tokens(c);
+  if (c.global_pool != "map") return pool_tokens(b, x, c.global_pool, prefix);
+  if (prefix > 0) x = b.slice(x, 1, prefix, x.dim(1) - prefix);
+  return attention_pool(b, x, {c.num_heads, c.mlp_ratio, norm_or_default(c.norm_layer), act_of(c)});
 }
 
 Tensor pre_logits(Builder& b, Tensor x, const VitConfig& c) {
@@ -198,46 +122,26 @@ Tensor pre_logits(Builder& b, Tensor x, const VitConfig& c) {
   });
 }
 
-Tensor head(Builder& b, std::string_view name, Tensor x, const VitConfig& c) {
-  return c.num_classes > 0 ? linear(b, name, x, c.num_classes) : identity(b, name, x);
-}
-
 // Training returns both heads' outputs, evaluation their mean (Touvron et al., arXiv:2012.12877).
 Tensors distilled_heads(Builder& b, Tensor x, const VitConfig& c) {
   const auto cls = b.select(x, 1, 0);
   const auto dist = b.select(x, 1, 1);
-  const auto y = head(b, "head", cls, c);
-  const auto y_dist = head(b, "head_dist", dist, c);
+  const auto y = classifier(b, "head", cls, c.num_classes);
+  const auto y_dist = classifier(b, "head_dist", dist, c.num_classes);
   if (b.options().training) return {y, y_dist};
   return {(y + y_dist) * 0.5};
 }
 
-// The image, with zeros below and to the right where it is padded to whole patches.
-Tensor padded_image(Builder& b, const VitConfig& c) {
-  auto image = b.input({b.options().batch, c.in_chans, c.img_size.height, c.img_size.width});
-  if (!c.dynamic_img_pad.value_or(false) || fits_patches(c)) return image;
-  const auto pad = [&](int axis, std::uint64_t patch) {
-    auto zeros = image.shape();
-    const auto rest = image.dim(axis) % patch;
-    if (rest == 0) return;
-    zeros[static_cast<std::size_t>(axis)] = patch - rest;
-    image = b.concat({image, b.constant(zeros)}, axis);
-  };
-  pad(2, c.patch_size.height);
-  pad(3, c.patch_size.width);
-  return image;
-}
-
 Tensor features(Builder& b, const VitConfig& c) {
-  const auto image = padded_image(b, c);
+  const auto image = image_input(b, image_of(c));
   std::optional<LayerSpec> embed_norm;
-  if (!c.embed_norm_layer.kind.empty()) embed_norm = norm_of(c.embed_norm_layer);
+  if (!c.embed_norm_layer.kind.empty()) embed_norm = norm_or_default(c.embed_norm_layer);
   auto x = patch_embed(
       b, image,
       {.patch = c.patch_size, .embed_dim = c.embed_dim, .bias = !c.pre_norm, .norm = embed_norm});
   x = dropout(b, "pos_drop", with_tokens_and_positions(b, x, c), c.pos_drop_rate);
-  if (c.patch_drop_rate > 0) x = patch_dropout(b, x, c);
-  if (c.pre_norm) x = norm(b, "norm_pre", x, norm_of(c.norm_layer));
+  if (c.patch_drop_rate > 0) x = patch_dropout(b, x, prefix_tokens(c), c.patch_drop_rate);
+  if (c.pre_norm) x = norm(b, "norm_pre", x, norm_or_default(c.norm_layer));
   b.graph().num_tokens = x.dim(1);
   x = b.call("blocks", "Sequential", {x}, [&] {
     auto y = x;
@@ -246,7 +150,7 @@ Tensor features(Builder& b, const VitConfig& c) {
                  [&] { return vit_block(b, y, block_of(c, i)); });
     return y;
   });
-  return c.final_norm && !has_fc_norm(c) ? norm(b, "norm", x, norm_of(c.norm_layer)) : x;
+  return c.final_norm && !has_fc_norm(c) ? norm(b, "norm", x, norm_or_default(c.norm_layer)) : x;
 }
 
 // The rules of thumb speak of stacks whose layer is 12h^2 + 13h.
@@ -264,33 +168,15 @@ Tensors forward(Builder& b, const VitConfig& c) {
   b.graph().plain_stack = plain_stack(c, x.dim(1));
   if (c.distilled) return distilled_heads(b, x, c);
   x = pooled(b, x, c);
-  if (has_fc_norm(c)) x = norm(b, "fc_norm", x, norm_of(c.norm_layer));
+  if (has_fc_norm(c)) x = norm(b, "fc_norm", x, norm_or_default(c.norm_layer));
   x = pre_logits(b, x, c);
   if (c.drop_rate > 0) x = dropout(b, "head_drop", x, c.drop_rate);
-  return {head(b, "head", x, c)};
+  return {classifier(b, "head", x, c.num_classes)};
 }
 
-std::vector<Field> fields() {
+std::vector<Field> own_fields() {
   using C = VitConfig;
   return {
-      field<&C::img_size>("img_size", "Image height and width in pixels.")
-          .at_least(1)
-          .at_most(kMaxSide),
-      field<&C::patch_size>("patch_size", "Patch height and width in pixels.")
-          .at_least(1)
-          .at_most(kMaxSide),
-      field<&C::in_chans>("in_chans", "Image channels.").at_least(1).at_most(kMaxWidth),
-      field<&C::num_classes>("num_classes", "Classes of the head; 0: no head.").at_most(1e9),
-      field<&C::global_pool>(
-          "global_pool",
-          "How tokens become one vector: the class token, the mean, "
-          "maximum or both over the patches, attention pooling (map), or '' for none.")
-          .one_of({"token", "avg", "avgmax", "max", "map", ""}),
-      field<&C::embed_dim>("embed_dim", "Width of the tokens.").at_least(1).at_most(kMaxWidth),
-      field<&C::depth>("depth", "Number of blocks.").at_most(kMaxDepth),
-      field<&C::num_heads>("num_heads", "Attention heads.").at_least(1).at_most(kMaxWidth),
-      field<&C::mlp_ratio>("mlp_ratio", "Hidden features of the MLP as a multiple of embed_dim.")
-          .at_most(1e4),
       field<&C::qkv_bias>("qkv_bias", "Bias of the query, key and value projection."),
       field<&C::qk_scale>("qk_scale", "Factor of the scores; null: head_dim^-0.5."),
       field<&C::qk_norm>("qk_norm", "Normalise queries and keys per head."),
@@ -313,25 +199,14 @@ std::vector<Field> fields() {
                          "The final norm after pooling; null: when global_pool averages."),
       field<&C::pool_include_prefix>("pool_include_prefix",
                                      "Averages include class and register tokens."),
-      field<&C::dynamic_img_size>(
-          "dynamic_img_size", "Position embeddings are resized at run time (no effect on counts)."),
-      field<&C::dynamic_img_pad>(
-          "dynamic_img_pad",
-          "What happens to the border of an image that patches do not fill: cut off "
-          "(false) or padded (true); null: such an image is an error."),
       field<&C::representation_size>("representation_size",
                                      "Width of the layer (fc + tanh) before the head; 0: none."),
-      field<&C::drop_rate>("drop_rate", "Dropout before the head.").below(1),
-      field<&C::pos_drop_rate>("pos_drop_rate", "Dropout after the position embedding.").below(1),
-      field<&C::patch_drop_rate>("patch_drop_rate", "Share of the patches dropped in training.")
-          .below(1),
-      field<&C::proj_drop_rate>("proj_drop_rate",
-                                "Dropout after the attention's projection and both MLP layers.")
-          .below(1),
-      field<&C::attn_drop_rate>("attn_drop_rate", "Dropout of the attention weights.").below(1),
-      field<&C::drop_path_rate>("drop_path_rate",
-                                "Stochastic depth of the last block; it grows linearly from 0.")
-          .below(1),
+  };
+}
+
+std::vector<Field> layer_fields() {
+  using C = VitConfig;
+  return {
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
           .one_of({"PatchEmbed"}),
       field<&C::embed_norm_layer>("embed_norm_layer", "Norm of the patch embedding; null: none.")
@@ -347,6 +222,12 @@ std::vector<Field> fields() {
       field<&C::attn_layer>("attn_layer", "Attention layer.")
           .one_of({"Attention", "diff", "DiffAttention"}),
   };
+}
+
+std::vector<Field> fields() {
+  using C = VitConfig;
+  return all_fields(image_fields<C>(), global_pool_fields<C>(), stack_fields<C>(), own_fields(),
+                    dynamic_image_fields<C>(), drop_fields<C>(), layer_fields());
 }
 
 std::vector<Alias> field_aliases() {

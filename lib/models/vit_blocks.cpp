@@ -34,10 +34,6 @@ Tensor differential_core(Builder& b, Tensor q, Tensor k, Tensor v, const VitBloc
   return norm(b, "sub_norm", y, LayerSpec{"RmsNorm", 1e-5, {}, {}, {}}) * 0.8;
 }
 
-Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads) {
-  return b.transpose(b.reshape(x, {x.dim(0), x.dim(1), heads, x.dim(-1) / heads}), 1, 2);
-}
-
 Tensor differential_attention(Builder& b, Tensor q, Tensor k, Tensor v, const VitBlock& o) {
   q = maybe_norm(b, "q_norm", heads_of(b, q, 2 * o.num_heads), o.qk_norm, o.norm);
   k = maybe_norm(b, "k_norm", heads_of(b, k, 2 * o.num_heads), o.qk_norm, o.norm);
