@@ -165,15 +165,19 @@ struct Embedding {
 };
 
 // Rows of a table by an index that is fixed by the sizes (relative position bias): `count` rows of
-// input[0], a [rows, dim] value.
+// input[0], a [rows, dim] value. Which rows they are changes no count; who runs the op brings them.
 struct Gather {
   std::uint64_t count = 0;
 };
 
-// Rotary position embedding on the last `dim` features of q or k: x*cos + rotate(x)*sin.
-// Input 1 holds the tables (a Constant or a computed value).
+// Rotary position embedding on the last `dim` features of q or k, x*cos + rotate(x)*sin; features
+// before them pass unchanged. Input 1 holds the tables (a Constant or a computed value), [..., 2 *
+// dim] with the sines before the cosines, leading dimensions broadcast over those of the input.
+// rotate(x) pairs neighbours, (-x1, x0, -x3, x2, ...), or with `half` the halves, (-x[dim/2:],
+// x[:dim/2]).
 struct Rope {
   std::uint64_t dim = 0;
+  bool half = false;
 };
 
 }  // namespace vitals::op
