@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vitals {
@@ -23,6 +24,10 @@ struct TreeLine {
   bool own_ops = false;      // the line is the ops that `module` runs itself, outside its children
   std::uint64_t repeat = 1;  // the line stands for so many siblings; its figures are those of one
 };
+
+// What a table with folded lines says below.
+inline constexpr std::string_view kFoldNote =
+    "(Nx): N alike; the figures are those of one of them, the share is that of all N.";
 
 // Lines that sum: beside its child modules a module shows its own parameters and its own ops.
 [[nodiscard]] std::vector<TreeLine> tree_lines(const Graph& graph, const TreeOptions& options);

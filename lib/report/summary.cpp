@@ -50,8 +50,11 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
   const auto all = std::max(params.sum().as_double(), 1.0);
   Table table{
       {{"module"}, {"type"}, {"output shape"}, {"params", true}, {"share", true}, {"MACs", true}},
+      {},
       {}};
+  bool folded = false;
   for (const auto& line : tree_lines(graph, options)) {
+    folded = folded || line.repeat > 1;
     const auto indent = std::string(2 * line.level, ' ') + line.label;
     const auto m = line.module;
     const auto row = [&](std::string type, std::string shape, Count p, Count c) {
@@ -69,6 +72,7 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
       row(graph.modules[m].type, shapes_text(shapes[m]), params.total[m], macs.total[m]);
     }
   }
+  if (folded) table.notes.emplace_back(kFoldNote);
   return table;
 }
 
@@ -76,7 +80,7 @@ Table summary_layers(const Graph& graph) {
   const auto params = parameters(graph);
   const auto macs = macs_by_module(graph);
   const auto shapes = output_shapes(graph);
-  Table table{{{"path"}, {"type"}, {"output_shape"}, {"params", true}, {"macs", true}}, {}};
+  Table table{{{"path"}, {"type"}, {"output_shape"}, {"params", true}, {"macs", true}}, {}, {}};
   for (ModuleId id = 0; id < graph.modules.size(); ++id)
     table.rows.push_back({graph.modules[id].path, graph.modules[id].type, shapes_text(shapes[id]),
                           fmt::format("{}", params.own[id]), fmt::format("{}", macs.own[id])});

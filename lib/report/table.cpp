@@ -65,6 +65,7 @@ std::string to_text(const Table& table) {
   for (auto w : widths) total += w + 2;
   text += std::string(total - 2, '-') + '\n';
   for (const auto& row : table.rows) line([&](std::size_t i) { return row[i]; });
+  for (const auto& note : table.notes) text += note + '\n';
   return text;
 }
 
@@ -91,6 +92,7 @@ std::string to_markdown(const Table& table) {
     for (const auto& cell : row) text += " " + markdown_cell(cell) + " |";
     text += '\n';
   }
+  for (const auto& note : table.notes) text += "\n" + note + '\n';
   return text;
 }
 

@@ -14,6 +14,7 @@ struct Column {
 struct Table {
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;
+  std::vector<std::string> notes;  // sentences below the table; CSV has no place for them
 };
 
 [[nodiscard]] std::string to_text(const Table& table);

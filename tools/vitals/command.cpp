@@ -103,6 +103,7 @@ void add_model_options(CLI::App& app, ModelOptions& o, bool positional) {
       ->type_name("N")
       ->group(group);
   app.add_option("--num-classes", o.num_classes, "Classes of the head (0: no head)")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 40))
       ->type_name("N")
       ->group(group);
   app.add_option("--img-size", o.img_size, "Image size in pixels")

@@ -1,0 +1,164 @@
+// The command line as scripts see it: exit codes, what goes where, files.
+#include "support/run.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using nlohmann::json;
+using vitals::test::run;
+
+namespace {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "vitals-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("wrong usage exits 2, says so on standard error, and prints nothing") {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"frobnicate"},
+      {"summary"},
+      {"summary", "vit_base_patch32", "--frob"},
+      {"summary", "vit_base_patch32", "--batch", "0"},
+      {"summary", "vit_base_patch32", "--batch", "-3"},
+      {"summary", "vit_base_patch32", "--batch", "x"},
+      {"summary", "vit_base_patch32", "--in-chans", "0"},
+      {"summary", "vit_base_patch32", "--img-size", "224x"},
+      {"summary", "vit_base_patch32", "--img-size", "0"},
+      {"summary", "vit_base_patch32", "--num-classes", "-1"},
+      {"summary", "vit_base_patch32", "--format", "xml"},
+      {"summary", "vit_base_patch32", "--style", "flat"},
+      {"summary", "vit_base_patch32", "--set", "depth"},
+      {"summary", "vit_base_patch32", "--optimizer", "adamw"},
+      {"spec"},
+  };
+  for (const auto& arguments : wrong) {
+    std::string shown;
+    for (const auto& a : arguments) shown += a + " ";
+    CAPTURE(shown);
+    const auto result = run(arguments);
+    CHECK(result.exit_code == 2);
+    CHECK(result.out.empty());
+    CHECK(result.err.starts_with("vitals"));
+  }
+}
+
+TEST_CASE("faults in the input exit 1, each with its own message") {
+  TemporaryFolder folder;
+  std::ofstream(folder.file("empty.json")).close();
+  std::ofstream(folder.file("broken.json")) << "{\"architecture\": \"vit\",\n  \"depth\": 12,\n}\n";
+  const struct {
+    std::vector<std::string> arguments;
+    std::string message;
+  } faults[] = {
+      {{"vit_bas_patch32"}, "unknown model 'vit_bas_patch32'; did you mean 'vit_base_patch32_224'"},
+      {{"no/such/spec.json"}, "no/such/spec.json: cannot be read: No such file or directory"},
+      {{"/"}, "/: is a directory"},
+      {{folder.file("empty.json")}, "empty.json: empty"},
+      {{folder.file("broken.json")}, "broken.json:3:1: not JSON"},
+      {{"vit_base_patch32", "--set", "depht=3"},
+       "--set depht: unknown field of architecture 'vit'; did you mean 'depth'?"},
+      {{"vit_base_patch32", "--set", "depth=many"},
+       "--set depth: expected an integer, got \"many\""},
+      {{"vit_base_patch32", "--img-size", "225"},
+       "with --img-size: /img_size: height 225 is not divisible by the patch height 32"},
+      {{""}, "the model's name is empty"},
+  };
+  for (const auto& fault : faults) {
+    CAPTURE(fault.message);
+    std::vector<std::string> arguments = {"summary"};
+    arguments.insert(arguments.end(), fault.arguments.begin(), fault.arguments.end());
+    const auto result = run(arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.empty());
+    CHECK(result.err.find(fault.message) != std::string::npos);
+  }
+}
+
+TEST_CASE("-o writes the same as standard output, whole or not at all") {
+  TemporaryFolder folder;
+  const auto path = folder.file("summary.txt");
+  const auto direct = run({"summary", "vit_base_patch32"});
+  const auto written = run({"summary", "vit_base_patch32", "-o", path});
+  CHECK(written.exit_code == 0);
+  CHECK(written.out.empty());
+  std::ifstream file(path);
+  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == direct.out);
+
+  const auto refused = run({"summary", "vit_base_patch32", "-o", folder.file("no/where.txt")});
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err.find("cannot be written") != std::string::npos);
+}
+
+TEST_CASE("help and version answer on standard output") {
+  CHECK(run({"--version"}).out.starts_with("vitals "));
+  CHECK(run({"--help"}).out.find("summary") != std::string::npos);
+  CHECK(run({"summary", "--help"}).out.find("--num-classes") != std::string::npos);
+  CHECK(run({"--help"}).exit_code == 0);
+}
+
+TEST_CASE("overrides are what the spec says they are") {
+  const auto params = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "summary");
+    arguments.insert(arguments.end(), {"--format", "json"});
+    return json::parse(run(arguments).out)["totals"]["params"].get<std::uint64_t>();
+  };
+  // The 384 pixel model differs from the 224 one in its position embedding alone.
+  CHECK(params({"vit_base_patch16_224", "--img-size", "384"}) == 86859496);
+  CHECK(params({"vit_base_patch16_224", "--img-size", "384x384"}) == 86859496);
+  CHECK(params({"vit_base_patch16_224", "--num-classes", "5"}) == 85802501);
+  CHECK(params({"vit_base_patch16_224", "--num-classes", "5", "--set", "num_classes=1000"}) ==
+        86567656);
+  CHECK(params({"vit_base_patch16_224", "--in-chans", "1"}) == 86567656 - 2 * 16 * 16 * 768);
+  CHECK(params({"vit_base_patch16_224", "--set", "norm_layer=RmsNorm"}) == 86567656 - 25 * 768);
+}
+
+TEST_CASE("every format carries the same numbers") {
+  const auto summary = json::parse(run({"summary", "vit_base_patch32", "--format", "json"}).out);
+  const auto csv = run({"summary", "vit_base_patch32", "--format", "csv"}).out;
+  const auto markdown = run({"summary", "vit_base_patch32", "--format", "markdown"}).out;
+  std::uint64_t params = 0;
+  std::uint64_t macs = 0;
+  for (const auto& layer : summary["layers"]) {
+    params += layer["params"].get<std::uint64_t>();
+    macs += layer["macs"].get<std::uint64_t>();
+    const auto numbers = layer["params"].dump() + "," + layer["macs"].dump() + "\n";
+    CHECK(csv.find(numbers) != std::string::npos);
+    CHECK(markdown.find("| " + layer["params"].dump() + " | " + layer["macs"].dump() + " |") !=
+          std::string::npos);
+  }
+  CHECK(params == summary["totals"]["params"]);
+  CHECK(macs == summary["totals"]["macs"]);
+  std::uint64_t children = 0;
+  for (const auto& child : summary["params_by_child"]) children += child.get<std::uint64_t>();
+  CHECK(children == summary["totals"]["params"]);
+}
+
+TEST_CASE("a tree's figures sum to their parents, folded or not") {
+  const auto folded = run({"summary", "vit_base_patch32", "--style", "tree"}).out;
+  const auto unfolded = run({"summary", "vit_base_patch32", "--style", "tree", "--no-fold"}).out;
+  CHECK(folded.find("0-11 (12x)") != std::string::npos);
+  CHECK(unfolded.find("(12x)") == std::string::npos);
+  const auto shallow = run({"summary", "vit_base_patch32", "--style", "tree", "--depth", "1"}).out;
+  CHECK(shallow.find("blocks") != std::string::npos);
+  CHECK(shallow.find("0-11") == std::string::npos);
+}
