@@ -15,6 +15,7 @@ Count macs(const Graph& graph, const Node& node) {
   return std::visit(
       Overloaded{
           [&](const Linear& o) { return numel(node.shape) * o.in; },
+          [&](const ExpertLinear& o) { return numel(node.shape) * o.in; },
           [&](const Conv& o) {
             return numel(node.shape) * (o.in / o.groups) * o.kernel[0] * o.kernel[1];
           },
@@ -32,6 +33,8 @@ Count macs(const Graph& graph, const Node& node) {
           [&](const Scale& o) { return none(o); },
           [&](const Activation& o) { return none(o); },
           [&](const Softmax& o) { return none(o); },
+          [&](const TopK& o) { return none(o); },
+          [&](const MaskedFill& o) { return none(o); },
           [&](const LayerNorm& o) { return none(o); },
           [&](const RmsNorm& o) { return none(o); },
           [&](const Dropout& o) { return none(o); },

@@ -92,6 +92,13 @@ Tensor Builder::constant(const Shape& shape, DType dtype) {
   return add(op::Constant{shape, dtype}, {});
 }
 
+Tensor Builder::state(const Shape& shape, DType dtype) { return add(op::Input{shape, dtype}, {}); }
+
+void Builder::keep_cache(KvCache cache) {
+  cache.module = module_;
+  graph_.kv_caches.push_back(cache);
+}
+
 Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) {
   const auto id = static_cast<NodeId>(graph_.nodes.size());
   std::array<const Node*, 64> few{};
@@ -124,12 +131,12 @@ Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) 
   return {*this, id};
 }
 
-Tensor Builder::linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias) {
+Tensor Builder::linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias, bool transposed) {
   // at::linear folds the leading dimensions into rows: a view, unless the strides forbid it.
   const auto& node = graph_.nodes[x.id()];
   const Shape rows{(numel(x.shape()) / std::max<std::uint64_t>(x.dim(-1), 1)).value(), x.dim(-1)};
   if (!view_strides(node.shape, node.strides, rows)) x = contiguous(x);
-  return add(op::Linear{x.dim(-1), out, bias != kNone}, {x}, weight, bias);
+  return add(op::Linear{x.dim(-1), out, bias != kNone, transposed}, {x}, weight, bias);
 }
 
 // bmm wants [batch, m, k]: the batch dimensions must fold into one without a copy.

@@ -38,7 +38,8 @@ struct BuildOptions {
   std::uint64_t batch = 1;
   bool training = false;  // dropout and stochastic depth act
   AttentionKernel attention = AttentionKernel::eager;
-  std::uint64_t seq_len = 0;  // tokens of a language model's input; 0: the model's own default
+  std::uint64_t seq_len = 0;   // tokens of a language model's input; 0: the model's own default
+  std::uint64_t past_len = 0;  // tokens before them, whose keys and values are cached already
 };
 
 class Builder {
@@ -80,11 +81,16 @@ class Builder {
 
   Tensor input(const Shape& shape, DType dtype = DType::f32);
   Tensor constant(const Shape& shape, DType dtype = DType::f32);
+  // What an earlier forward pass left behind (a KV cache): data, but no input of the model.
+  Tensor state(const Shape& shape, DType dtype = DType::f32);
+  // Notes what the current module keeps of every token while the model generates.
+  void keep_cache(KvCache cache);
 
   Tensor add(Op op, const Tensors& inputs, ParamId weight = kNone, ParamId bias = kNone);
 
   // x W^T + b with a weight that is given (its own, or a tied one).
-  Tensor linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias = kNone);
+  Tensor linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias = kNone,
+                bool transposed = false);
   // torch.matmul; unfit batch strides are copied first, as PyTorch does.
   Tensor matmul(Tensor a, Tensor b);
   Tensor softmax(Tensor x) { return add(op::Softmax{}, {x}); }

@@ -19,13 +19,15 @@ using ModuleId = std::uint32_t;
 using CallId = std::uint32_t;
 inline constexpr std::uint32_t kNone = UINT32_MAX;
 
-// A parameter or buffer. Its key in a checkpoint is its module's path + "." + name.
+// A parameter or buffer. Its key in a checkpoint is its module's path + "." + name; a stacked one
+// stands there as one tensor for each index i of its first dimension: path + ".<i>." + name.
 struct Param {
   std::string name;
   ModuleId module = 0;
   Shape shape;
   bool trainable = true;
-  bool buffer = false;  // a registered buffer: in the checkpoint, but no parameter
+  bool buffer = false;   // a registered buffer: in the checkpoint, but no parameter
+  bool stacked = false;  // one parameter each of a ModuleList of experts, held as one
 };
 
 // One op. Its only output is named by the node's own id.
@@ -68,6 +70,17 @@ struct PlainStack {
   std::uint64_t vocab = 0;   // 0 for a model without a vocabulary
 };
 
+// What one attention layer keeps of every past token, so that the next token costs no second pass.
+// In elements per token and sample.
+struct KvCache {
+  ModuleId module = 0;    // the attention
+  std::uint64_t key = 0;  // kv_heads * head_dim
+  std::uint64_t value = 0;
+  std::uint64_t compressed = 0;  // what latent attention (MLA) may keep instead of both; 0: nothing
+  std::uint64_t window = 0;      // older tokens are let go; 0: none are
+  std::uint64_t source_tokens = 0;  // cross attention keeps the encoder's tokens; 0: self attention
+};
+
 struct Graph {
   std::string model;
   std::vector<Param> params;
@@ -78,7 +91,8 @@ struct Graph {
   std::vector<NodeId> inputs;
   std::vector<NodeId> outputs;
   std::uint64_t batch = 1;
-  std::uint64_t num_tokens = 0;  // length of the main sequence
+  std::uint64_t num_tokens = 0;    // length of the main sequence
+  std::vector<KvCache> kv_caches;  // of a model that generates, by layer
   std::optional<PlainStack> plain_stack;
 
   [[nodiscard]] const Module& module_of(const Node& node) const {

@@ -27,6 +27,33 @@ Output infer_op(const op::Linear& o, Inputs in) {
   return dense(shape, in[0]->dtype);
 }
 
+Output infer_op(const op::ExpertLinear& o, Inputs in) {
+  const auto& x = in[0]->shape;
+  const auto& choice = in[1]->shape;
+  const bool rows_fit = choice.rank() == 2 && choice[1] == o.active && !x.empty() &&
+                        x[0] == choice[0] && x.at(-1) == o.in;
+  if (!rows_fit || (x.rank() != 2 && !(x.rank() == 3 && x[1] == o.active)))
+    fail("[expert_linear] input {} and choice {} do not fit {} of {} experts of {} features",
+         to_string(x), to_string(choice), o.active, o.experts, o.in);
+  return dense({choice[0], o.active, o.out}, in[0]->dtype);
+}
+
+Output infer_op(const op::TopK& o, Inputs in) {
+  Shape shape = in[0]->shape;
+  if (shape.empty() || shape.at(-1) < o.k)
+    fail("[topk] {} of {} cannot be chosen", o.k, to_string(shape));
+  shape[shape.rank() - 1] = o.k;
+  return dense(shape, in[0]->dtype);
+}
+
+Output infer_op(const op::MaskedFill&, Inputs in) {
+  const auto shape = broadcast(in[0]->shape, in[1]->shape);
+  if (!shape || !(*shape == in[0]->shape))
+    fail("[masked_fill] the mask {} does not fit {}", to_string(in[1]->shape),
+         to_string(in[0]->shape));
+  return like(*in[0]);
+}
+
 std::uint64_t conv_extent(std::uint64_t size, std::uint32_t kernel, std::uint32_t stride,
                           std::uint32_t padding) {
   const auto padded = size + 2 * std::uint64_t{padding};

@@ -37,6 +37,20 @@ struct Linear {
   std::uint64_t in = 0;
   std::uint64_t out = 0;
   bool bias = true;
+  bool transposed = false;  // W is stored as [in, out] (GPT-2's Conv1D)
+};
+
+// Every row through the experts that its router chose. Inputs: x [rows, in] or [rows, active, in],
+// and the choice [rows, active]; output [rows, active, out]. W: [experts, out, in], or
+// [experts, in, out] when transposed; params: weight, bias [experts, out]. Only the chosen experts
+// work: rows * active products.
+struct ExpertLinear {
+  std::uint64_t experts = 0;
+  std::uint64_t active = 0;
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+  bool bias = false;
+  bool transposed = false;
 };
 
 // Convolution over [B, C, spatial...]; one or two spatial dimensions. params: weight, bias.
@@ -93,6 +107,15 @@ struct Activation {
 
 // Over the last dimension.
 struct Softmax {};
+
+// The k largest of the last dimension, and where they stand (a router's choice of experts).
+struct TopK {
+  std::uint64_t k = 1;
+};
+
+// Input 0 with the entries that the boolean input 1 marks replaced by a number (masked_fill,
+// where).
+struct MaskedFill {};
 
 // Over the last dimension; params: weight, bias when affine.
 struct LayerNorm {
@@ -185,10 +208,11 @@ struct Rope {
 namespace vitals {
 
 using Op =
-    std::variant<op::Input, op::Parameter, op::Constant, op::Linear, op::Conv, op::MatMul, op::Sdpa,
-                 op::Binary, op::Scale, op::Activation, op::Softmax, op::LayerNorm, op::RmsNorm,
-                 op::Dropout, op::DropPath, op::Concat, op::Reshape, op::Expand, op::Permute,
-                 op::Slice, op::Copy, op::Roll, op::Reduce, op::Embedding, op::Gather, op::Rope>;
+    std::variant<op::Input, op::Parameter, op::Constant, op::Linear, op::ExpertLinear, op::Conv,
+                 op::MatMul, op::Sdpa, op::Binary, op::Scale, op::Activation, op::Softmax, op::TopK,
+                 op::MaskedFill, op::LayerNorm, op::RmsNorm, op::Dropout, op::DropPath, op::Concat,
+                 op::Reshape, op::Expand, op::Permute, op::Slice, op::Copy, op::Roll, op::Reduce,
+                 op::Embedding, op::Gather, op::Rope>;
 
 template <class... Fs>
 struct Overloaded : Fs... {

@@ -27,6 +27,20 @@ Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bo
   });
 }
 
+Tensor conv1d(Builder& b, std::string_view name, Tensor x, std::uint64_t out) {
+  return b.call(name, "Conv1D", {x}, [&] {
+    const auto weight = b.param("weight", {x.dim(-1), out});
+    return b.linear(x, out, weight, b.param("bias", {out}), true);
+  });
+}
+
+Tensor embedding(Builder& b, std::string_view name, Tensor ids, std::uint64_t rows,
+                 std::uint64_t dim) {
+  return b.call(name, "Embedding", {ids}, [&] {
+    return b.add(op::Embedding{rows, dim}, {ids}, b.param("weight", {rows, dim}));
+  });
+}
+
 Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               const Conv2dOptions& o) {
   return b.call(name, "Conv2d", {x}, [&] {
@@ -38,14 +52,20 @@ Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
   });
 }
 
-Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer) {
-  const bool rms = same_name(layer.kind, "RmsNorm");
-  return b.call(name, rms ? "RmsNorm" : "LayerNorm", {x}, [&] {
-    const double eps = layer.eps.value_or(1e-6);
-    const auto weight = b.param("weight", {x.dim(-1)});
-    if (rms) return b.add(op::RmsNorm{eps}, {x}, weight);
-    return b.add(op::LayerNorm{eps}, {x}, weight, b.param("bias", {x.dim(-1)}));
+Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& o) {
+  return b.call(name, o.rms ? "RmsNorm" : "LayerNorm", {x}, [&] {
+    const auto weight = o.affine ? b.param("weight", {x.dim(-1)}) : kNone;
+    if (o.rms) return b.add(op::RmsNorm{o.eps, o.affine}, {x}, weight);
+    const bool bias = o.affine && o.bias;
+    return b.add(op::LayerNorm{o.eps, o.affine, bias}, {x}, weight,
+                 bias ? b.param("bias", {x.dim(-1)}) : kNone);
   });
+}
+
+Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer) {
+  return norm(
+      b, name, x,
+      NormOptions{.rms = same_name(layer.kind, "RmsNorm"), .eps = layer.eps.value_or(1e-6)});
 }
 
 Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint64_t after) {
@@ -83,15 +103,43 @@ Tensor layer_scale(Builder& b, std::string_view name, Tensor x) {
   return b.call(name, "LayerScale", {x}, [&] { return x * b.parameter("gamma", {x.dim(-1)}); });
 }
 
+namespace {
+
+// The names of timm and those of Hugging Face's configs.
+constexpr std::pair<std::string_view, op::ActivationKind> kActivations[] = {
+    {"gelu", op::ActivationKind::gelu},
+    {"gelu_python", op::ActivationKind::gelu},
+    {"gelu_tanh", op::ActivationKind::gelu_tanh},
+    {"gelu_new", op::ActivationKind::gelu_tanh},
+    {"gelu_fast", op::ActivationKind::gelu_tanh},
+    {"gelu_pytorch_tanh", op::ActivationKind::gelu_tanh},
+    {"gelu_python_tanh", op::ActivationKind::gelu_tanh},
+    {"gelu_accurate", op::ActivationKind::gelu_tanh},
+    {"quick_gelu", op::ActivationKind::quick_gelu},
+    {"silu", op::ActivationKind::silu},
+    {"swish", op::ActivationKind::silu},
+    {"relu", op::ActivationKind::relu},
+    {"relu2", op::ActivationKind::relu_squared},
+    {"relu_squared", op::ActivationKind::relu_squared},
+    {"tanh", op::ActivationKind::tanh},
+    {"sigmoid", op::ActivationKind::sigmoid},
+};
+
+}  // namespace
+
+const std::vector<std::string_view>& activation_names() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const auto& activation : kActivations) all.push_back(activation.first);
+    return all;
+  }();
+  return names;
+}
+
 op::ActivationKind activation_kind(std::string_view name) {
-  using enum op::ActivationKind;
-  constexpr std::pair<std::string_view, op::ActivationKind> kKinds[] = {
-      {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"quick_gelu", quick_gelu},
-      {"silu", silu}, {"swish", silu},          {"relu", relu},
-      {"tanh", tanh}, {"sigmoid", sigmoid}};
-  for (const auto& [known, kind] : kKinds)
+  for (const auto& [known, kind] : kActivations)
     if (same_name(known, name)) return kind;
-  fail("unknown activation '{}'; known are: {}", name, fmt::join(kActivationNames, ", "));
+  fail("unknown activation '{}'; known are: {}", name, fmt::join(activation_names(), ", "));
 }
 
 std::string_view activation_type(op::ActivationKind kind) {
@@ -125,14 +173,14 @@ namespace {
 
 // Every window has its own mask: the scores are seen as [samples, windows, heads, N, N] for it.
 Tensor add_window_mask(Builder& b, Tensor scores, Tensor mask) {
-  const auto& s = scores.shape();
+  const auto s = scores.shape();
   const auto windows = mask.dim(0);
   const auto apart = b.reshape(scores, {s[0] / windows, windows, s[1], s[2], s[3]});
   return b.reshape(apart + b.reshape(mask, {1, windows, 1, s[2], s[3]}), s);
 }
 
 // The fused kernel takes one additive bias: table and window mask are summed for it.
-std::optional<Tensor> joint_bias(Builder& b, const Shape& q, const AttentionCore& o) {
+std::optional<Tensor> joint_bias(Builder& b, Shape q, const AttentionCore& o) {
   if (!o.window_mask) return o.bias;
   const auto windows = o.window_mask->dim(0);
   const auto tokens = q[2];
@@ -142,22 +190,55 @@ std::optional<Tensor> joint_bias(Builder& b, const Shape& q, const AttentionCore
   return o.bias ? *o.bias + flat : flat;
 }
 
+Tensor fused_attention(Builder& b, const Tensors& qkv, const AttentionCore& o) {
+  auto inputs = qkv;
+  if (const auto bias = joint_bias(b, qkv[0].shape(), o)) inputs.push_back(*bias);
+  if (o.sinks) inputs.push_back(*o.sinks);
+  const double drop = b.options().training ? o.attn_drop : 0.0;
+  // A single query sees all keys: there is nothing to mask.
+  const bool causal = o.mask && qkv[0].dim(-2) > 1;
+  return b.add(op::Sdpa{o.scale, causal, drop}, inputs);
+}
+
+Tensor masked(Builder& b, Tensor scores, Tensor mask) {
+  if (b.graph().nodes[mask.id()].dtype == DType::boolean)
+    return b.add(op::MaskedFill{}, {scores, mask});
+  return scores + mask;
+}
+
+// Softmax over the keys and the sink, which is then left out (gpt-oss, arXiv:2508.10925).
+Tensor softmax_with_sinks(Builder& b, Tensor scores, Tensor sinks) {
+  const auto s = scores.shape();
+  const auto column = b.expand(b.reshape(sinks, {1, s[1], 1, 1}), {s[0], s[1], s[2], 1});
+  return b.slice(b.softmax(b.concat({scores, column}, -1)), -1, 0, scores.dim(-1));
+}
+
 }  // namespace
 
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& o) {
-  if (b.options().attention == AttentionKernel::fused) {
-    Tensors inputs{q, k, v};
-    if (const auto bias = joint_bias(b, q.shape(), o)) inputs.push_back(*bias);
-    const double drop = b.options().training ? o.attn_drop : 0.0;
-    return b.add(op::Sdpa{o.scale, false, drop}, inputs);
+  if (b.options().attention == AttentionKernel::fused) return fused_attention(b, {q, k, v}, o);
+  if (const auto groups = q.dim(1) / k.dim(1); groups > 1) {
+    k = repeat_heads(b, k, groups);
+    v = repeat_heads(b, v, groups);
   }
   if (o.scale_query) q = q * o.scale;
   auto scores = b.matmul(q, b.transpose(k, -2, -1));
-  if (!o.scale_query) scores = scores * o.scale;
+  if (!o.scale_query && o.scale != 1.0) scores = scores * o.scale;
+  if (o.softcap > 0)
+    scores = b.activation(scores * (1.0 / o.softcap), op::ActivationKind::tanh) * o.softcap;
   if (o.bias) scores = scores + *o.bias;
   if (o.window_mask) scores = add_window_mask(b, scores, *o.window_mask);
-  auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
+  if (o.mask) scores = masked(b, scores, *o.mask);
+  auto weights = o.sinks ? softmax_with_sinks(b, scores, *o.sinks) : b.softmax(scores);
+  if (!o.drop_name.empty()) weights = dropout(b, o.drop_name, weights, o.attn_drop);
   return b.matmul(weights, v);
+}
+
+Tensor repeat_heads(Builder& b, Tensor x, std::uint64_t times) {
+  const auto s = x.shape();
+  const auto wide =
+      b.expand(b.reshape(x, {s[0], s[1], 1, s[2], s[3]}), {s[0], s[1], times, s[2], s[3]});
+  return b.reshape(wide, {s[0], s[1] * times, s[2], s[3]});
 }
 
 Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads) {

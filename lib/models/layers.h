@@ -5,14 +5,19 @@
 #include "graph/builder.h"
 #include "models/field.h"
 
-#include <array>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace vitals {
 
 // nn.Linear: [..., in] -> [..., out]
 Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias = true);
+// GPT-2's Conv1D: a Linear whose weight is stored as [in, out].
+Tensor conv1d(Builder& b, std::string_view name, Tensor x, std::uint64_t out);
+// nn.Embedding: integer ids [...] -> [..., dim]
+Tensor embedding(Builder& b, std::string_view name, Tensor ids, std::uint64_t rows,
+                 std::uint64_t dim);
 
 // nn.Conv2d over [B, C, H, W], kernel = stride (patch embedding) or as given.
 struct Conv2dOptions {
@@ -26,6 +31,13 @@ Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               const Conv2dOptions& options);
 
 // nn.LayerNorm or RmsNorm over the last dimension.
+struct NormOptions {
+  bool rms = false;
+  double eps = 1e-6;
+  bool affine = true;
+  bool bias = true;  // of an affine LayerNorm
+};
+Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& options);
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer);
 
 // x with zeros before and after it along one axis (F.pad).
@@ -49,20 +61,27 @@ Tensor layer_scale(Builder& b, std::string_view name, Tensor x);
 [[nodiscard]] op::ActivationKind activation_kind(std::string_view name);
 [[nodiscard]] std::string_view activation_type(op::ActivationKind kind);  // "GELU", "SiLU"
 // All names that activation_kind takes, lower case.
-inline constexpr std::array<std::string_view, 8> kActivationNames = {
-    "gelu", "gelu_tanh", "quick_gelu", "silu", "swish", "relu", "tanh", "sigmoid"};
+[[nodiscard]] const std::vector<std::string_view>& activation_names();
 
 // softmax(q k^T * scale + bias) v, over [B, heads, tokens, head_dim] (Vaswani et al. 2017, eq. 1).
 // Written out as its real ops, or one fused op when the build options say so.
 struct AttentionCore {
   double scale = 1.0;
   bool scale_query = false;         // q * scale before the product, rather than the scores
-  std::optional<Tensor> bias = {};  // broadcasts to [B, heads, tokens, tokens]
+  std::optional<Tensor> bias = {};  // broadcasts to [B, heads, tokens, keys]
   // Swin's mask [windows, tokens, tokens]; the batch is then samples * windows.
   std::optional<Tensor> window_mask = {};
   double attn_drop = 0.0;
+  std::string_view drop_name = "attn_drop";  // the dropout's module; empty: there is none
+  // cap * tanh(scores / cap), as Gemma 2 does (arXiv:2408.00118); 0: none
+  double softcap = 0.0;
+  std::optional<Tensor> mask = {};   // causal, [tokens, keys]: boolean to fill, else to add
+  std::optional<Tensor> sinks = {};  // [heads]: one more key per head, which has no value
 };
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& options);
+
+// [B, kv_heads, tokens, d] -> [B, kv_heads * times, tokens, d], each head repeated (repeat_kv).
+[[nodiscard]] Tensor repeat_heads(Builder& b, Tensor x, std::uint64_t times);
 
 // The q, k and v of a joint projection [B, N, 3 * heads * head_dim] as [B, heads, N, head_dim]
 // each.

@@ -1,5 +1,6 @@
 // The list of architectures. A new one adds its line here.
 #include "models/architecture.h"
+#include "models/decoder.h"
 #include "models/vit.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@ const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
       vit_architecture(),
       deit_architecture(),
+      decoder_architecture(),
   };
   return all;
 }

@@ -214,7 +214,7 @@ std::vector<Field> layer_fields() {
       field<&C::norm_layer>("norm_layer", "Norm of the blocks; null: LayerNorm with eps 1e-6.")
           .one_of({"LayerNorm", "RmsNorm"}),
       field<&C::act_layer>("act_layer", "Activation of the MLP; null: gelu.")
-          .one_of(kActivationNames)
+          .one_of(activation_names())
           .or_null(),
       field<&C::block_fn>("block_fn", "Kind of block.").one_of(kVitBlockKinds),
       field<&C::mlp_layer>("mlp_layer", "Feed-forward layer.")

@@ -4,6 +4,8 @@
 
 #include "models/layers.h"
 
+#include <array>
+
 namespace vitals {
 
 struct VitBlock {

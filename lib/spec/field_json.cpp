@@ -148,36 +148,37 @@ void read_field(const Field& f, const FieldRef& ref, const json& value) {
 }
 
 ordered_json write_field(const Field& f, const FieldRef& ref) {
-  return std::visit(Overloaded{
-                        [](const bool* p) { return ordered_json(*p); },
-                        [](const std::uint64_t* p) { return ordered_json(*p); },
-                        [](const double* p) { return ordered_json(*p); },
-                        [&](const std::string* p) {
-                          return p->empty() && f.null_allowed ? ordered_json(nullptr)
-                                                              : ordered_json(*p);
-                        },
-                        [](const Size2* p) {
-                          if (p->height == p->width) return ordered_json(p->height);
-                          return ordered_json::array({p->height, p->width});
-                        },
-                        [](const LayerSpec* p) {
-                          if (p->kind.empty()) return ordered_json(nullptr);
-                          ordered_json options = {{"kind", p->kind}};
-                          if (p->eps) options["eps"] = *p->eps;
-                          if (p->act_layer) options["act_layer"] = *p->act_layer;
-                          if (p->gate_last) options["gate_last"] = *p->gate_last;
-                          if (p->init_values) options["init_values"] = *p->init_values;
-                          return options.size() == 1 ? ordered_json(p->kind) : options;
-                        },
-                        [](const auto* optional_or_list) -> ordered_json {
-                          if constexpr (requires { optional_or_list->has_value(); })
-                            return optional_or_list->has_value() ? ordered_json(**optional_or_list)
-                                                                 : ordered_json(nullptr);
-                          else
-                            return ordered_json(*optional_or_list);
-                        },
-                    },
-                    ref);
+  return std::visit(
+      Overloaded{
+          [](const bool* p) { return ordered_json(*p); },
+          [](const std::uint64_t* p) { return ordered_json(*p); },
+          [](const double* p) { return ordered_json(*p); },
+          [&](const std::string* p) {
+            return p->empty() && f.null_allowed ? ordered_json(nullptr) : ordered_json(*p);
+          },
+          [](const Size2* p) {
+            if (p->height == p->width) return ordered_json(p->height);
+            return ordered_json::array({p->height, p->width});
+          },
+          [](const LayerSpec* p) {
+            if (p->kind.empty()) return ordered_json(nullptr);
+            ordered_json options = {{"kind", p->kind}};
+            if (p->eps) options["eps"] = *p->eps;
+            if (p->act_layer) options["act_layer"] = *p->act_layer;
+            if (p->gate_last) options["gate_last"] = *p->gate_last;
+            if (p->init_values) options["init_values"] = *p->init_values;
+            return options.size() == 1 ? ordered_json(p->kind) : options;
+          },
+          [&](const auto* optional_or_list) -> ordered_json {
+            if constexpr (requires { optional_or_list->has_value(); })
+              return optional_or_list->has_value() ? ordered_json(**optional_or_list)
+                                                   : ordered_json(nullptr);
+            else
+              return optional_or_list->empty() && f.null_allowed ? ordered_json(nullptr)
+                                                                 : ordered_json(*optional_or_list);
+          },
+      },
+      ref);
 }
 
 namespace {
