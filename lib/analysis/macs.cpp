@@ -1,57 +1,70 @@
 #include "analysis/macs.h"
 
+#include "analysis/sizes.h"
+
 namespace vitals {
 namespace {
 
-const Shape& input_shape(const Graph& graph, const Node& node, std::size_t i) {
-  return graph.nodes[node.inputs[i]].shape;
+Formula count(const op::Linear& o, const Graph&, const Node& node) {
+  return {{"rows", rows_of(node.shape)}, {"in", o.in}, {"out", o.out}};
 }
+
+// Only the experts that were chosen work.
+Formula count(const op::ExpertLinear& o, const Graph&, const Node& node) {
+  return {{"rows", node.shape[0]}, {"active", o.active}, {"in", o.in}, {"out", o.out}};
+}
+
+Formula count(const op::Conv& o, const Graph&, const Node& node) {
+  return {{"positions", positions_of(node.shape)},
+          {"out", o.out},
+          {"in/groups", o.in / o.groups},
+          {"kh", o.kernel[0]},
+          {"kw", o.kernel[1]}};
+}
+
+Formula count(const op::MatMul&, const Graph& graph, const Node& node) {
+  return {{"batch", batch_of(node.shape)},
+          {"m", node.shape.at(-2)},
+          {"k", input_shape(graph, node, 0).at(-1)},
+          {"n", node.shape.at(-1)}};
+}
+
+Formula count(const op::Sdpa&, const Graph& graph, const Node& node) {
+  const auto s = attention_sizes(graph, node);
+  Formula both{{"batch", s.batch}, {"s", s.queries}, {"t", s.keys}, {"d", s.width}};
+  return both.plus({{"batch", s.batch}, {"s", s.queries}, {"t", s.keys}, {"e", s.value_width}});
+}
+
+// Neither a matrix product nor a convolution.
+Formula count(const op::Input&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Parameter&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Constant&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Binary&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Scale&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Activation&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Softmax&, const Graph&, const Node&) { return {}; }
+Formula count(const op::TopK&, const Graph&, const Node&) { return {}; }
+Formula count(const op::MaskedFill&, const Graph&, const Node&) { return {}; }
+Formula count(const op::LayerNorm&, const Graph&, const Node&) { return {}; }
+Formula count(const op::RmsNorm&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Dropout&, const Graph&, const Node&) { return {}; }
+Formula count(const op::DropPath&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Concat&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Reshape&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Expand&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Permute&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Slice&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Copy&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Roll&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Reduce&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Embedding&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Gather&, const Graph&, const Node&) { return {}; }
+Formula count(const op::Rope&, const Graph&, const Node&) { return {}; }
 
 }  // namespace
 
-Count macs(const Graph& graph, const Node& node) {
-  using namespace op;
-  auto none = [](const auto&) { return Count(0); };
-  return std::visit(
-      Overloaded{
-          [&](const Linear& o) { return numel(node.shape) * o.in; },
-          [&](const ExpertLinear& o) { return numel(node.shape) * o.in; },
-          [&](const Conv& o) {
-            return numel(node.shape) * (o.in / o.groups) * o.kernel[0] * o.kernel[1];
-          },
-          [&](const MatMul&) { return numel(node.shape) * input_shape(graph, node, 0).at(-1); },
-          [&](const Sdpa&) {
-            const auto& q = input_shape(graph, node, 0);
-            const auto& v = input_shape(graph, node, 2);
-            const auto queries = numel(q) / q.at(-1);
-            return queries * v.at(-2) * (Count(q.at(-1)) + v.at(-1));
-          },
-          [&](const Input& o) { return none(o); },
-          [&](const Parameter& o) { return none(o); },
-          [&](const Constant& o) { return none(o); },
-          [&](const Binary& o) { return none(o); },
-          [&](const Scale& o) { return none(o); },
-          [&](const Activation& o) { return none(o); },
-          [&](const Softmax& o) { return none(o); },
-          [&](const TopK& o) { return none(o); },
-          [&](const MaskedFill& o) { return none(o); },
-          [&](const LayerNorm& o) { return none(o); },
-          [&](const RmsNorm& o) { return none(o); },
-          [&](const Dropout& o) { return none(o); },
-          [&](const DropPath& o) { return none(o); },
-          [&](const Concat& o) { return none(o); },
-          [&](const Reshape& o) { return none(o); },
-          [&](const Expand& o) { return none(o); },
-          [&](const Permute& o) { return none(o); },
-          [&](const Slice& o) { return none(o); },
-          [&](const Copy& o) { return none(o); },
-          [&](const Roll& o) { return none(o); },
-          [&](const Reduce& o) { return none(o); },
-          [&](const Embedding& o) { return none(o); },
-          [&](const Gather& o) { return none(o); },
-          [&](const Rope& o) { return none(o); },
-      },
-      node.op);
+Formula macs_formula(const Graph& graph, const Node& node) {
+  return std::visit([&](const auto& o) { return count(o, graph, node); }, node.op);
 }
 
 }  // namespace vitals

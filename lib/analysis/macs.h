@@ -3,12 +3,18 @@
 // not.
 #pragma once
 
+#include "analysis/formula.h"
 #include "graph/graph.h"
 
 namespace vitals {
 
-// MACs of one node. linear: rows*in*out; conv: positions*out*in/groups*kernel; matmul: numel(a)*n;
-// fused attention: those of its two products. Zero for everything else.
-[[nodiscard]] Count macs(const Graph& graph, const Node& node);
+// MACs of one node. linear: rows x in x out; conv: positions x out x in/groups x kernel; matmul:
+// every element of the output is a dot product; fused attention: its two products, one term each.
+// Empty for everything else.
+[[nodiscard]] Formula macs_formula(const Graph& graph, const Node& node);
+
+[[nodiscard]] inline Count macs(const Graph& graph, const Node& node) {
+  return macs_formula(graph, node).value();
+}
 
 }  // namespace vitals

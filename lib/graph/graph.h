@@ -105,6 +105,11 @@ struct Graph {
 // Elements / bytes of one parameter in its own dtype (f32 unless told otherwise).
 [[nodiscard]] inline Count numel(const Param& param) { return numel(param.shape); }
 
+// The id of a node of this very graph.
+[[nodiscard]] inline NodeId id_of(const Graph& graph, const Node& node) {
+  return static_cast<NodeId>(&node - graph.nodes.data());
+}
+
 [[nodiscard]] inline bool is_view(const Graph& graph, NodeId id) {
   return graph.nodes[id].storage != id;
 }

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <variant>
 
@@ -69,13 +70,16 @@ struct Conv {
 // Batched a[..., m, k] x b[..., k, n], batch dimensions broadcast.
 struct MatMul {};
 
-// Fused scaled dot-product attention over q [..., s, d], k [..., t, d], v [..., t, e] and, when
-// there are four inputs, an additive bias that broadcasts to [..., s, t]. Counts equal those of the
-// written-out attention; only what it saves and its traffic differ.
+// Fused scaled dot-product attention over q [..., s, d], k [..., t, d], v [..., t, e]; then, where
+// they are stated, an additive bias that broadcasts to [..., s, t] and one more key a head that has
+// no value ([heads]). Heads of k and v that are fewer than those of q are shared by groups. Counts
+// equal those of the written-out attention; only what it saves and its traffic differ.
 struct Sdpa {
   double scale = 1.0;
-  bool causal = false;
+  bool causal = false;  // the last query sees all keys, each one before it one less
   double dropout = 0.0;
+  bool bias = false;
+  bool sinks = false;
 };
 
 enum class BinaryKind : std::uint8_t { add, sub, mul, div };
@@ -108,14 +112,16 @@ struct Activation {
 // Over the last dimension.
 struct Softmax {};
 
-// The k largest of the last dimension, and where they stand (a router's choice of experts).
+// The k largest of the last dimension, largest first, and where they stand (a router's choice of
+// experts). The output are their values.
 struct TopK {
   std::uint64_t k = 1;
 };
 
-// Input 0 with the entries that the boolean input 1 marks replaced by a number (masked_fill,
-// where).
-struct MaskedFill {};
+// Input 0 with the entries that the boolean input 1 marks replaced by `value` (masked_fill, where).
+struct MaskedFill {
+  double value = -std::numeric_limits<double>::infinity();
+};
 
 // Over the last dimension; params: weight, bias when affine.
 struct LayerNorm {

@@ -192,12 +192,13 @@ std::optional<Tensor> joint_bias(Builder& b, Shape q, const AttentionCore& o) {
 
 Tensor fused_attention(Builder& b, const Tensors& qkv, const AttentionCore& o) {
   auto inputs = qkv;
-  if (const auto bias = joint_bias(b, qkv[0].shape(), o)) inputs.push_back(*bias);
+  const auto bias = joint_bias(b, qkv[0].shape(), o);
+  if (bias) inputs.push_back(*bias);
   if (o.sinks) inputs.push_back(*o.sinks);
   const double drop = b.options().training ? o.attn_drop : 0.0;
   // A single query sees all keys: there is nothing to mask.
   const bool causal = o.mask && qkv[0].dim(-2) > 1;
-  return b.add(op::Sdpa{o.scale, causal, drop}, inputs);
+  return b.add(op::Sdpa{o.scale, causal, drop, bias.has_value(), o.sinks.has_value()}, inputs);
 }
 
 Tensor masked(Builder& b, Tensor scores, Tensor mask) {

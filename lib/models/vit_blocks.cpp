@@ -11,27 +11,45 @@ Tensor maybe_norm(Builder& b, std::string_view name, Tensor x, bool wanted, cons
   return wanted ? norm(b, name, x, kind) : x;
 }
 
+// How much of the second map is taken away: exp(q1 . k1) - exp(q2 . k2) of learned vectors.
+Tensor differential_lambda(Builder& b, std::uint64_t width) {
+  auto product = [&](std::string_view x, std::string_view y) {
+    auto sum = b.add(op::Reduce{op::ReduceKind::sum, 0},
+                     {b.parameter(x, {width}) * b.parameter(y, {width})});
+    return b.activation(sum, op::ActivationKind::exp);
+  };
+  return product("lambda_q1", "lambda_k1") - product("lambda_q2", "lambda_k2");
+}
+
+// One fused op a map: each then weighs the values by itself.
+Tensor fused_difference(Builder& b, Tensor q, Tensor k, Tensor v, double scale, const VitBlock& o) {
+  const Shape pairs{q.dim(0), o.num_heads, 2, q.dim(-2), q.dim(-1)};
+  const auto queries = b.reshape(q, pairs);
+  const auto keys = b.reshape(k, pairs);
+  auto attend = [&](std::uint64_t map) {
+    return attention_core(b, b.select(queries, 2, map), b.select(keys, 2, map), v,
+                          {.scale = scale, .attn_drop = o.attn_drop});
+  };
+  const auto first = attend(0);
+  return first - attend(1) * differential_lambda(b, q.dim(-1));
+}
+
 // Two softmax maps, the second subtracted from the first (Ye et al. 2024, arXiv:2410.05258):
 // 2 * heads score maps of half the head dimension; their difference weighs values of the full one.
 Tensor differential_core(Builder& b, Tensor q, Tensor k, Tensor v, const VitBlock& o) {
-  const auto batch = q.dim(0);
-  const auto heads = o.num_heads;
   const auto tokens = q.dim(-2);
-  const auto half = q.dim(-1);
-  auto scores = b.matmul(q * (1.0 / std::sqrt(static_cast<double>(half))), b.transpose(k, -2, -1));
-  auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
-
-  auto product = [&](std::string_view x, std::string_view y) {
-    auto sum = b.add(op::Reduce{op::ReduceKind::sum, 0},
-                     {b.parameter(x, {half}) * b.parameter(y, {half})});
-    return b.activation(sum, op::ActivationKind::exp);
+  const auto scale = 1.0 / std::sqrt(static_cast<double>(q.dim(-1)));
+  const auto mixed = [&] {
+    if (b.options().attention == AttentionKernel::fused)
+      return fused_difference(b, q, k, v, scale, o);
+    const auto scores = b.matmul(q * scale, b.transpose(k, -2, -1));
+    auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
+    const auto lambda = differential_lambda(b, q.dim(-1));
+    weights = b.reshape(weights, {q.dim(0), o.num_heads, 2, tokens, tokens});
+    weights = b.select(weights, 2, 0) - b.select(weights, 2, 1) * lambda;
+    return b.matmul(weights, v);
   };
-  const auto lambda = product("lambda_q1", "lambda_k1") - product("lambda_q2", "lambda_k2");
-
-  weights = b.reshape(weights, {batch, heads, 2, tokens, tokens});
-  weights = b.select(weights, 2, 0) - b.select(weights, 2, 1) * lambda;
-  auto y = b.matmul(weights, v);
-  return norm(b, "sub_norm", y, LayerSpec{"RmsNorm", 1e-5, {}, {}, {}}) * 0.8;
+  return norm(b, "sub_norm", mixed(), LayerSpec{"RmsNorm", 1e-5, {}, {}, {}}) * 0.8;
 }
 
 Tensor differential_attention(Builder& b, Tensor q, Tensor k, Tensor v, const VitBlock& o) {

@@ -1,0 +1,256 @@
+#include "analysis/conventions.h"
+
+#include "analysis/macs.h"
+#include "analysis/sizes.h"
+#include "analysis/torchinfo.h"
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+using Sink = std::function<void(const CountedItem&)>;
+
+bool always(const Graph&) { return true; }
+
+// Items of a rule that speaks of single ops; ops that it does not count give an empty formula.
+template <class Rule>
+void each_node(const Graph& graph, const Sink& sink, Rule&& rule) {
+  for (const auto& node : graph.nodes) {
+    CountedItem item;
+    item.formula = rule(node, item.kind);
+    if (item.formula.empty()) continue;
+    item.module = graph.calls[node.call].module;
+    sink(item);
+  }
+}
+
+void count_macs(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, std::string_view& kind) {
+    kind = name_of(node.op);
+    return macs_formula(graph, node);
+  });
+}
+
+void count_flops(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, std::string_view& kind) {
+    kind = name_of(node.op);
+    return macs_formula(graph, node).times(2);
+  });
+}
+
+// Which of fvcore's handles an op meets. There is none for scaled_dot_product_attention, RMSNorm,
+// softmax and elementwise ops (fvcore/nn/flop_count.py), and its norms are "just a rough estimate".
+enum class FvcoreHandle : std::uint8_t { none, linear, conv, matmul, layer_norm };
+
+FvcoreHandle fvcore_handle(const Op& op) {
+  using enum FvcoreHandle;
+  return std::visit(Overloaded{
+                        [](const op::Linear&) { return linear; },
+                        [](const op::ExpertLinear&) { return linear; },  // one call for each expert
+                        [](const op::Conv&) { return conv; },
+                        [](const op::MatMul&) { return matmul; },
+                        [](const op::LayerNorm&) { return layer_norm; },
+                        [](const op::Input&) { return none; },
+                        [](const op::Parameter&) { return none; },
+                        [](const op::Constant&) { return none; },
+                        [](const op::Sdpa&) { return none; },
+                        [](const op::Binary&) { return none; },
+                        [](const op::Scale&) { return none; },
+                        [](const op::Activation&) { return none; },
+                        [](const op::Softmax&) { return none; },
+                        [](const op::TopK&) { return none; },
+                        [](const op::MaskedFill&) { return none; },
+                        [](const op::RmsNorm&) { return none; },
+                        [](const op::Dropout&) { return none; },
+                        [](const op::DropPath&) { return none; },
+                        [](const op::Concat&) { return none; },
+                        [](const op::Reshape&) { return none; },
+                        [](const op::Expand&) { return none; },
+                        [](const op::Permute&) { return none; },
+                        [](const op::Slice&) { return none; },
+                        [](const op::Copy&) { return none; },
+                        [](const op::Roll&) { return none; },
+                        [](const op::Reduce&) { return none; },
+                        [](const op::Embedding&) { return none; },
+                        [](const op::Gather&) { return none; },
+                        [](const op::Rope&) { return none; },
+                    },
+                    op);
+}
+
+std::string_view name_of(FvcoreHandle handle) {
+  switch (handle) {
+    case FvcoreHandle::none:
+      return "";
+    case FvcoreHandle::linear:
+      return "linear";
+    case FvcoreHandle::conv:
+      return "conv";
+    case FvcoreHandle::matmul:
+      return "matmul";
+    case FvcoreHandle::layer_norm:
+      return "layer_norm";
+  }
+  return "";
+}
+
+Formula fvcore_formula(const Graph& graph, const Node& node, FvcoreHandle handle) {
+  switch (handle) {
+    case FvcoreHandle::none:
+      return {};
+    case FvcoreHandle::linear:
+    case FvcoreHandle::conv:
+      return macs_formula(graph, node);
+    case FvcoreHandle::matmul:
+      return {{"elements of a", elements_of(input_shape(graph, node, 0))},
+              {"n", node.shape.at(-1)}};
+    case FvcoreHandle::layer_norm:
+      return {{nullptr, std::get<op::LayerNorm>(node.op).affine ? 5U : 4U},
+              {"elements", elements_of(node.shape)}};
+  }
+  return {};
+}
+
+void count_fvcore(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, std::string_view& kind) {
+    const auto handle = fvcore_handle(node.op);
+    kind = name_of(handle);
+    return fvcore_formula(graph, node, handle);
+  });
+}
+
+void count_activations(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, std::string_view& kind) -> Formula {
+    const auto handle = fvcore_handle(node.op);
+    if (handle == FvcoreHandle::none || handle == FvcoreHandle::layer_norm) return {};
+    kind = name_of(handle);
+    return {{"output", elements_of(node.shape)}};
+  });
+}
+
+// thop hooks modules by their exact class: an op that a module of another class runs is not seen.
+void count_thop(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, std::string_view& kind) -> Formula {
+    const std::string_view type = graph.module_of(node).type;
+    kind = type;
+    const bool linear = type == "Linear" && std::holds_alternative<op::Linear>(node.op);
+    const bool conv =
+        (type == "Conv1d" || type == "Conv2d") && std::holds_alternative<op::Conv>(node.op);
+    if (linear || conv) return macs_formula(graph, node);
+    const auto* norm = std::get_if<op::LayerNorm>(&node.op);
+    if (norm != nullptr && type == "LayerNorm")
+      return {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
+    return {};
+  });
+}
+
+void count_torchinfo(const Graph& graph, const Sink& sink) {
+  visit_torchinfo(graph, [&](const Call& call, const Formula& formula) {
+    sink({call.module, graph.modules[call.module].type, formula});
+  });
+}
+
+void count_seed(const Graph& graph, const Sink& sink) {
+  if (!graph.plain_stack) return;
+  const auto& p = *graph.plain_stack;
+  const Formula::Factor l{"l", p.layers};
+  const Formula::Factor b{"b", graph.batch};
+  const Formula::Factor s{"s", p.tokens};
+  const Formula::Factor h{"h", p.hidden};
+  Formula rule{l, {nullptr, 24}, b, s, h, h};
+  rule.plus({l, {nullptr, 4}, b, s, s, h});
+  rule.plus({{nullptr, 2}, b, s, h, {"V", p.vocab}});
+  sink({0, "model", rule});
+}
+
+constexpr Convention kConventions[] = {
+    {"macs", "MACs",
+     "Counts the multiply-accumulates of linear layers, convolutions and matrix products, "
+     "attention's two included; leaves out biases, norms, softmax, activations and all other "
+     "elementwise work.",
+     "vitals", count_macs, always},
+    {"flops", "FLOPs",
+     "Counts every multiply-accumulate of `macs` as two operations, a multiplication and an "
+     "addition; leaves out what `macs` leaves out.",
+     "vitals", count_flops, always},
+    {"fvcore", "MACs",
+     "Counts the multiply-accumulates of linear layers, convolutions and matrix products as one "
+     "each, and 5 for every element of an affine LayerNorm (4 without weights); leaves out "
+     "RMSNorm, softmax, activations, biases, and attention where it runs as one fused op.",
+     "fvcore FlopCountAnalysis: fvcore/nn/jit_handles.py", count_fvcore, always},
+    {"torch", "FLOPs",
+     "Counts two operations for every multiply-accumulate of mm, bmm, addmm, convolutions and "
+     "scaled_dot_product_attention, causal attention in full; leaves out everything else.",
+     "PyTorch FlopCounterMode: torch/utils/flop_counter.py", count_flops, always},
+    {"thop", "MACs",
+     "Counts by module: the multiply-accumulates of nn.Linear and nn.Conv2d, and 4 for every "
+     "element of an affine nn.LayerNorm; leaves out whatever runs outside of such modules, both "
+     "products of attention among it.",
+     "thop profile: thop/vision/basic_hooks.py", count_thop, always},
+    {"torchinfo", "MACs",
+     "Counts by module without children: its weights and biases times the output positions of a "
+     "convolution, the rows of a Linear, or the batch of any other; leaves out matrix products "
+     "and parameters of other names, and so counts a norm as if it had one token.",
+     "torchinfo 1.8 summary: torchinfo/layer_info.py", count_torchinfo, always},
+    {"seed", "FLOPs",
+     "Evaluates the rule of thumb l(24bsh² + 4bs²h) + 2bshV for a plain stack of transformer "
+     "layers, with V = 0 where there is no vocabulary; leaves out patch embedding, norms, pooling "
+     "and the classification head, and does not apply to other stacks.",
+     "Narayanan et al. 2021, arXiv:2104.04473, appendix", count_seed,
+     [](const Graph& graph) { return graph.plain_stack.has_value(); }},
+};
+
+constexpr Convention kActivations = {
+    "activations",
+    "elements",
+    "Counts the elements that linear layers, convolutions and matrix products put out; leaves out "
+    "every other op.",
+    "fvcore ActivationCountAnalysis: fvcore/nn/activation_count.py",
+    count_activations,
+    always};
+
+}  // namespace
+
+std::span<const Convention> conventions() { return kConventions; }
+
+const Convention* find_convention(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kConventions), std::end(kConventions),
+                                   [&](const Convention& c) { return c.name == name; });
+  return found == std::end(kConventions) ? nullptr : found;
+}
+
+const Convention& fvcore_activations() { return kActivations; }
+
+std::optional<Count> total(const Convention& convention, const Graph& graph) {
+  if (!convention.applies(graph)) return std::nullopt;
+  Count sum;
+  convention.visit(graph, [&](const CountedItem& item) { sum += item.formula.value(); });
+  return sum;
+}
+
+Rollup roll_up(const Convention& convention, const Graph& graph) {
+  std::vector<Count> own(graph.modules.size());
+  convention.visit(graph, [&](const CountedItem& item) {
+    try {
+      own[item.module] += item.formula.value();
+    } catch (const Error& error) {
+      throw error.within(graph.modules[item.module].path);
+    }
+  });
+  return roll_up_modules(graph, std::move(own));
+}
+
+std::vector<std::pair<std::string_view, Count>> by_kind(const Convention& convention,
+                                                        const Graph& graph) {
+  std::vector<std::pair<std::string_view, Count>> kinds;
+  convention.visit(graph, [&](const CountedItem& item) {
+    auto found = std::find_if(kinds.begin(), kinds.end(),
+                              [&](const auto& kind) { return kind.first == item.kind; });
+    if (found == kinds.end()) found = kinds.insert(kinds.end(), {item.kind, Count(0)});
+    found->second += item.formula.value();
+  });
+  return kinds;
+}
+
+}  // namespace vitals

@@ -1,0 +1,355 @@
+#include "support/examples.h"
+
+namespace vitals::test {
+namespace {
+
+// The same values in another order of memory: kernels must honour strides.
+Tensor transposed(Builder& b, const Shape& shape) {
+  Shape turned = shape;
+  std::swap(turned[turned.rank() - 1], turned[turned.rank() - 2]);
+  return b.transpose(b.input(turned), -2, -1);
+}
+
+Example linear(std::uint64_t in, std::uint64_t out, bool bias) {
+  return {fmt::format("linear {} {} {}", in, out, bias), [=](Builder& b) {
+            b.linear(b.input({2, 3, in}), out, b.param("weight", {out, in}),
+                     bias ? b.param("bias", {out}) : kNone);
+          }};
+}
+
+Example conv(const Shape& x, const op::Conv& o) {
+  return {"conv " + to_string(x), [=](Builder& b) {
+            Shape weight{o.out, o.in / o.groups, o.kernel[0], o.kernel[1]};
+            if (o.spatial_dims == 1) weight = {o.out, o.in / o.groups, o.kernel[1]};
+            b.add(o, {b.input(x)}, b.param("weight", weight),
+                  o.bias ? b.param("bias", {o.out}) : kNone);
+          }};
+}
+
+Example sdpa(const op::Sdpa& o, const Shape& q, const Shape& k, const Shape& v) {
+  return {"sdpa " + to_string(q) + to_string(k), [=](Builder& b) {
+            Tensors inputs{b.input(q), b.input(k), b.input(v)};
+            if (o.bias) inputs.push_back(b.input({q.at(-3), q.at(-2), k.at(-2)}));
+            if (o.sinks) inputs.push_back(b.input({q.at(-3)}));
+            b.add(o, inputs);
+          }};
+}
+
+Example experts(const op::ExpertLinear& o, bool spread) {
+  return {fmt::format("expert_linear, spread {}", spread), [=](Builder& b) {
+            const auto x = spread ? b.input({3, o.active, o.in}) : b.input({3, o.in});
+            const Shape weight =
+                o.transposed ? Shape{o.experts, o.in, o.out} : Shape{o.experts, o.out, o.in};
+            b.add(o, {x, b.input({3, o.active}, DType::i64)}, b.param("weight", weight),
+                  o.bias ? b.param("bias", {o.experts, o.out}) : kNone);
+          }};
+}
+
+// A unary op on dense, transposed and one-dimensional inputs.
+std::vector<Example> unary(const std::string& name, const Op& o) {
+  return {{name,
+           [=](Builder& b) {
+             b.add(o, {b.input({2, 3, 5})});
+           }},
+          {name + " transposed",
+           [=](Builder& b) {
+             b.add(o, {transposed(b, {2, 4, 3})});
+           }},
+          {name + " vector", [=](Builder& b) { b.add(o, {b.input({7})}); }}};
+}
+
+template <class O>
+std::vector<Example> each(const std::vector<std::pair<std::string, O>>& ops) {
+  std::vector<Example> all;
+  for (const auto& [name, o] : ops)
+    for (auto& example : unary(name, o)) all.push_back(std::move(example));
+  return all;
+}
+
+}  // namespace
+
+template <>
+std::vector<Example> examples<op::Input>() {
+  return {{"input", [](Builder& b) { b.input({2, 3}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Parameter>() {
+  return {{"parameter", [](Builder& b) { b.parameter("p", {2, 3}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Constant>() {
+  return {{"constant", [](Builder& b) { b.constant({2, 3}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Linear>() {
+  return {linear(4, 5, true),
+          linear(4, 5, false),
+          linear(1, 1, true),
+          linear(1, 3, false),
+          {"linear of a vector",
+           [](Builder& b) {
+             b.linear(b.input({6}), 2, b.param("weight", {2, 6}));
+           }},
+          {"linear with a transposed weight",
+           [](Builder& b) {
+             b.linear(b.input({2, 4}), 3, b.param("weight", {4, 3}), b.param("bias", {3}), true);
+           }},
+          {"linear of rows that lie apart", [](Builder& b) {
+             b.linear(b.slice(b.input({4, 9}), 1, 2, 5), 3, b.param("weight", {3, 5}));
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Conv>() {
+  op::Conv grouped{4, 6, {3, 2}, {2, 1}, {1, 1}, 2, true, 2};
+  op::Conv depthwise{3, 3, {3, 3}, {1, 1}, {1, 1}, 3, false, 2};
+  op::Conv patches{3, 5, {2, 2}, {2, 2}, {0, 0}, 1, true, 2};
+  op::Conv flat{2, 4, {1, 3}, {1, 2}, {0, 1}, 1, true, 1};
+  return {conv({2, 4, 7, 5}, grouped), conv({1, 3, 4, 4}, depthwise), conv({2, 3, 6, 4}, patches),
+          conv({2, 2, 9}, flat)};
+}
+
+template <>
+std::vector<Example> examples<op::MatMul>() {
+  return {{"matmul",
+           [](Builder& b) {
+             b.matmul(b.input({3, 4}), b.input({4, 2}));
+           }},
+          {"matmul of one",
+           [](Builder& b) {
+             b.matmul(b.input({3, 1}), b.input({1, 2}));
+           }},
+          {"batched",
+           [](Builder& b) {
+             b.matmul(b.input({2, 3, 4, 5}), b.transpose(b.input({2, 3, 6, 5}), -2, -1));
+           }},
+          {"broadcast right",
+           [](Builder& b) {
+             b.matmul(b.input({2, 3, 4, 5}), b.input({5, 6}));
+           }},
+          {"broadcast left", [](Builder& b) {
+             b.matmul(b.input({1, 4, 5}), b.input({3, 5, 2}));
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::ExpertLinear>() {
+  return {experts({5, 2, 4, 3, false, false}, false), experts({5, 2, 4, 3, true, false}, true),
+          experts({2, 1, 4, 3, true, true}, false)};
+}
+
+template <>
+std::vector<Example> examples<op::Sdpa>() {
+  const Shape q{2, 4, 3, 5};
+  const Shape one{1, 1, 1, 1};
+  op::Sdpa plain{.scale = 0.5};
+  op::Sdpa causal{.scale = 0.5, .causal = true};
+  op::Sdpa biased{.scale = 0.5, .bias = true};
+  op::Sdpa all{.scale = 0.5, .causal = true, .dropout = 0.25, .bias = true, .sinks = true};
+  return {sdpa(plain, q, {2, 4, 6, 5}, {2, 4, 6, 7}),  sdpa(causal, q, q, q),
+          sdpa(causal, q, {2, 2, 6, 5}, {2, 2, 6, 5}), sdpa(biased, q, q, {2, 4, 3, 2}),
+          sdpa(all, q, {2, 1, 3, 5}, {2, 1, 3, 1}),    sdpa(plain, one, one, one)};
+}
+
+template <>
+std::vector<Example> examples<op::Binary>() {
+  std::vector<Example> all;
+  for (auto kind :
+       {op::BinaryKind::add, op::BinaryKind::sub, op::BinaryKind::mul, op::BinaryKind::div}) {
+    const op::Binary o{kind};
+    const std::string name(name_of(Op{o}));
+    all.push_back({name, [=](Builder& b) { b.add(o, {b.input({2, 3, 4}), b.input({2, 3, 4})}); }});
+    all.push_back({name + " broadcast", [=](Builder& b) {
+                     b.add(o, {b.input({2, 3, 4}), b.input({1, 3, 1})});
+                   }});
+    all.push_back({name + " broadcast left", [=](Builder& b) {
+                     b.add(o, {b.input({4}), transposed(b, {2, 3, 4})});
+                   }});
+  }
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::Scale>() {
+  return unary("scale", op::Scale{0.125});
+}
+
+template <>
+std::vector<Example> examples<op::Activation>() {
+  std::vector<std::pair<std::string, op::Activation>> all;
+  // Up to the last one; name_of() tells where the kinds end.
+  for (int i = 0; name_of(static_cast<op::ActivationKind>(i)) != "?"; ++i) {
+    const op::Activation o{static_cast<op::ActivationKind>(i)};
+    all.emplace_back(name_of(o.kind), o);
+  }
+  return each(all);
+}
+
+template <>
+std::vector<Example> examples<op::Softmax>() {
+  auto all = unary("softmax", op::Softmax{});
+  all.push_back({"softmax of one", [](Builder& b) { b.softmax(b.input({3, 1})); }});
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::TopK>() {
+  return {{"topk",
+           [](Builder& b) {
+             b.add(op::TopK{3}, {b.input({2, 4, 5})});
+           }},
+          {"topk of one",
+           [](Builder& b) {
+             b.add(op::TopK{1}, {b.input({4, 1})});
+           }},
+          {"topk of all", [](Builder& b) { b.add(op::TopK{4}, {b.input({4})}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::MaskedFill>() {
+  return {{"masked_fill", [](Builder& b) {
+             b.add(op::MaskedFill{}, {b.input({2, 3, 4}), b.constant({3, 4}, DType::boolean)});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::LayerNorm>() {
+  std::vector<Example> all = unary("layer_norm, not affine", op::LayerNorm{1e-6, false, false});
+  for (const bool bias : {true, false})
+    all.push_back({fmt::format("layer_norm, bias {}", bias), [=](Builder& b) {
+                     b.add(op::LayerNorm{1e-5, true, bias}, {transposed(b, {2, 3, 4})},
+                           b.param("weight", {4}), bias ? b.param("bias", {4}) : kNone);
+                   }});
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::RmsNorm>() {
+  auto all = unary("rms_norm, not affine", op::RmsNorm{1e-6, false});
+  all.push_back({"rms_norm", [](Builder& b) {
+                   b.add(op::RmsNorm{1e-6, true}, {b.input({2, 3, 4})}, b.param("weight", {4}));
+                 }});
+  all.push_back(
+      {"rms_norm with weights a head", [](Builder& b) {
+         b.add(op::RmsNorm{1e-6, true}, {b.input({2, 5, 3, 4})}, b.param("weight", {3, 4}));
+       }});
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::Dropout>() {
+  return unary("dropout", op::Dropout{0.25});
+}
+
+template <>
+std::vector<Example> examples<op::DropPath>() {
+  return unary("drop_path", op::DropPath{0.25});
+}
+
+template <>
+std::vector<Example> examples<op::Concat>() {
+  return {{"concat",
+           [](Builder& b) {
+             b.concat({b.input({2, 1, 3}), transposed(b, {2, 4, 3}), b.input({2, 2, 3})}, 1);
+           }},
+          {"concat of one", [](Builder& b) {
+             b.concat({b.input({2, 3})}, -1);
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Reshape>() {
+  return {{"reshape",
+           [](Builder& b) {
+             b.reshape(b.input({2, 6}), {3, 4});
+           }},
+          {"reshape that copies", [](Builder& b) {
+             b.reshape(transposed(b, {2, 6}), {12});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Expand>() {
+  return {{"expand",
+           [](Builder& b) {
+             b.expand(b.input({1, 3, 1}), {2, 3, 4});
+           }},
+          {"expand to more dimensions", [](Builder& b) {
+             b.expand(b.input({3}), {2, 3});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Permute>() {
+  return {{"permute", [](Builder& b) { b.permute(b.input({2, 3, 4}), {2, 0, 1}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Slice>() {
+  return {{"slice",
+           [](Builder& b) {
+             b.slice(b.input({2, 5, 3}), 1, 2, 2);
+           }},
+          {"select", [](Builder& b) {
+             b.select(b.input({2, 5, 3}), -1, 1);
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Copy>() {
+  return {{"contiguous", [](Builder& b) { b.contiguous(transposed(b, {2, 3, 4})); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Roll>() {
+  return {{"roll",
+           [](Builder& b) {
+             b.add(op::Roll{-2, 1, 2}, {b.input({2, 4, 5, 3})});
+           }},
+          {"roll back", [](Builder& b) {
+             b.add(op::Roll{3, 1, 2}, {b.input({1, 4, 4, 2})});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Reduce>() {
+  std::vector<Example> all;
+  for (auto kind : {op::ReduceKind::mean, op::ReduceKind::sum, op::ReduceKind::max})
+    for (const bool keep : {true, false})
+      for (const int axis : {0, 1, -1})
+        all.push_back({fmt::format("{} over {}", name_of(Op{op::Reduce{kind, axis, keep}}), axis),
+                       [=](Builder& b) {
+                         b.add(op::Reduce{kind, axis, keep}, {transposed(b, {2, 3, 4})});
+                       }});
+  all.push_back({"mean of one", [](Builder& b) { b.mean(b.input({3, 1}), 1); }});
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::Embedding>() {
+  return {{"embedding", [](Builder& b) {
+             b.add(op::Embedding{5, 3}, {b.input({2, 4}, DType::i64)}, b.param("weight", {5, 3}));
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Gather>() {
+  return {{"gather", [](Builder& b) { b.add(op::Gather{6}, {b.parameter("table", {4, 3})}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Rope>() {
+  std::vector<Example> all;
+  for (const bool half : {false, true})
+    for (const std::uint64_t dim : {4, 6})
+      all.push_back(
+          {fmt::format("rope {} {}", dim, half), [=](Builder& b) {
+             b.add(op::Rope{dim, half}, {b.input({2, 3, 5, 6}), b.constant({5, 2 * dim})});
+           }});
+  return all;
+}
+
+}  // namespace vitals::test

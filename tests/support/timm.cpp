@@ -1,0 +1,55 @@
+#include "support/timm.h"
+
+#include "spec/builtin.h"
+#include "support/run.h"
+
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+#include <stdexcept>
+
+namespace vitals::test {
+namespace {
+
+std::vector<std::string> cells(const std::string& line) {
+  std::vector<std::string> result;
+  std::istringstream in(line + ",");
+  for (std::string cell; std::getline(in, cell, ',');) result.push_back(cell);
+  return result;
+}
+
+}  // namespace
+
+std::vector<nlohmann::json> timm_expected() {
+  std::vector<nlohmann::json> records;
+  for (const std::string family :
+       {"beit", "deit", "eva", "mlp_mixer", "swin_transformer", "vision_transformer_relpos", "vit"})
+    for (auto& record : nlohmann::json::parse(data("timm/" + family + "_expected.json")))
+      if (!builtin_canonical(record["name"].get<std::string>()).empty())
+        records.push_back(std::move(record));
+  return records;
+}
+
+std::vector<std::map<std::string, std::string>> timm_csv(const std::string& file) {
+  std::istringstream lines(data("timm/" + file));
+  std::string line;
+  std::getline(lines, line);
+  const auto titles = cells(line);
+  std::vector<std::map<std::string, std::string>> rows;
+  while (std::getline(lines, line)) {
+    const auto values = cells(line);
+    if (values.size() != titles.size()) throw std::runtime_error(file + ": " + line);
+    auto& row = rows.emplace_back();
+    for (std::size_t i = 0; i < titles.size(); ++i) row[titles[i]] = values[i];
+  }
+  if (rows.empty()) throw std::runtime_error(file + " is empty");
+  return rows;
+}
+
+Model with(const Model& model, const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::vector<Override> overrides;
+  for (const auto& [key, value] : fields) overrides.push_back({key, value, "--set " + key});
+  return with_overrides(model, overrides);
+}
+
+}  // namespace vitals::test

@@ -1,0 +1,23 @@
+// Records of timm's models under tests/data/timm, and models with fields set as `--set` does.
+#pragma once
+
+#include "spec/spec.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vitals::test {
+
+// The expected counts of every family whose models are built in.
+[[nodiscard]] std::vector<nlohmann::json> timm_expected();
+
+// Rows of a CSV by column name. The files have no quoted cells.
+[[nodiscard]] std::vector<std::map<std::string, std::string>> timm_csv(const std::string& file);
+
+[[nodiscard]] Model with(const Model& model,
+                         const std::vector<std::pair<std::string, std::string>>& fields);
+
+}  // namespace vitals::test
