@@ -55,6 +55,19 @@ std::vector<std::vector<ModuleId>> children_of(const Graph& graph) {
   return children;
 }
 
+std::vector<ParamId> parameters_in_order(const Graph& graph) {
+  const auto children = children_of(graph);
+  std::vector<ParamId> order;
+  std::vector<ModuleId> open{0};
+  while (!open.empty()) {
+    const auto id = open.back();
+    open.pop_back();
+    order.insert(order.end(), graph.modules[id].params.begin(), graph.modules[id].params.end());
+    open.insert(open.end(), children[id].rbegin(), children[id].rend());
+  }
+  return order;
+}
+
 std::vector<std::vector<Shape>> output_shapes(const Graph& graph) {
   std::vector<std::vector<Shape>> shapes(graph.modules.size());
   for (const auto& call : graph.calls) {

@@ -24,6 +24,9 @@ struct Rollup {
                                    const std::function<Count(const Node&)>& quantity);
 [[nodiscard]] Rollup roll_up_modules(const Graph& graph, std::vector<Count> own);
 
+// Parameters and buffers as model.parameters() lists them: a module's own, then its children's.
+[[nodiscard]] std::vector<ParamId> parameters_in_order(const Graph& graph);
+
 // Number of parameters; buffers do not count, tied ones count where they are owned.
 [[nodiscard]] Rollup parameters(const Graph& graph);
 [[nodiscard]] Rollup macs_by_module(const Graph& graph);

@@ -135,7 +135,7 @@ Tensor Builder::linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias
   // at::linear folds the leading dimensions into rows: a view, unless the strides forbid it.
   const auto& node = graph_.nodes[x.id()];
   const Shape rows{(numel(x.shape()) / std::max<std::uint64_t>(x.dim(-1), 1)).value(), x.dim(-1)};
-  if (!view_strides(node.shape, node.strides, rows)) x = contiguous(x);
+  if (!view_strides(node.shape, node.strides, rows)) x = implied_copy(x);
   return add(op::Linear{x.dim(-1), out, bias != kNone, transposed}, {x}, weight, bias);
 }
 
@@ -146,7 +146,7 @@ Tensor Builder::foldable(Tensor x) {
   Count batch = 1;
   for (std::size_t i = 0; i + 2 < node.shape.rank(); ++i) batch *= node.shape[i];
   const Shape folded{batch.value(), node.shape.at(-2), node.shape.at(-1)};
-  return view_strides(node.shape, node.strides, folded) ? x : contiguous(x);
+  return view_strides(node.shape, node.strides, folded) ? x : implied_copy(x);
 }
 
 Tensor Builder::matmul(Tensor a, Tensor b) { return add(op::MatMul{}, {foldable(a), foldable(b)}); }
@@ -169,11 +169,33 @@ Tensor Builder::transpose(Tensor x, int a, int b) {
 }
 
 Tensor Builder::select(Tensor x, int axis, std::uint64_t index) {
-  return add(op::Slice{axis, index, 1, true}, {x});
+  return add(op::Slice{axis, index, 1, true, false}, {x});
 }
 
 Tensor Builder::slice(Tensor x, int axis, std::uint64_t start, std::uint64_t length) {
-  return add(op::Slice{axis, start, length, false}, {x});
+  return add(op::Slice{axis, start, length, false, false}, {x});
+}
+
+Tensors Builder::split(Tensor x, int axis, const std::vector<std::uint64_t>& lengths) {
+  Tensors pieces;
+  std::uint64_t start = 0;
+  for (const auto length : lengths) {
+    pieces.push_back(add(op::Slice{axis, start, length, false, true}, {x}));
+    start += length;
+  }
+  return pieces;
+}
+
+Tensors Builder::unbind(Tensor x, int axis) {
+  Tensors pieces;
+  for (std::uint64_t i = 0; i < x.dim(axis); ++i)
+    pieces.push_back(add(op::Slice{axis, i, 1, true, true}, {x}));
+  return pieces;
+}
+
+void Builder::keep(const Tensors& xs) {
+  auto& locals = graph_.calls[call_].locals;
+  for (const auto& x : xs) locals.push_back(x.id());
 }
 
 Tensor Builder::contiguous(Tensor x) {

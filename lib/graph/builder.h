@@ -105,9 +105,16 @@ class Builder {
   // x[..., index, ...] with the axis dropped
   Tensor select(Tensor x, int axis, std::uint64_t index);
   Tensor slice(Tensor x, int axis, std::uint64_t start, std::uint64_t length);
+  // torch.split(x, lengths, axis) and x.unbind(axis): all pieces at once.
+  Tensors split(Tensor x, int axis, const std::vector<std::uint64_t>& lengths);
+  Tensors unbind(Tensor x, int axis);
   Tensor concat(const Tensors& xs, int axis) { return add(op::Concat{axis}, xs); }
   Tensor mean(Tensor x, int axis) { return add(op::Reduce{op::ReduceKind::mean, axis}, {x}); }
   Tensor contiguous(Tensor x);
+
+  // States that the PyTorch code binds these to names of the current module's forward that are not
+  // bound again, so that they live until it returns.
+  void keep(const Tensors& xs);
 
  private:
   friend class Tensor;
@@ -117,6 +124,7 @@ class Builder {
   void leave(CallId id, const Tensors& outputs);
   ModuleId child(std::string_view name, std::string_view type);
   Tensor foldable(Tensor x);
+  Tensor implied_copy(Tensor x) { return add(op::Copy{true}, {x}); }
 
   BuildOptions options_;
   Graph graph_;

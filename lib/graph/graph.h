@@ -58,6 +58,7 @@ struct Call {
   NodeId end = 0;
   std::vector<NodeId> inputs;
   std::vector<NodeId> outputs;  // several: the call returns a tuple
+  std::vector<NodeId> locals;   // values that a name of its Python frame holds until it returns
 };
 
 // The sizes that the field's rules of thumb ask for, where the model is a plain stack of

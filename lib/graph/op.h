@@ -167,10 +167,13 @@ struct Slice {
   std::uint64_t start = 0;
   std::uint64_t length = 0;
   bool select = false;
+  bool piece = false;  // one result of torch.split, chunk or unbind; its siblings stand beside it
 };
 
-// Makes the memory contiguous (Tensor.contiguous, and what matmul does to unfit strides).
-struct Copy {};
+// Makes the memory contiguous: Tensor.contiguous, or what a product does to unfit strides itself.
+struct Copy {
+  bool implied = false;  // by the product that follows; no call of its own
+};
 
 // torch.roll: circular shift along two axes (Swin's shifted windows).
 struct Roll {

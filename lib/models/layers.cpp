@@ -217,12 +217,16 @@ Tensor softmax_with_sinks(Builder& b, Tensor scores, Tensor sinks) {
 }  // namespace
 
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& o) {
-  if (b.options().attention == AttentionKernel::fused) return fused_attention(b, {q, k, v}, o);
+  if (b.options().attention == AttentionKernel::fused) {
+    b.keep({q, k, v});
+    return fused_attention(b, {q, k, v}, o);
+  }
   if (const auto groups = q.dim(1) / k.dim(1); groups > 1) {
     k = repeat_heads(b, k, groups);
     v = repeat_heads(b, v, groups);
   }
   if (o.scale_query) q = q * o.scale;
+  b.keep({q, k, v});
   auto scores = b.matmul(q, b.transpose(k, -2, -1));
   if (!o.scale_query && o.scale != 1.0) scores = scores * o.scale;
   if (o.softcap > 0)
@@ -232,6 +236,7 @@ Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionC
   if (o.mask) scores = masked(b, scores, *o.mask);
   auto weights = o.sinks ? softmax_with_sinks(b, scores, *o.sinks) : b.softmax(scores);
   if (!o.drop_name.empty()) weights = dropout(b, o.drop_name, weights, o.attn_drop);
+  b.keep({weights});
   return b.matmul(weights, v);
 }
 
@@ -246,6 +251,12 @@ Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads) {
   const auto head_dim = qkv.dim(-1) / 3 / heads;
   auto x = b.reshape(qkv, {qkv.dim(0), qkv.dim(1), 3, heads, head_dim});
   x = b.permute(x, {2, 0, 3, 1, 4});
+  b.keep({x});
+  // The original code, whose attention is written out, indexes; code with fused attention unbinds.
+  if (b.options().attention == AttentionKernel::fused) {
+    const auto qkv_heads = b.unbind(x, 0);
+    return {qkv_heads[0], qkv_heads[1], qkv_heads[2]};
+  }
   return {b.select(x, 0, 0), b.select(x, 0, 1), b.select(x, 0, 2)};
 }
 
@@ -263,8 +274,9 @@ namespace {
 Tensor gated(Builder& b, Tensor x, const MlpOptions& o, op::ActivationKind act, bool gate_last) {
   const auto half = o.hidden / 2;
   auto both = linear(b, "fc1", x, o.hidden, o.bias);
-  const auto first = b.slice(both, -1, 0, half);
-  const auto second = b.slice(both, -1, half, half);
+  const auto halves = b.split(both, -1, {half, half});
+  const auto first = halves[0];
+  const auto second = halves[1];
   return gate_last ? first * activation(b, "act", second, act)
                    : activation(b, "act", first, act) * second;
 }

@@ -1,0 +1,77 @@
+// What training and inference take, from the trace: weights, gradients, optimizer states, what
+// autograd keeps, temporaries, and the highest moment of a step with its place and composition.
+// Predicts PyTorch eager. Knows recipes and the simulation, no architecture and no output format.
+#pragma once
+
+#include "analysis/eager/step.h"
+#include "analysis/rollup.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vitals {
+
+// none: autograd keeps everything. selective: the cores of attention are run again in the backward
+// pass (Korthikanti et al. 2022, arXiv:2205.05198). block: every block is (Chen et al. 2016).
+enum class Checkpoint : std::uint8_t { none, selective, block };
+
+struct MemoryOptions {
+  bool training = true;
+  Precision precision;
+  Optimizer optimizer;
+  eager::Device device = eager::Device::cuda;
+  bool cross_entropy = true;
+  bool keep_gradients = false;
+  Checkpoint checkpoint = Checkpoint::none;
+  bool composition = true;  // what fills the peak; costs a second run
+};
+
+// The sum of the parts; they need not be live at one moment.
+struct MemoryBytes {
+  Count weights;
+  Count gradients;
+  Count optimizer;
+  Count activations;  // training: kept for the backward pass, batch and loss included
+  Count workspace;    // the largest sum of temporaries at one moment, and buffers
+  Count kv_cache;
+
+  [[nodiscard]] Count total() const {
+    return weights + gradients + optimizer + activations + workspace + kv_cache;
+  }
+};
+
+struct SavedActivations {
+  Count saved;         // by autograd at the end of the forward pass, the loss's own part left out
+  Count input;         // the batch that enters the model
+  Count loss;          // what the loss keeps
+  Count weight_casts;  // the part of `saved` that is autocast's copies of weights
+  std::vector<std::pair<std::string, Count>> by_type;  // of the first saver's module; sums to saved
+  Rollup by_module;
+};
+
+struct MemoryPeak {
+  Count bytes;
+  eager::Phase phase = eager::Phase::forward;
+  std::string at;  // path of the module or parameter, or <loss>
+  std::string op;
+  eager::ByKind by_kind{};
+  std::vector<eager::Memory::Piece> pieces;
+};
+
+struct MemoryEstimate {
+  MemoryBytes bytes;
+  SavedActivations activations;
+  MemoryPeak peak;
+  std::vector<eager::Peak> phases;
+  std::vector<eager::Point> timeline;
+  std::size_t checkpointed = 0;  // regions that are run again
+};
+
+// `graph` must have been built with the same mode (training or not) as the options say.
+[[nodiscard]] MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options);
+
+// Bytes at the highest moment alone: what a search over batch sizes asks for.
+[[nodiscard]] Count peak_memory(const Graph& graph, const MemoryOptions& options);
+
+}  // namespace vitals
