@@ -40,13 +40,15 @@ Arithmetic count(const op::Conv& o, const Graph& graph, const Node& node) {
   return a;
 }
 
+// Every element of the output is a dot product, whatever broadcasting repeats.
 Arithmetic count(const op::MatMul&, const Graph& graph, const Node& node) {
+  const auto k = input_shape(graph, node, 0).at(-1);
+  const Formula::Factor batch{"batch", batch_of(node.shape)};
+  const Formula::Factor m{"m", node.shape.at(-2)};
+  const Formula::Factor n{"n", node.shape.at(-1)};
   Arithmetic a;
-  a.multiplications = macs_formula(graph, node);
-  a.additions = {{"batch", batch_of(node.shape)},
-                 {"m", node.shape.at(-2)},
-                 {"(k - 1)", less_one(input_shape(graph, node, 0).at(-1))},
-                 {"n", node.shape.at(-1)}};
+  a.multiplications = {batch, m, {"k", k}, n};
+  a.additions = {batch, m, {"(k - 1)", less_one(k)}, n};
   return a;
 }
 
@@ -134,6 +136,10 @@ Arithmetic count(const op::Activation& o, const Graph&, const Node& node) {
       break;
     case exp:
       a.exponentials = {n};
+      break;
+    case sin:
+    case cos:
+      a.circular = {n};
       break;
   }
   return a;

@@ -20,6 +20,7 @@ struct Arithmetic {
   Formula logarithms;
   Formula error_functions;
   Formula tangents;  // tanh
+  Formula circular;  // sin, cos
   Formula square_roots;
   Formula comparisons;
 };
@@ -29,7 +30,7 @@ struct ArithmeticKind {
   Formula Arithmetic::*member;
 };
 
-inline constexpr std::array<ArithmeticKind, 9> kArithmeticKinds = {{
+inline constexpr std::array<ArithmeticKind, 10> kArithmeticKinds = {{
     {"multiplications", &Arithmetic::multiplications},
     {"additions", &Arithmetic::additions},
     {"divisions", &Arithmetic::divisions},
@@ -37,6 +38,7 @@ inline constexpr std::array<ArithmeticKind, 9> kArithmeticKinds = {{
     {"log", &Arithmetic::logarithms},
     {"erf", &Arithmetic::error_functions},
     {"tanh", &Arithmetic::tangents},
+    {"sin/cos", &Arithmetic::circular},
     {"sqrt", &Arithmetic::square_roots},
     {"comparisons", &Arithmetic::comparisons},
 }};

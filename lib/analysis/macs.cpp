@@ -22,11 +22,10 @@ Formula count(const op::Conv& o, const Graph&, const Node& node) {
           {"kw", o.kernel[1]}};
 }
 
+// The batch is that of a: what broadcasting repeats counts once (RoPE's learned tables).
 Formula count(const op::MatMul&, const Graph& graph, const Node& node) {
-  return {{"batch", batch_of(node.shape)},
-          {"m", node.shape.at(-2)},
-          {"k", input_shape(graph, node, 0).at(-1)},
-          {"n", node.shape.at(-1)}};
+  const auto& a = input_shape(graph, node, 0);
+  return {{"batch", batch_of(a)}, {"m", a.at(-2)}, {"k", a.at(-1)}, {"n", node.shape.at(-1)}};
 }
 
 Formula count(const op::Sdpa&, const Graph& graph, const Node& node) {

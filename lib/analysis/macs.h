@@ -9,8 +9,8 @@
 namespace vitals {
 
 // MACs of one node. linear: rows x in x out; conv: positions x out x in/groups x kernel; matmul:
-// every element of the output is a dot product; fused attention: its two products, one term each.
-// Empty for everything else.
+// elements of a x n, so that an a which broadcasting repeats counts once, as in fvcore; fused
+// attention: its two products, one term each. Empty for everything else.
 [[nodiscard]] Formula macs_formula(const Graph& graph, const Node& node);
 
 [[nodiscard]] inline Count macs(const Graph& graph, const Node& node) {

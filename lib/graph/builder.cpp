@@ -131,12 +131,19 @@ Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) 
   return {*this, id};
 }
 
-Tensor Builder::linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias, bool transposed) {
-  // at::linear folds the leading dimensions into rows: a view, unless the strides forbid it.
+// at::linear folds the leading dimensions into rows: a view, unless the strides forbid it.
+Tensor Builder::rows(Tensor x) {
   const auto& node = graph_.nodes[x.id()];
-  const Shape rows{(numel(x.shape()) / std::max<std::uint64_t>(x.dim(-1), 1)).value(), x.dim(-1)};
-  if (!view_strides(node.shape, node.strides, rows)) x = implied_copy(x);
-  return add(op::Linear{x.dim(-1), out, bias != kNone, transposed}, {x}, weight, bias);
+  const Shape folded{(numel(x.shape()) / std::max<std::uint64_t>(x.dim(-1), 1)).value(), x.dim(-1)};
+  return view_strides(node.shape, node.strides, folded) ? x : implied_copy(x);
+}
+
+Tensor Builder::linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias, bool transposed) {
+  return add(op::Linear{x.dim(-1), out, bias != kNone, transposed}, {rows(x)}, weight, bias);
+}
+
+Tensor Builder::linear(Tensor x, std::uint64_t out, ParamId weight, Tensor bias) {
+  return add(op::Linear{x.dim(-1), out, true}, {rows(x), bias}, weight);
 }
 
 // bmm wants [batch, m, k]: the batch dimensions must fold into one without a copy.

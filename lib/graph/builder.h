@@ -91,6 +91,8 @@ class Builder {
   // x W^T + b with a weight that is given (its own, or a tied one).
   Tensor linear(Tensor x, std::uint64_t out, ParamId weight, ParamId bias = kNone,
                 bool transposed = false);
+  // The same with a bias that is computed.
+  Tensor linear(Tensor x, std::uint64_t out, ParamId weight, Tensor bias);
   // torch.matmul; unfit batch strides are copied first, as PyTorch does.
   Tensor matmul(Tensor a, Tensor b);
   Tensor softmax(Tensor x) { return add(op::Softmax{}, {x}); }
@@ -125,6 +127,7 @@ class Builder {
   ModuleId child(std::string_view name, std::string_view type);
   Tensor foldable(Tensor x);
   Tensor implied_copy(Tensor x) { return add(op::Copy{true}, {x}); }
+  Tensor rows(Tensor x);
 
   BuildOptions options_;
   Graph graph_;

@@ -25,6 +25,10 @@ std::string_view name_of(op::ActivationKind kind) {
       return "softplus";
     case exp:
       return "exp";
+    case sin:
+      return "sin";
+    case cos:
+      return "cos";
   }
   return "?";
 }

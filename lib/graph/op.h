@@ -33,7 +33,8 @@ struct Constant {
   DType dtype = DType::f32;
 };
 
-// y = x W^T + b over the last dimension. W: [out, in]; params: weight, bias.
+// y = x W^T + b over the last dimension. W: [out, in]; params: weight, bias. A bias that is
+// computed (BEiT's, of q, k and v) is input 1 instead.
 struct Linear {
   std::uint64_t in = 0;
   std::uint64_t out = 0;
@@ -103,7 +104,9 @@ enum class ActivationKind : std::uint8_t {
   tanh,
   sigmoid,
   softplus,
-  exp
+  exp,
+  sin,
+  cos
 };
 struct Activation {
   ActivationKind kind = ActivationKind::gelu;
@@ -175,9 +178,9 @@ struct Copy {
   bool implied = false;  // by the product that follows; no call of its own
 };
 
-// torch.roll: circular shift along two axes (Swin's shifted windows).
+// torch.roll: circular shift along two axes, each by its own distance (Swin's shifted windows).
 struct Roll {
-  std::int64_t shift = 0;
+  std::array<std::int64_t, 2> shift{};
   int axis0 = 1;
   int axis1 = 2;
 };

@@ -52,7 +52,7 @@ struct Field {
   bool max_excluded = false;
   std::vector<std::string_view>
       choices;                // of a string, or of a layer's kind; compared without case
-  bool null_allowed = false;  // of a string or list: null means empty
+  bool null_allowed = false;  // of a string, size or list: null means empty
 
   [[nodiscard]] Field at_least(double value) && {
     min = value;

@@ -35,14 +35,16 @@ template <class C>
 }
 
 template <class C>
-[[nodiscard]] std::vector<Field> global_pool_fields() {
+[[nodiscard]] std::vector<Field> global_pool_fields(
+    std::initializer_list<std::string_view> choices = {"token", "avg", "avgmax", "max", "map",
+                                                       ""}) {
   std::vector<Field> fields;
   fields.push_back(
       field<&C::global_pool>(
           "global_pool",
-          "How tokens become one vector: the class token, the mean, maximum or both over the "
+          "How tokens become one vector: the class token, the mean, the maximum or both over the "
           "patches, attention pooling (map), or '' for none.")
-          .one_of({"token", "avg", "avgmax", "max", "map", ""}));
+          .one_of(choices));
   return fields;
 }
 

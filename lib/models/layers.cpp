@@ -63,6 +63,12 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& o) {
 }
 
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer) {
+  if (same_name(layer.kind, "Affine"))
+    return b.call(name, "Affine", {x}, [&] {
+      const Shape shape{1, 1, x.dim(-1)};
+      const auto alpha = b.parameter("alpha", shape);
+      return x * alpha + b.parameter("beta", shape);
+    });
   return norm(
       b, name, x,
       NormOptions{.rms = same_name(layer.kind, "RmsNorm"), .eps = layer.eps.value_or(1e-6)});
@@ -136,6 +142,10 @@ const std::vector<std::string_view>& activation_names() {
   return names;
 }
 
+Tensor scaled_by(Builder& b, std::string_view name, Tensor x) {
+  return x * b.parameter(name, {x.dim(-1)});
+}
+
 op::ActivationKind activation_kind(std::string_view name) {
   for (const auto& [known, kind] : kActivations)
     if (same_name(known, name)) return kind;
@@ -165,6 +175,10 @@ std::string_view activation_type(op::ActivationKind kind) {
       return "Softplus";
     case exp:
       return "Exp";
+    case sin:
+      return "Sin";
+    case cos:
+      return "Cos";
   }
   return "?";
 }
@@ -260,6 +274,18 @@ Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads) {
   return {b.select(x, 0, 0), b.select(x, 0, 1), b.select(x, 0, 2)};
 }
 
+Tensor qkv_without_k_bias(Builder& b, Tensor x, std::uint64_t width, bool bias) {
+  if (!bias) return linear(b, "qkv", x, 3 * width, false);
+  const auto q_bias = b.parameter("q_bias", {width});
+  const auto v_bias = b.parameter("v_bias", {width});
+  const auto joined = b.concat({q_bias, b.constant({width}), v_bias}, 0);
+  // The module is there for its weight and never called.
+  const auto weight = b.within("qkv", "Linear", [&] {
+    return b.param("weight", {3 * width, x.dim(-1)});
+  });
+  return b.linear(x, 3 * width, weight, joined);
+}
+
 Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads) {
   return b.transpose(b.reshape(x, {x.dim(0), x.dim(1), heads, x.dim(-1) / heads}), 1, 2);
 }
@@ -299,7 +325,8 @@ Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
 }  // namespace
 
 Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& o) {
-  const auto type = o.kind.kind == "SwiGLUPacked" ? std::string_view("GluMlp") : o.kind.kind;
+  std::string_view type = o.kind.kind.empty() ? "Mlp" : o.kind.kind;
+  if (type == "SwiGLUPacked") type = "GluMlp";
   return b.call(name, type, {x}, [&] {
     auto y = dropout(b, "drop", mlp_hidden(b, x, o), o.drop);
     if (o.norm) y = norm(b, "norm", y, *o.norm);

@@ -38,6 +38,7 @@ struct NormOptions {
   bool bias = true;  // of an affine LayerNorm
 };
 Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& options);
+// The same by a spec's words, or Affine (ResMLP's alpha * x + beta).
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer);
 
 // x with zeros before and after it along one axis (F.pad).
@@ -56,6 +57,9 @@ Tensor identity(Builder& b, std::string_view name, Tensor x);
 
 // gamma * x with a learned vector (CaiT, arXiv:2103.17239).
 Tensor layer_scale(Builder& b, std::string_view name, Tensor x);
+
+// gamma * x with a learned vector of the current module itself, under this name.
+Tensor scaled_by(Builder& b, std::string_view name, Tensor x);
 
 // The activation that a spec names: "gelu", "SiLU", ... ; throws Error for an unknown name.
 [[nodiscard]] op::ActivationKind activation_kind(std::string_view name);
@@ -89,6 +93,9 @@ struct Qkv {
   Tensor q, k, v;
 };
 [[nodiscard]] Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads);
+// BEiT's joint projection [B, N, 3 * width]: queries and values have a bias (q_bias, v_bias), keys
+// have none, so that timm applies the weight of `qkv` with the three joined.
+[[nodiscard]] Tensor qkv_without_k_bias(Builder& b, Tensor x, std::uint64_t width, bool bias);
 // [B, N, heads * d] -> [B, heads, N, d]
 [[nodiscard]] Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads);
 // [B, heads, N, d] -> [B, N, heads * d]

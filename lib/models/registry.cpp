@@ -1,6 +1,11 @@
 // The list of architectures. A new one adds its line here.
 #include "models/architecture.h"
+#include "models/beit.h"
 #include "models/decoder.h"
+#include "models/eva.h"
+#include "models/mlp_mixer.h"
+#include "models/relpos.h"
+#include "models/swin.h"
 #include "models/vit.h"
 
 #include <algorithm>
@@ -9,9 +14,8 @@ namespace vitals {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
-      vit_architecture(),
-      deit_architecture(),
-      decoder_architecture(),
+      vit_architecture(),    deit_architecture(),      eva_architecture(),  beit_architecture(),
+      relpos_architecture(), mlp_mixer_architecture(), swin_architecture(), decoder_architecture(),
   };
   return all;
 }

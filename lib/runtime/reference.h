@@ -9,8 +9,8 @@
 namespace vitals {
 
 // Computes `node` into `output`, whose shape is node.shape and whose strides are the caller's.
-// T needs + - * / < and unary -, a constructor from double, and exp, log1p, erf, tanh, sqrt found
-// by argument-dependent lookup (or those of <cmath>).
+// T needs + - * / < and unary -, a constructor from double, and exp, log1p, erf, tanh, sin, cos,
+// sqrt found by argument-dependent lookup (or those of <cmath>).
 //
 // Views (reshape, expand, permute, slice) copy their elements, which changes nothing where the
 // output is the view itself. Leaves (input, parameter, constant) are what the caller put into

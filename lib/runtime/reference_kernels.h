@@ -137,8 +137,9 @@ Strided<const T> part(const Strided<const T>& x, std::uint64_t index) {
 template <class T>
 void run(const op::Linear& o, const Operands<T>& in, const Strided<T>& out) {
   const auto w = o.transposed ? turned(in.weight) : in.weight;
+  const auto& bias = in.inputs.size() > 1 ? in.inputs[1] : in.bias;
   for_each_row(in.inputs[0], out,
-               [&](const Dims&, Row<const T> x, Row<T> y) { project(x, w, in.bias, y); });
+               [&](const Dims&, Row<const T> x, Row<T> y) { project(x, w, bias, y); });
 }
 
 template <class T>
@@ -299,9 +300,11 @@ void run(const op::Scale& o, const Operands<T>& in, const Strided<T>& out) {
 
 template <class T>
 T activated(op::ActivationKind kind, const T& x) {
+  using std::cos;
   using std::erf;
   using std::exp;
   using std::log1p;
+  using std::sin;
   using std::tanh;
   switch (kind) {
     case op::ActivationKind::gelu:
@@ -328,6 +331,10 @@ T activated(op::ActivationKind kind, const T& x) {
     }
     case op::ActivationKind::exp:
       return exp(x);
+    case op::ActivationKind::sin:
+      return sin(x);
+    case op::ActivationKind::cos:
+      return cos(x);
   }
   return x;
 }
@@ -462,16 +469,16 @@ void run(const op::Copy&, const Operands<T>& in, const Strided<T>& out) {
 template <class T>
 void run(const op::Roll& o, const Operands<T>& in, const Strided<T>& out) {
   const auto& x = in.inputs[0];
-  auto rolled = [&](std::uint64_t i, std::uint64_t length) {
+  auto rolled = [](std::uint64_t i, std::uint64_t length, std::int64_t shift) {
     const auto n = static_cast<std::int64_t>(length);
-    return static_cast<std::uint64_t>(((static_cast<std::int64_t>(i) + o.shift) % n + n) % n);
+    return static_cast<std::uint64_t>(((static_cast<std::int64_t>(i) + shift) % n + n) % n);
   };
   for_each_index(x.shape, [&](const Dims& i) {
     Dims to = i;
-    for (const int axis : {o.axis0, o.axis1}) {
-      const auto d = x.shape.index(axis);
-      to[d] = rolled(i[d], x.shape[d]);
-    }
+    const auto d0 = x.shape.index(o.axis0);
+    const auto d1 = x.shape.index(o.axis1);
+    to[d0] = rolled(i[d0], x.shape[d0], o.shift[0]);
+    to[d1] = rolled(i[d1], x.shape[d1], o.shift[1]);
     out[to] = x[i];
   });
 }

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cctype>
+#include <utility>
 
 namespace vitals {
 namespace {
@@ -30,10 +32,48 @@ const std::vector<std::string>& builtin_names() {
   return names;
 }
 
-std::string builtin_canonical(std::string_view name) {
-  if (find(name) != nullptr) return std::string(name);
-  const auto with_resolution = std::string(name) + "_224";
+namespace {
+
+// "vit_base_patch32" means the 224 pixel one.
+std::string listed_name(const std::string& name) {
+  if (find(name) != nullptr) return name;
+  const auto with_resolution = name + "_224";
   return find(with_resolution) != nullptr ? with_resolution : std::string();
+}
+
+// Lower case, and underscores between the words.
+std::string folded(std::string_view name) {
+  std::string result;
+  for (char c : name)
+    result += c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+// The papers' and torchvision's "ViT-B/16", "vit_b_16", "DeiT-S/16" in timm's words; empty when the
+// name is none of these.
+std::string spelled_out(const std::string& name) {
+  constexpr std::pair<std::string_view, std::string_view> kSizes[] = {
+      {"ti", "tiny"}, {"s", "small"}, {"b", "base"}, {"l", "large"}, {"h", "huge"}};
+  const auto first = name.find_first_of("_/");
+  const auto second = first == std::string::npos ? first : name.find_first_of("_/", first + 1);
+  if (second == std::string::npos) return "";
+  const auto size = std::string_view(name).substr(first + 1, second - first - 1);
+  const auto patch = name.substr(second + 1);
+  if (patch.empty() || patch.find_first_not_of("0123456789") != std::string::npos) return "";
+  for (const auto& [letter, word] : kSizes)
+    if (letter == size) return fmt::format("{}_{}_patch{}", name.substr(0, first), word, patch);
+  return "";
+}
+
+}  // namespace
+
+std::string builtin_canonical(std::string_view name) {
+  if (auto listed = listed_name(std::string(name)); !listed.empty()) return listed;
+  const auto plain = folded(name);
+  // "google/vit-base-patch16-224" is named after who published it.
+  for (const auto& spelling : {plain, plain.substr(plain.find('/') + 1), spelled_out(plain)})
+    if (auto listed = listed_name(spelling); !listed.empty()) return listed;
+  return "";
 }
 
 Model builtin_model(std::string_view name, const std::string& origin) {

@@ -13,7 +13,8 @@ namespace vitals {
 // All names, sorted.
 [[nodiscard]] const std::vector<std::string>& builtin_names();
 
-// The name as it is listed: "vit_base_patch32" means "vit_base_patch32_224". Empty when unknown.
+// The name as it is listed: "vit_base_patch32", "ViT-B/32" and "google/vit-base-patch32-224" mean
+// "vit_base_patch32_224". Empty when unknown.
 [[nodiscard]] std::string builtin_canonical(std::string_view name);
 
 // Throws Error "<origin>: unknown model 'x'; did you mean ..." for an unknown name.

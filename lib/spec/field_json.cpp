@@ -68,6 +68,7 @@ bool boolean(const json& value) {
 }
 
 Size2 size2(const Field& f, const json& value) {
+  if (value.is_null() && f.null_allowed) return {};
   if (!value.is_array()) {
     const auto side = integer(f, value);
     return {side, side};
@@ -156,7 +157,8 @@ ordered_json write_field(const Field& f, const FieldRef& ref) {
           [&](const std::string* p) {
             return p->empty() && f.null_allowed ? ordered_json(nullptr) : ordered_json(*p);
           },
-          [](const Size2* p) {
+          [&](const Size2* p) {
+            if (*p == Size2{} && f.null_allowed) return ordered_json(nullptr);
             if (p->height == p->width) return ordered_json(p->height);
             return ordered_json::array({p->height, p->width});
           },
@@ -210,9 +212,11 @@ ordered_json string_schema(const Field& f) {
   return schema;
 }
 
-ordered_json list_of(ordered_json item) {
+ordered_json list_of(const Field& f, ordered_json item) {
   ordered_json array = {{"type", "array"}, {"minItems", 1}, {"items", item}};
-  return either(std::move(item), std::move(array));
+  auto schema = either(std::move(item), std::move(array));
+  if (f.null_allowed) schema["anyOf"].push_back(null_schema());
+  return schema;
 }
 
 ordered_json type_schema(const Field& f, const FieldRef& ref) {
@@ -230,7 +234,9 @@ ordered_json type_schema(const Field& f, const FieldRef& ref) {
             auto side = limited(f, "integer");
             ordered_json pair = {
                 {"type", "array"}, {"minItems", 2}, {"maxItems", 2}, {"items", side}};
-            return either(std::move(side), std::move(pair));
+            auto schema = either(std::move(side), std::move(pair));
+            if (f.null_allowed) schema["anyOf"].push_back(null_schema());
+            return schema;
           },
           [&](const LayerSpec*) {
             ordered_json object = {{"type", "object"},
@@ -252,9 +258,9 @@ ordered_json type_schema(const Field& f, const FieldRef& ref) {
             return either(limited(f, "integer"), null_schema());
           },
           [&](const std::optional<double>*) { return either(limited(f, "number"), null_schema()); },
-          [&](const std::vector<std::uint64_t>*) { return list_of(limited(f, "integer")); },
-          [&](const std::vector<double>*) { return list_of(limited(f, "number")); },
-          [&](const std::vector<std::string>*) { return list_of(string_schema(f)); },
+          [&](const std::vector<std::uint64_t>*) { return list_of(f, limited(f, "integer")); },
+          [&](const std::vector<double>*) { return list_of(f, limited(f, "number")); },
+          [&](const std::vector<std::string>*) { return list_of(f, string_schema(f)); },
       },
       ref);
 }

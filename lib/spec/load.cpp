@@ -28,10 +28,13 @@ Model from_text(const std::string& argument) {
 Model load_model(const std::string& argument) {
   if (argument.empty()) fail("the model's name is empty; `vitals list` shows the built-in ones");
   if (argument == "-") return from_text(argument);
-  if (!builtin_canonical(argument).empty()) return builtin_model(argument, "");
   std::error_code code;
-  if (looks_like_path(argument) || std::filesystem::exists(argument, code))
-    return from_text(argument);
+  const bool exists = std::filesystem::exists(argument, code);
+  // A file or folder comes before a free spelling of a built-in name, not before the name itself.
+  const auto canonical = builtin_canonical(argument);
+  if (!canonical.empty() && (canonical.starts_with(argument) || !exists))
+    return builtin_model(argument, "");
+  if (looks_like_path(argument) || exists) return from_text(argument);
   return builtin_model(argument, "");
 }
 

@@ -86,7 +86,8 @@ TEST_CASE("every op's formulas count what its reference kernel computes") {
 }
 
 // Where an op is a matrix product its multiply-accumulates are its multiplications; attention also
-// multiplies the scores with the scale, and with the dropout's mask.
+// multiplies the scores with the scale, and with the dropout's mask. What broadcasting repeats of a
+// matmul's first operand is multiplied each time and counts once, as in fvcore.
 TEST_CASE("MACs are the multiplications of matrix products") {
   test::for_each_example([&](const std::string& name, const Graph& graph, const Node& node) {
     CAPTURE(name);
@@ -94,6 +95,9 @@ TEST_CASE("MACs are the multiplications of matrix products") {
     const auto* sdpa = std::get_if<op::Sdpa>(&node.op);
     if (macs_formula(graph, node).empty()) {
       CHECK(macs(graph, node) == Count(0));
+    } else if (std::holds_alternative<op::MatMul>(node.op)) {
+      const auto repeats = batch_of(node.shape) / batch_of(input_shape(graph, node, 0));
+      CHECK(macs(graph, node) * repeats == multiplications);
     } else if (sdpa == nullptr) {
       CHECK(macs(graph, node) == multiplications);
     } else {

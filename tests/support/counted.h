@@ -11,7 +11,7 @@ namespace vitals::test {
 // What has been counted since the last reset; the order of kArithmeticKinds.
 struct Tally {
   std::uint64_t multiplications = 0, additions = 0, divisions = 0, exponentials = 0, logarithms = 0,
-                error_functions = 0, tangents = 0, square_roots = 0, comparisons = 0;
+                error_functions = 0, tangents = 0, circular = 0, square_roots = 0, comparisons = 0;
 };
 
 class Counted {
@@ -45,6 +45,8 @@ class Counted {
   friend Counted log1p(Counted a) { return count(&Tally::logarithms, std::log1p(a.value_)); }
   friend Counted erf(Counted a) { return count(&Tally::error_functions, std::erf(a.value_)); }
   friend Counted tanh(Counted a) { return count(&Tally::tangents, std::tanh(a.value_)); }
+  friend Counted sin(Counted a) { return count(&Tally::circular, std::sin(a.value_)); }
+  friend Counted cos(Counted a) { return count(&Tally::circular, std::cos(a.value_)); }
   friend Counted sqrt(Counted a) { return count(&Tally::square_roots, std::sqrt(a.value_)); }
 
  private:
@@ -58,8 +60,8 @@ class Counted {
 
 // The tally's figures beside the formulas that they must equal.
 inline constexpr std::array<std::uint64_t Tally::*, kArithmeticKinds.size()> kTallies = {
-    &Tally::multiplications, &Tally::additions,    &Tally::divisions,
-    &Tally::exponentials,    &Tally::logarithms,   &Tally::error_functions,
-    &Tally::tangents,        &Tally::square_roots, &Tally::comparisons};
+    &Tally::multiplications, &Tally::additions,       &Tally::divisions, &Tally::exponentials,
+    &Tally::logarithms,      &Tally::error_functions, &Tally::tangents,  &Tally::circular,
+    &Tally::square_roots,    &Tally::comparisons};
 
 }  // namespace vitals::test

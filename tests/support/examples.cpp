@@ -97,6 +97,10 @@ std::vector<Example> examples<op::Linear>() {
            [](Builder& b) {
              b.linear(b.input({2, 4}), 3, b.param("weight", {4, 3}), b.param("bias", {3}), true);
            }},
+          {"linear with a bias that is computed",
+           [](Builder& b) {
+             b.linear(b.input({2, 4}), 3, b.param("weight", {3, 4}), b.input({3}));
+           }},
           {"linear of rows that lie apart", [](Builder& b) {
              b.linear(b.slice(b.input({4, 9}), 1, 2, 5), 3, b.param("weight", {3, 5}));
            }}};
@@ -307,10 +311,10 @@ template <>
 std::vector<Example> examples<op::Roll>() {
   return {{"roll",
            [](Builder& b) {
-             b.add(op::Roll{-2, 1, 2}, {b.input({2, 4, 5, 3})});
+             b.add(op::Roll{{-2, -2}, 1, 2}, {b.input({2, 4, 5, 3})});
            }},
           {"roll back", [](Builder& b) {
-             b.add(op::Roll{3, 1, 2}, {b.input({1, 4, 4, 2})});
+             b.add(op::Roll{{3, -1}, 1, 2}, {b.input({1, 4, 4, 2})});
            }}};
 }
 

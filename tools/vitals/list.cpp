@@ -1,9 +1,13 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "report/model_list.h"
 #include "spec/builtin.h"
 
+#include <nlohmann/json.hpp>
+
 #include <fnmatch.h>
+#include <map>
 #include <memory>
 
 namespace vitals::cli {
@@ -11,6 +15,9 @@ namespace {
 
 struct Options {
   std::string pattern;
+  ListOrder order = ListOrder::name;
+  bool reverse = false;
+  bool names = false;
   OutputOptions output;
 };
 
@@ -20,23 +27,52 @@ bool matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch((wild ? pattern : "*" + pattern + "*").c_str(), name.c_str(), 0) == 0;
 }
 
-std::string list(const Options& o) {
-  std::string text;
-  for (const auto& name : builtin_names())
-    if (matches(o.pattern, name)) text += name + "\n";
-  if (text.empty())
+std::vector<ListedModel> models(const Options& o) {
+  std::vector<ListedModel> found;
+  for (const auto& name : builtin_names()) {
+    if (!matches(o.pattern, name)) continue;
+    const auto model = builtin_model(name, "");
+    found.push_back(listed(model.build(), model.architecture->name));
+  }
+  if (found.empty())
     fail("no built-in model matches '{}'{}", o.pattern, did_you_mean(o.pattern, builtin_names()));
-  return text;
+  sort_models(found, o.order, o.reverse);
+  return found;
+}
+
+std::string list(const Options& o) {
+  const auto found = models(o);
+  if (o.names) {
+    std::string text;
+    for (const auto& m : found) text += m.name + "\n";
+    return text;
+  }
+  if (o.output.format == Format::json) return list_json(found).dump(2) + "\n";
+  return render(o.output.format == Format::csv ? list_numbers(found) : list_table(found),
+                o.output.format);
 }
 
 }  // namespace
 
 void add_list(Commands& commands) {
-  auto* app = commands.app.add_subcommand("list", "The built-in models");
+  static const std::map<std::string, ListOrder> orders = {{"name", ListOrder::name},
+                                                          {"params", ListOrder::params},
+                                                          {"macs", ListOrder::macs},
+                                                          {"tokens", ListOrder::tokens},
+                                                          {"img-size", ListOrder::img_size}};
+  auto* app = commands.app.add_subcommand("list", "The built-in models and their size");
   auto o = std::make_shared<Options>();
   app->add_option("pattern", o->pattern, "Only names that match: 'deit*', or a part of the name")
       ->type_name("PATTERN");
+  app->add_option("--sort", o->order, "name, params, macs, tokens or img-size; smallest first")
+      ->transform(CLI::CheckedTransformer(orders).description(""))
+      ->type_name("ORDER");
+  app->add_flag("--reverse", o->reverse, "Largest first");
+  app->add_flag("--names", o->names, "Bare names, one a line");
   add_output_options(*app, o->output);
+  app->footer(
+      "Examples:\n  vitals list\n  vitals list 'deit*' --sort params\n"
+      "  vitals list dinov3 --format csv\n  vitals list swin --names");
   app->callback([&commands, o] { commands.run = [o] { deliver(list(*o), o->output); }; });
 }
 

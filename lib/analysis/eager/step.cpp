@@ -24,6 +24,8 @@ Aten::Keeps keeps_of(op::ActivationKind kind) {
     case quick_gelu:
     case silu:
     case softplus:
+    case sin:
+    case cos:
       return Aten::Keeps::input;
   }
   return Aten::Keeps::input;
@@ -370,7 +372,8 @@ Tensor Runner::apply(NodeId id) {
           [&](const op::Parameter&) { return param(node, 0); },
           [&](const op::Constant&) { return resident_.at(id); },
           [&](const op::Linear& o) {
-            return aten_.linear(in(0), param(node, 0), param(node, 1), 1, o.transposed);
+            const auto bias = node.inputs.size() > 1 ? in(1) : param(node, 1);
+            return aten_.linear(in(0), param(node, 0), bias, 1, o.transposed);
           },
           [&](const op::ExpertLinear&) {
             return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape);

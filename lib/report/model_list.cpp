@@ -1,0 +1,101 @@
+#include "report/model_list.h"
+
+#include "analysis/rollup.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+bool takes_images(const ListedModel& m) { return m.input.rank() == 4; }
+
+// "224", "224x160" (height x width) as --img-size takes it; empty for models without images.
+std::string img_size(const ListedModel& m) {
+  if (!takes_images(m)) return "";
+  if (m.input[2] == m.input[3]) return fmt::format("{}", m.input[2]);
+  return fmt::format("{}x{}", m.input[2], m.input[3]);
+}
+
+std::uint64_t pixels(const ListedModel& m) {
+  return takes_images(m) ? (Count(m.input[2]) * m.input[3]).value() : 0;
+}
+
+std::string in_units(Count count, double unit) {
+  return fmt::format("{:.2f}", count.as_double() / unit);
+}
+
+}  // namespace
+
+ListedModel listed(const Graph& graph, std::string_view architecture) {
+  ListedModel m;
+  m.name = graph.model;
+  m.architecture = std::string(architecture);
+  m.params = parameters(graph).sum();
+  m.macs = macs_by_module(graph).sum();
+  m.num_tokens = graph.num_tokens;
+  if (!graph.inputs.empty()) m.input = graph.nodes[graph.inputs.front()].shape;
+  return m;
+}
+
+void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse) {
+  const auto less = [&](const ListedModel& a, const ListedModel& b) {
+    switch (order) {
+      case ListOrder::name:
+        return a.name < b.name;
+      case ListOrder::params:
+        return a.params < b.params;
+      case ListOrder::macs:
+        return a.macs < b.macs;
+      case ListOrder::tokens:
+        return a.num_tokens < b.num_tokens;
+      case ListOrder::img_size:
+        return pixels(a) < pixels(b);
+    }
+    return false;
+  };
+  std::stable_sort(models.begin(), models.end(),
+                   [&](const auto& a, const auto& b) { return reverse ? less(b, a) : less(a, b); });
+}
+
+Table list_table(const std::vector<ListedModel>& models) {
+  Table table{{{"model"},
+               {"architecture"},
+               {"Mparams", true},
+               {"GMACs", true},
+               {"tokens", true},
+               {"image", true}},
+              {},
+              {}};
+  for (const auto& m : models)
+    table.rows.push_back({m.name, m.architecture, in_units(m.params, 1e6), in_units(m.macs, 1e9),
+                          fmt::format("{}", m.num_tokens), takes_images(m) ? img_size(m) : "-"});
+  return table;
+}
+
+Table list_numbers(const std::vector<ListedModel>& models) {
+  Table table{
+      {{"model"}, {"architecture"}, {"params"}, {"macs"}, {"num_tokens"}, {"img_size"}}, {}, {}};
+  for (const auto& m : models)
+    table.rows.push_back({m.name, m.architecture, fmt::format("{}", m.params),
+                          fmt::format("{}", m.macs), fmt::format("{}", m.num_tokens), img_size(m)});
+  return table;
+}
+
+nlohmann::ordered_json list_json(const std::vector<ListedModel>& models) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& m : models) {
+    nlohmann::ordered_json row = {{"model", m.name},
+                                  {"architecture", m.architecture},
+                                  {"params", m.params.value()},
+                                  {"macs", m.macs.value()},
+                                  {"num_tokens", m.num_tokens},
+                                  {"input_shape", nlohmann::ordered_json::array()}};
+    for (auto d : m.input) row["input_shape"].push_back(d);
+    rows.push_back(std::move(row));
+  }
+  return {{"schema_version", 1}, {"models", std::move(rows)}};
+}
+
+}  // namespace vitals

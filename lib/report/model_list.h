@@ -1,0 +1,38 @@
+// `vitals list`: many models, one row each. Formatting and order only.
+#pragma once
+
+#include "graph/graph.h"
+#include "report/table.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitals {
+
+struct ListedModel {
+  std::string name;
+  std::string architecture;
+  Count params;
+  Count macs;  // of one sample
+  std::uint64_t num_tokens = 0;
+  Shape input;  // of one sample; [1, channels, height, width] for images
+};
+
+// `graph` is built with a batch of one.
+[[nodiscard]] ListedModel listed(const Graph& graph, std::string_view architecture);
+
+enum class ListOrder { name, params, macs, tokens, img_size };
+
+// Smallest first; equal ones keep their order.
+void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse);
+
+// For people: millions of parameters and GMACs with two decimals.
+[[nodiscard]] Table list_table(const std::vector<ListedModel>& models);
+// Raw numbers, for CSV.
+[[nodiscard]] Table list_numbers(const std::vector<ListedModel>& models);
+[[nodiscard]] nlohmann::ordered_json list_json(const std::vector<ListedModel>& models);
+
+}  // namespace vitals
