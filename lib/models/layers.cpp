@@ -325,7 +325,8 @@ Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
 }  // namespace
 
 Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& o) {
-  std::string_view type = o.kind.kind.empty() ? "Mlp" : o.kind.kind;
+  std::string_view type = o.kind.kind;
+  if (type.empty()) type = "Mlp";
   if (type == "SwiGLUPacked") type = "GluMlp";
   return b.call(name, type, {x}, [&] {
     auto y = dropout(b, "drop", mlp_hidden(b, x, o), o.drop);
