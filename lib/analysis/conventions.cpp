@@ -1,5 +1,6 @@
 #include "analysis/conventions.h"
 
+#include "analysis/definitions.h"
 #include "analysis/macs.h"
 #include "analysis/sizes.h"
 #include "analysis/torchinfo.h"
@@ -13,30 +14,39 @@ using Sink = std::function<void(const CountedItem&)>;
 
 bool always(const Graph&) { return true; }
 
-// Items of a rule that speaks of single ops; ops that it does not count give an empty formula.
+// Items of a rule that speaks of single ops: rule(node, item) fills the item in. Ops that it does
+// not count give an empty formula.
 template <class Rule>
 void each_node(const Graph& graph, const Sink& sink, Rule&& rule) {
   for (const auto& node : graph.nodes) {
     CountedItem item;
-    item.formula = rule(node, item.kind);
+    rule(node, item);
     if (item.formula.empty()) continue;
     item.module = graph.calls[node.call].module;
     sink(item);
   }
 }
 
-void count_macs(const Graph& graph, const Sink& sink) {
-  each_node(graph, sink, [&](const Node& node, std::string_view& kind) {
-    kind = name_of(node.op);
-    return macs_formula(graph, node);
+void count_products(const Graph& graph, const Sink& sink, std::uint64_t factor) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    item.formula = macs_formula(graph, node);
+    if (item.formula.empty()) return;
+    if (factor > 1) item.formula = item.formula.times(factor);
+    item.kind = name_of(node.op);
+    item.source = definition(node.op).source;
   });
 }
 
-void count_flops(const Graph& graph, const Sink& sink) {
-  each_node(graph, sink, [&](const Node& node, std::string_view& kind) {
-    kind = name_of(node.op);
-    return macs_formula(graph, node).times(2);
-  });
+void count_macs(const Graph& graph, const Sink& sink) { count_products(graph, sink, 1); }
+void count_flops(const Graph& graph, const Sink& sink) { count_products(graph, sink, 2); }
+void count_torch(const Graph& graph, const Sink& sink) {
+  count_products(
+      graph,
+      [&](CountedItem item) {
+        item.source = {};
+        sink(item);
+      },
+      2);
 }
 
 // Which of fvcore's handles an op meets. There is none for scaled_dot_product_attention, RMSNorm,
@@ -113,35 +123,35 @@ Formula fvcore_formula(const Graph& graph, const Node& node, FvcoreHandle handle
 }
 
 void count_fvcore(const Graph& graph, const Sink& sink) {
-  each_node(graph, sink, [&](const Node& node, std::string_view& kind) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     const auto handle = fvcore_handle(node.op);
-    kind = name_of(handle);
-    return fvcore_formula(graph, node, handle);
+    item.kind = name_of(handle);
+    item.formula = fvcore_formula(graph, node, handle);
   });
 }
 
 void count_activations(const Graph& graph, const Sink& sink) {
-  each_node(graph, sink, [&](const Node& node, std::string_view& kind) -> Formula {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     const auto handle = fvcore_handle(node.op);
-    if (handle == FvcoreHandle::none || handle == FvcoreHandle::layer_norm) return {};
-    kind = name_of(handle);
-    return {{"output", elements_of(node.shape)}};
+    if (handle == FvcoreHandle::none || handle == FvcoreHandle::layer_norm) return;
+    item.kind = name_of(handle);
+    item.formula = {{"output", elements_of(node.shape)}};
   });
 }
 
 // thop hooks modules by their exact class: an op that a module of another class runs is not seen.
 void count_thop(const Graph& graph, const Sink& sink) {
-  each_node(graph, sink, [&](const Node& node, std::string_view& kind) -> Formula {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     const std::string_view type = graph.module_of(node).type;
-    kind = type;
+    item.kind = type;
     const bool linear = type == "Linear" && std::holds_alternative<op::Linear>(node.op);
     const bool conv =
         (type == "Conv1d" || type == "Conv2d") && std::holds_alternative<op::Conv>(node.op);
-    if (linear || conv) return macs_formula(graph, node);
     const auto* norm = std::get_if<op::LayerNorm>(&node.op);
-    if (norm != nullptr && type == "LayerNorm")
-      return {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
-    return {};
+    if (linear || conv)
+      item.formula = macs_formula(graph, node);
+    else if (norm != nullptr && type == "LayerNorm")
+      item.formula = {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
   });
 }
 
@@ -182,7 +192,7 @@ constexpr Convention kConventions[] = {
     {"torch", "FLOPs",
      "Counts two operations for every multiply-accumulate of mm, bmm, addmm, convolutions and "
      "scaled_dot_product_attention, causal attention in full; leaves out everything else.",
-     "PyTorch FlopCounterMode: torch/utils/flop_counter.py", count_flops, always},
+     "PyTorch FlopCounterMode: torch/utils/flop_counter.py", count_torch, always},
     {"thop", "MACs",
      "Counts by module: the multiply-accumulates of nn.Linear and nn.Conv2d, and 4 for every "
      "element of an affine nn.LayerNorm; leaves out whatever runs outside of such modules, both "

@@ -19,6 +19,7 @@ struct CountedItem {
   ModuleId module = 0;
   std::string_view kind;  // the tool's own word for it: "conv", "layer_norm", "Linear"
   Formula formula;
+  std::string_view source = {};  // of this item alone; empty: the convention's
 };
 
 struct Convention {

@@ -4,12 +4,18 @@
 
 namespace vitals {
 
-Formula& Formula::plus(std::initializer_list<Factor> product) {
-  if (product.size() == 0) return *this;
+Formula& Formula::plus(std::span<const Factor> product) {
+  if (product.empty()) return *this;
   std::size_t end = terms_ == 0 ? 0U : ends_[terms_ - 1];
   assert(terms_ < kMaxTerms && end + product.size() <= kMaxFactors);
   for (const auto& factor : product) factors_[end++] = factor;
   ends_[terms_++] = static_cast<std::uint8_t>(end);
+  return *this;
+}
+
+Formula& Formula::plus(const Formula& other) {
+  for (std::size_t t = 0, from = 0; t < other.terms_; from = other.ends_[t++])
+    plus(std::span(other.factors_).subspan(from, other.ends_[t] - from));
   return *this;
 }
 

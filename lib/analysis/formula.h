@@ -6,6 +6,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <span>
 #include <string>
 
 namespace vitals {
@@ -25,7 +26,13 @@ class Formula {
   Formula(std::initializer_list<Factor> product) : Formula() { plus(product); }
 
   // Adds a product. An empty product is no term.
-  Formula& plus(std::initializer_list<Factor> product);
+  Formula& plus(std::span<const Factor> product);
+  Formula& plus(std::initializer_list<Factor> product) {
+    return plus(std::span(product.begin(), product.size()));
+  }
+
+  // Adds the terms of another formula.
+  Formula& plus(const Formula& other);
 
   // n times as much, term by term.
   [[nodiscard]] Formula times(std::uint64_t n) const;

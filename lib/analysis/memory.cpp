@@ -1,24 +1,10 @@
 #include "analysis/memory.h"
 
-#include "analysis/stack.h"
-
 #include <algorithm>
 #include <map>
 
 namespace vitals {
 namespace {
-
-std::vector<eager::Region> checkpoint_regions(const Graph& graph, Checkpoint checkpoint) {
-  std::vector<eager::Region> regions;
-  if (checkpoint == Checkpoint::block)
-    for (const auto id : block_calls(graph)) {
-      const auto& call = graph.calls[id];
-      if (call.end > call.begin) regions.push_back({call.begin, call.end});
-    }
-  if (checkpoint == Checkpoint::selective)
-    for (const auto& core : attention_cores(graph)) regions.push_back({core.begin, core.end});
-  return regions;
-}
 
 eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   eager::StepOptions step;
@@ -30,7 +16,8 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.training = o.training;
   step.cross_entropy = o.cross_entropy;
   step.keep_gradients = o.keep_gradients;
-  step.checkpoints = checkpoint_regions(graph, o.checkpoint);
+  for (const auto& range : checkpoint_ranges(graph, o.checkpoint))
+    step.checkpoints.push_back({range.begin, range.end});
   return step;
 }
 

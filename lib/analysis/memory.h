@@ -3,6 +3,7 @@
 // Predicts PyTorch eager. Knows recipes and the simulation, no architecture and no output format.
 #pragma once
 
+#include "analysis/checkpoint.h"
 #include "analysis/eager/step.h"
 #include "analysis/rollup.h"
 
@@ -11,10 +12,6 @@
 #include <vector>
 
 namespace vitals {
-
-// none: autograd keeps everything. selective: the cores of attention are run again in the backward
-// pass (Korthikanti et al. 2022, arXiv:2205.05198). block: every block is (Chen et al. 2016).
-enum class Checkpoint : std::uint8_t { none, selective, block };
 
 struct MemoryOptions {
   bool training = true;

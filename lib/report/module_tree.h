@@ -23,13 +23,19 @@ struct TreeLine {
   ParamId param = kNone;     // the line is this parameter of `module`
   bool own_ops = false;      // the line is the ops that `module` runs itself, outside its children
   std::uint64_t repeat = 1;  // the line stands for so many siblings; its figures are those of one
+  std::uint64_t times = 1;   // repeat, times that of all folded lines around it
 };
 
 // What a table with folded lines says below.
 inline constexpr std::string_view kFoldNote =
-    "(Nx): N alike; the figures are those of one of them, the share is that of all N.";
+    "(Nx): N alike; the figures are those of one of them, shares those of all N together.";
 
-// Lines that sum: beside its child modules a module shows its own parameters and its own ops.
-[[nodiscard]] std::vector<TreeLine> tree_lines(const Graph& graph, const TreeOptions& options);
+// A module's own part of what the table shows, by ModuleId (Rollup::own), one vector a quantity.
+using OwnFigures = std::vector<const std::vector<Count>*>;
+
+// Lines that sum: beside its child modules a module shows its own parameters, and its own ops where
+// these have a part in any of the figures. Siblings fold only if all figures are alike.
+[[nodiscard]] std::vector<TreeLine> tree_lines(const Graph& graph, const TreeOptions& options,
+                                               const OwnFigures& own);
 
 }  // namespace vitals

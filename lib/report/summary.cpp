@@ -53,12 +53,12 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
       {},
       {}};
   bool folded = false;
-  for (const auto& line : tree_lines(graph, options)) {
+  for (const auto& line : tree_lines(graph, options, {&macs.own})) {
     folded = folded || line.repeat > 1;
     const auto indent = std::string(2 * line.level, ' ') + line.label;
     const auto m = line.module;
     const auto row = [&](std::string type, std::string shape, Count p, Count c) {
-      const auto share = p.as_double() * static_cast<double>(line.repeat) / all;
+      const auto share = p.as_double() * static_cast<double>(line.times) / all;
       table.rows.push_back({indent, std::move(type), std::move(shape),
                             p == Count(0) ? "-" : grouped(p), p == Count(0) ? "-" : percent(share),
                             macs_text(c)});

@@ -151,6 +151,12 @@ std::string render(const Table& table, Format format) {
   return to_text(table);
 }
 
+std::string titled(const std::string& title, const Table& table, Format format) {
+  if (format == Format::csv) return to_csv(table);
+  if (format == Format::markdown) return "### " + title + "\n\n" + to_markdown(table);
+  return title + "\n\n" + to_text(table);
+}
+
 void deliver(const std::string& text, const OutputOptions& options) {
   if (options.file.empty())
     write_stdout(text);

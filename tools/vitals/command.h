@@ -47,6 +47,9 @@ void add_output_options(CLI::App& app, OutputOptions& options);
 // A text in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
 [[nodiscard]] std::string render(const Table& table, Format format);
 
+// The same under a title: a line of its own in text, a heading in Markdown, nothing in CSV.
+[[nodiscard]] std::string titled(const std::string& title, const Table& table, Format format);
+
 // Writes the result: to standard output, or beside `file` and then renamed, so that nothing
 // half-written is left. A reader that closes the pipe is no fault.
 void deliver(const std::string& text, const OutputOptions& options);
@@ -58,6 +61,7 @@ struct Commands {
 };
 void add_summary(Commands& commands);
 void add_spec(Commands& commands);
+void add_flops(Commands& commands);
 void add_list(Commands& commands);
 
 }  // namespace vitals::cli

@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   vitals::cli::Commands commands{app, {}};
   vitals::cli::add_summary(commands);
+  vitals::cli::add_flops(commands);
   vitals::cli::add_list(commands);
   vitals::cli::add_spec(commands);
   try {

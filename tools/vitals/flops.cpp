@@ -1,0 +1,127 @@
+#include "report/flops.h"
+
+#include "command.h"
+#include "report/explain.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  OutputOptions output;
+  std::string convention;
+  std::optional<std::string> explain;
+  std::string checkpoint = "none";
+  std::string attention = "eager";
+  std::optional<std::size_t> depth;
+  bool no_fold = false;
+};
+
+FlopsModel build(const Options& o) {
+  const auto model = o.model.load();
+  auto options = o.model.build_options();
+  options.attention = o.attention == "fused" ? AttentionKernel::fused : AttentionKernel::eager;
+  FlopsModel result{model.build(options), {}, *checkpoint_named(o.checkpoint)};
+  options.training = true;
+  result.training = model.build(options);
+  return result;
+}
+
+std::string headline(const Graph& graph) {
+  std::vector<std::string> shapes;
+  for (auto id : graph.inputs) shapes.push_back(to_string(graph.nodes[id].shape));
+  return fmt::format("{}, input {}", graph.model, fmt::join(shapes, ", "));
+}
+
+std::string explain_text(const Options& o, const FlopsModel& model) {
+  std::vector<const Convention*> shown;
+  for (const auto& convention : conventions()) {
+    const bool usual = convention.name == "macs" || convention.name == "flops";
+    const bool wanted = o.convention == convention.name;
+    if (o.convention == "all" || wanted || (o.convention.empty() && usual))
+      shown.push_back(&convention);
+  }
+  const auto e = explain({model.graph, model.training, model.checkpoint}, *o.explain, shown);
+  if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
+  if (o.output.format == Format::csv) return to_csv(explain_rows(e));
+  return titled(e.path.empty() ? model.graph.model : e.path + " (" + e.type + ")", explain_table(e),
+                o.output.format);
+}
+
+std::string json_text(const Options& o, const FlopsModel& model) {
+  auto json = flops_json(model);
+  if (const auto* convention = find_convention(o.convention))
+    json["convention"] = convention_json(model.graph, *convention);
+  return json.dump(2) + "\n";
+}
+
+std::string flops(const Options& o) {
+  const auto model = build(o);
+  const auto& graph = model.graph;
+  const auto format = o.output.format;
+  const auto* convention = find_convention(o.convention);
+  const TreeOptions tree{o.depth, !o.no_fold};
+  if (o.explain) return explain_text(o, model);
+  if (format == Format::json) return json_text(o, model);
+  if (o.convention == "all") {
+    const auto table = flops_by_convention(graph);
+    return format == Format::csv ? to_csv(table) : titled(headline(graph), table, format);
+  }
+  if (convention != nullptr && !convention->applies(graph))
+    fail("--convention {}: does not apply to {}: {}", o.convention, graph.model,
+         convention->sentence);
+  if (format == Format::csv)
+    return to_csv(convention != nullptr ? flops_modules(graph, *convention) : flops_modules(model));
+  if (convention != nullptr)
+    return titled(headline(graph), flops_tree(graph, *convention, tree), format);
+  return titled(headline(graph), flops_totals(model), format) + "\n" +
+         titled("By kind of op", flops_by_op(graph), format) + "\n" +
+         titled("By module", flops_tree(graph, tree), format);
+}
+
+std::vector<std::string> convention_names() {
+  std::vector<std::string> names;
+  for (const auto& convention : conventions()) names.emplace_back(convention.name);
+  names.emplace_back("all");
+  return names;
+}
+
+}  // namespace
+
+void add_flops(Commands& commands) {
+  auto* app = commands.app.add_subcommand("flops", "MACs and FLOPs by module, op and convention");
+  auto o = std::make_shared<Options>();
+  add_model_options(*app, o->model);
+  app->add_option("--convention", o->convention,
+                  fmt::format("What a tool counts: {}", fmt::join(convention_names(), ", ")))
+      ->check(CLI::IsMember(convention_names()).description(""))
+      ->type_name("NAME");
+  app->add_option("--explain", o->explain,
+                  "Formulas, with their numbers, of the module or parameter PATH (.: the model)")
+      ->type_name("PATH");
+  app->add_option("--checkpoint", o->checkpoint,
+                  "What training computes again: none, selective (attention's core) or block")
+      ->check(CLI::IsMember({"none", "selective", "block"}).description(""))
+      ->type_name("WHAT");
+  app->add_option("--attention", o->attention,
+                  "eager (written out) or fused (one op, which fvcore does not see)")
+      ->check(CLI::IsMember({"eager", "fused"}).description(""))
+      ->type_name("KERNEL");
+  app->add_option("--depth", o->depth, "Levels of the tree to show")->type_name("N");
+  app->add_flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
+  add_output_options(*app, o->output);
+  app->footer(
+      "Examples:\n"
+      "  vitals flops vit_base_patch16_224\n"
+      "  vitals flops vit_base_patch16_224 --convention all\n"
+      "  vitals flops vit_base_patch16_224 --explain blocks.0.attn.qkv\n"
+      "  vitals flops deit_tiny_patch16_224 --num-classes 2 --convention thop --depth 2\n"
+      "  vitals flops my_vit.json --batch 8 --checkpoint block --format json | jq .training");
+  app->callback([&commands, o] { commands.run = [o] { deliver(flops(*o), o->output); }; });
+}
+
+}  // namespace vitals::cli
