@@ -1,5 +1,6 @@
 #include "analysis/conventions.h"
 
+#include "analysis/arithmetic.h"
 #include "analysis/definitions.h"
 #include "analysis/macs.h"
 #include "analysis/sizes.h"
@@ -27,26 +28,32 @@ void each_node(const Graph& graph, const Sink& sink, Rule&& rule) {
   }
 }
 
-void count_products(const Graph& graph, const Sink& sink, std::uint64_t factor) {
+void products(const Graph& graph, const Node& node, CountedItem& item) {
+  item.formula = macs_formula(graph, node);
+  item.kind = name_of(node.op);
+  item.source = definition(node.op).source;
+}
+
+void count_macs(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) { products(graph, node, item); });
+}
+
+void count_flops(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
-    item.formula = macs_formula(graph, node);
-    if (item.formula.empty()) return;
-    if (factor > 1) item.formula = item.formula.times(factor);
-    item.kind = name_of(node.op);
-    item.source = definition(node.op).source;
+    products(graph, node, item);
+    item.formula = item.formula.times(2);
   });
 }
 
-void count_macs(const Graph& graph, const Sink& sink) { count_products(graph, sink, 1); }
-void count_flops(const Graph& graph, const Sink& sink) { count_products(graph, sink, 2); }
+// Broadcast operands are expanded before bmm, so that all of its products count.
 void count_torch(const Graph& graph, const Sink& sink) {
-  count_products(
-      graph,
-      [&](CountedItem item) {
-        item.source = {};
-        sink(item);
-      },
-      2);
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    products(graph, node, item);
+    if (std::holds_alternative<op::MatMul>(node.op))
+      item.formula = arithmetic(graph, node).multiplications;
+    item.formula = item.formula.times(2);
+    item.source = {};
+  });
 }
 
 // Which of fvcore's handles an op meets. There is none for scaled_dot_product_attention, RMSNorm,
@@ -111,10 +118,8 @@ Formula fvcore_formula(const Graph& graph, const Node& node, FvcoreHandle handle
       return {};
     case FvcoreHandle::linear:
     case FvcoreHandle::conv:
-      return macs_formula(graph, node);
     case FvcoreHandle::matmul:
-      return {{"elements of a", elements_of(input_shape(graph, node, 0))},
-              {"n", node.shape.at(-1)}};
+      return macs_formula(graph, node);
     case FvcoreHandle::layer_norm:
       return {{nullptr, std::get<op::LayerNorm>(node.op).affine ? 5U : 4U},
               {"elements", elements_of(node.shape)}};

@@ -27,6 +27,10 @@ OpDefinition definition_of(op::ActivationKind kind) {
       return {"y = max(x, 0) + log(1 + exp(-|x|))", "torch.nn.Softplus"};
     case exp:
       return {"y = exp(x)", "torch.exp"};
+    case sin:
+      return {"y = sin(x)", "torch.sin"};
+    case cos:
+      return {"y = cos(x)", "torch.cos"};
   }
   return {"?", "?"};
 }
