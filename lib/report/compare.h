@@ -1,0 +1,44 @@
+// `vitals compare`: models side by side, with differences to the first, and module by module where
+// their trees agree.
+#pragma once
+
+#include "graph/graph.h"
+#include "report/table.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct Comparison {
+  struct Quantity {
+    std::string name;           // "params"
+    std::string title;          // "parameters"
+    std::vector<Count> values;  // one a model
+  };
+  // A module that all models have under this path, with the same type.
+  struct SharedModule {
+    std::string path;
+    std::string type;
+    std::vector<Count> params;  // the whole below it, one a model
+    std::vector<Count> macs;
+  };
+  std::vector<std::string> models;
+  std::vector<Quantity> quantities;
+  std::vector<SharedModule> modules;  // down to the asked level, in the first model's order
+};
+
+// `level`: how deep modules are compared; 1: the model's children.
+[[nodiscard]] Comparison compare(const std::vector<Graph>& graphs, std::size_t level);
+
+// Quantities in rows, models in columns; beside each model but the first its ratio to the first.
+[[nodiscard]] Table quantities_table(const Comparison& comparison);
+// The same for modules: parameters and MACs.
+[[nodiscard]] Table modules_table(const Comparison& comparison);
+// Raw numbers, one row a quantity or module and model.
+[[nodiscard]] Table flat_table(const Comparison& comparison);
+[[nodiscard]] nlohmann::ordered_json to_json(const Comparison& comparison);
+
+}  // namespace vitals

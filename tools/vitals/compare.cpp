@@ -1,0 +1,54 @@
+#include "report/compare.h"
+
+#include "command.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  OutputOptions output;
+  std::vector<std::string> names;
+  std::size_t depth = 1;
+};
+
+std::string compare_models(const Options& o) {
+  std::vector<Graph> graphs;
+  for (const auto& name : o.names)
+    graphs.push_back(o.model.load(name).build(o.model.build_options()));
+  const auto comparison = compare(graphs, o.depth);
+  if (o.output.format == Format::json) return to_json(comparison).dump(2) + "\n";
+  if (o.output.format == Format::csv) return to_csv(flat_table(comparison));
+  auto text = render(quantities_table(comparison), o.output.format);
+  if (!comparison.modules.empty())
+    text += "\n" + render(modules_table(comparison), o.output.format);
+  return text;
+}
+
+}  // namespace
+
+void add_compare(Commands& commands) {
+  auto* app = commands.app.add_subcommand("compare", "Models side by side");
+  auto o = std::make_shared<Options>();
+  app->add_option("models", o->names, "Two models or more, each as in the other commands")
+      ->type_name("MODEL")
+      ->required()
+      ->expected(2, 16);
+  app->add_option("--depth", o->depth, "Levels of modules to compare where the trees agree")
+      ->check(CLI::Range(0, 64))
+      ->type_name("N");
+  add_model_options(*app, o->model, false);
+  add_output_options(*app, o->output);
+  app->footer(
+      "Examples:\n"
+      "  vitals compare vit_base_patch16_224 vit_base_patch32_224\n"
+      "  vitals compare vit_small_patch16_224 deit3_small_patch16_224 my_vit.json --depth 3\n"
+      "  vitals compare vit_tiny_patch16_224 vit_small_patch16_224 --format json");
+  app->callback([&commands, o] { commands.run = [o] { deliver(compare_models(*o), o->output); }; });
+}
+
+}  // namespace vitals::cli
