@@ -348,7 +348,7 @@ template <>
 std::vector<Example> examples<op::Rope>() {
   std::vector<Example> all;
   for (const bool half : {false, true})
-    for (const std::uint64_t dim : {4, 6})
+    for (const std::uint64_t dim : {4U, 6U})
       all.push_back(
           {fmt::format("rope {} {}", dim, half), [=](Builder& b) {
              b.add(op::Rope{dim, half}, {b.input({2, 3, 5, 6}), b.constant({5, 2 * dim})});

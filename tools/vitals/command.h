@@ -62,6 +62,7 @@ struct Commands {
 void add_summary(Commands& commands);
 void add_spec(Commands& commands);
 void add_flops(Commands& commands);
+void add_compare(Commands& commands);
 void add_list(Commands& commands);
 
 }  // namespace vitals::cli

@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
   vitals::cli::Commands commands{app, {}};
   vitals::cli::add_summary(commands);
   vitals::cli::add_flops(commands);
+  vitals::cli::add_compare(commands);
   vitals::cli::add_list(commands);
   vitals::cli::add_spec(commands);
   try {
