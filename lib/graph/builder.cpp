@@ -13,6 +13,13 @@ constexpr std::size_t kMaxNodes = 20'000'000;
 Builder::Builder(std::string model, BuildOptions options) : options_(options) {
   graph_.model = std::move(model);
   graph_.batch = options.batch;
+  // Room for a model of a dozen blocks, so that it is built without moving what is there.
+  graph_.nodes.reserve(384);
+  graph_.modules.reserve(256);
+  graph_.calls.reserve(256);
+  graph_.completion.reserve(256);
+  graph_.params.reserve(192);
+  by_path_.reserve(256);
   graph_.modules.push_back({"", "", kNone, {}});
   graph_.calls.push_back({});
 }
@@ -41,6 +48,7 @@ CallId Builder::enter(std::string_view name, std::string_view type, const Tensor
   call.module = child(name, type);
   call.parent = call_;
   call.begin = static_cast<NodeId>(graph_.nodes.size());
+  call.inputs.reserve(inputs.size());
   for (const auto& x : inputs) call.inputs.push_back(x.id());
   module_ = call.module;
   graph_.calls.push_back(std::move(call));
@@ -101,7 +109,7 @@ void Builder::keep_cache(KvCache cache) {
 
 Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) {
   const auto id = static_cast<NodeId>(graph_.nodes.size());
-  std::array<const Node*, 64> few{};
+  std::array<const Node*, 4> few{};
   std::vector<const Node*> many;
   std::span<const Node*> in(few.data(), std::min(inputs.size(), few.size()));
   if (inputs.size() > few.size()) {
@@ -116,6 +124,7 @@ Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) 
     (void)(numel(out.shape) * size_of(DType::f64));  // bytes of every tensor must fit as well
     Node node;
     node.op = std::move(op);
+    node.inputs.reserve(inputs.size());
     for (const auto& x : inputs) node.inputs.push_back(x.id());
     node.params = {weight, bias};
     node.call = call_;

@@ -43,12 +43,16 @@ void check_children(const Graph& graph, const json& expected) {
   Kinds children;
   for (ModuleId id = 1; id < graph.modules.size(); ++id)
     if (graph.modules[id].parent == 0) children[graph.modules[id].path] = rollup.total[id].value();
-  for (const auto& [name, count] : expected.items()) {
+  for (const auto& item : expected.items()) {
+    const auto& name = item.key();
+    const auto& count = item.value();
     CAPTURE(name);
     CHECK((children.contains(name) ? children[name] : 0) == count.get<std::uint64_t>());
     children.erase(name);
   }
-  for (const auto& [name, count] : children) {
+  for (const auto& child : children) {
+    const auto& name = child.first;
+    const auto& count = child.second;
     CAPTURE(name);
     CHECK(count == 0);
   }
@@ -179,7 +183,7 @@ TEST_CASE("the rule of thumb is that of a plain stack") {
 
 TEST_CASE("what conventions have to do with each other") {
   const json spec = {{"architecture", "vit"}, {"depth", 2}, {"img_size", 64}};
-  for (const std::uint64_t batch : {1, 3}) {
+  for (const std::uint64_t batch : {1U, 3U}) {
     const auto graph = model_from_spec(spec, "test", "test").build({.batch = batch});
     CHECK(total_of("flops", graph) == total_of("macs", graph) * 2);
     CHECK(total_of("torch", graph) == total_of("flops", graph));

@@ -187,7 +187,9 @@ TEST_CASE("built-in models answer to the spellings that people bring") {
       {"/", ""},
       {"google/vit-base-patch16-224-in21k", ""},
   };
-  for (const auto& [name, listed] : names) {
+  for (const auto& spelling : names) {
+    const auto& name = spelling.first;
+    const auto& listed = spelling.second;
     CAPTURE(name);
     CHECK(builtin_canonical(name) == listed);
   }

@@ -28,14 +28,18 @@ void check_children(const Graph& graph, const json& expected) {
   std::map<std::string, std::uint64_t> children;
   for (const auto& [name, count] : params_by_child(graph, parameters(graph)))
     children[name] = count.value();
-  for (const auto& [name, count] : expected.items()) {
+  for (const auto& item : expected.items()) {
+    const auto& name = item.key();
+    const auto& count = item.value();
     CAPTURE(name);
     // timm keeps layers without parameters that never run; such children may be left out.
     const auto own = children.contains(name) ? children[name] : 0;
     CHECK(own == count.get<std::uint64_t>());
     children.erase(name);
   }
-  for (const auto& [name, count] : children) {
+  for (const auto& child : children) {
+    const auto& name = child.first;
+    const auto& count = child.second;
     CAPTURE(name);
     CHECK(count == 0);
   }

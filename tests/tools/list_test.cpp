@@ -34,7 +34,9 @@ TEST_CASE("list shows size and work of each model") {
 TEST_CASE("list is sorted by what is asked for") {
   const std::pair<const char*, const char*> orders[] = {
       {"params", "params"}, {"macs", "macs"}, {"tokens", "num_tokens"}};
-  for (const auto& [option, key] : orders) {
+  for (const auto& order : orders) {
+    const auto* option = order.first;
+    const auto* key = order.second;
     CAPTURE(option);
     const auto result = test::run({"list", "--format", "json", "--sort", option});
     const auto models = nlohmann::json::parse(result.out)["models"];
