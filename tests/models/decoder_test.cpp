@@ -100,7 +100,7 @@ TEST_CASE("decoding with a cache does the work of the last row") {
     auto spec = small();
     spec["position_embedding"] = positions;
     CAPTURE(positions);
-    for (const std::uint64_t past : {0, 1, 7, 30}) {
+    for (const std::uint64_t past : {0U, 1U, 7U, 30U}) {
       const Count attention = Count(3) * 2 * (past + 1) * 64;
       CHECK(macs_at(spec, 1, past) == macs_at(spec, 1) + attention - Count(3 * 2 * 64));
     }
