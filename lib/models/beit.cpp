@@ -70,6 +70,7 @@ Tensors forward(Builder& b, const BeitConfig& c) {
   if (c.use_abs_pos_emb) x = add_pos_embed(b, x, x.dim(1));
   x = dropout(b, "pos_drop", x, c.pos_drop_rate);
   b.graph().num_tokens = x.dim(1);
+  if (!c.swiglu_mlp) note_plain_stack(b, c.depth, c.embed_dim, c.num_heads, c.mlp_ratio);
 
   std::optional<Tensor> shared;
   if (c.use_shared_rel_pos_bias)

@@ -32,7 +32,7 @@ bool rotates(const EvaConfig& c) { return c.use_rot_pos_emb && c.rope_type != "n
 void validate(const EvaConfig& c) {
   check_patches(image_of(c), true);
   check_heads(c.embed_dim, c.num_heads);
-  if (c.global_pool == "token" && prefix_tokens(c) == 0)
+  if (c.global_pool == "token" && !c.class_token)
     fail(
         "/class_token: global_pool 'token' needs a class token; set class_token to true, or "
         "global_pool to 'avg' or 'map'");
@@ -171,6 +171,7 @@ Tensors forward(Builder& b, const EvaConfig& c) {
   b.graph().modules[0].type = "Eva";
   const auto layer = norm_or_default(c.norm_layer);
   auto x = features(b, c);
+  if (!c.swiglu_mlp) note_plain_stack(b, c.depth, c.embed_dim, c.num_heads, c.mlp_ratio);
   x = c.global_pool == "map"
           ? attention_pool(
                 b, x, {.num_heads = pool_heads(c), .mlp_ratio = pool_mlp_ratio(c), .norm = layer})

@@ -100,6 +100,12 @@ Tensor pool_tokens(Builder& b, Tensor x, std::string_view global_pool, std::uint
   return global_pool == "max" ? max() : (max() + mean()) * 0.5;
 }
 
+void note_plain_stack(Builder& b, std::uint64_t depth, std::uint64_t embed_dim,
+                      std::uint64_t num_heads, double mlp_ratio) {
+  if (mlp_ratio != 4.0) return;
+  b.graph().plain_stack = PlainStack{depth, embed_dim, num_heads, b.graph().num_tokens, 0};
+}
+
 Tensor classifier(Builder& b, std::string_view name, Tensor x, std::uint64_t classes) {
   return classes > 0 ? linear(b, name, x, classes) : identity(b, name, x);
 }

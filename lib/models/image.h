@@ -61,6 +61,11 @@ struct AttentionPool {
 [[nodiscard]] Tensor pool_tokens(Builder& b, Tensor x, std::string_view global_pool,
                                  std::uint64_t prefix);
 
+// The rules of thumb (Graph::plain_stack) speak of stacks whose layer is 12h^2 + 13h: of others
+// nothing is noted. Call it when num_tokens is known.
+void note_plain_stack(Builder& b, std::uint64_t depth, std::uint64_t embed_dim,
+                      std::uint64_t num_heads, double mlp_ratio);
+
 // A Linear layer, or an Identity when there are no classes.
 [[nodiscard]] Tensor classifier(Builder& b, std::string_view name, Tensor x, std::uint64_t classes);
 

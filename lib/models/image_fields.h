@@ -77,7 +77,8 @@ template <class C>
 
 // Dropout and stochastic depth, as far as the config has them.
 template <class C>
-[[nodiscard]] std::vector<Field> drop_fields() {
+[[nodiscard]] std::vector<Field> drop_fields(
+    std::string_view drop_path = "Stochastic depth of the last block; it grows linearly from 0.") {
   std::vector<Field> fields;
   fields.push_back(field<&C::drop_rate>("drop_rate", "Dropout before the head.").below(1));
   if constexpr (requires(C c) { c.pos_drop_rate; })
@@ -95,10 +96,7 @@ template <class C>
   if constexpr (requires(C c) { c.attn_drop_rate; })
     fields.push_back(
         field<&C::attn_drop_rate>("attn_drop_rate", "Dropout of the attention weights.").below(1));
-  fields.push_back(
-      field<&C::drop_path_rate>("drop_path_rate",
-                                "Stochastic depth of the last block; it grows linearly from 0.")
-          .below(1));
+  fields.push_back(field<&C::drop_path_rate>("drop_path_rate", drop_path).below(1));
   return fields;
 }
 

@@ -153,7 +153,7 @@ Architecture mlp_mixer_architecture() {
       "MLP-Mixer, ResMLP and gMLP: timm's mlp_mixer module (arXiv:2105.01601, 2105.03404, "
       "2105.08050).");
   a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", ""}), own_fields(),
-                        drop_fields<C>());
+                        drop_fields<C>("Stochastic depth of every block."));
   return a;
 }
 

@@ -85,6 +85,7 @@ Tensors forward(Builder& b, const RelPosConfig& c) {
                        {.patch = c.patch_size, .embed_dim = c.embed_dim});
   if (c.class_token) x = b.concat({prefix_token(b, "cls_token", 1, c.embed_dim), x}, 1);
   b.graph().num_tokens = x.dim(1);
+  note_plain_stack(b, c.depth, c.embed_dim, c.num_heads, c.mlp_ratio);
 
   std::optional<Tensor> shared;
   if (c.shared_rel_pos)

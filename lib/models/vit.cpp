@@ -153,19 +153,15 @@ Tensor features(Builder& b, const VitConfig& c) {
   return c.final_norm && !has_fc_norm(c) ? norm(b, "norm", x, norm_or_default(c.norm_layer)) : x;
 }
 
-// The rules of thumb speak of stacks whose layer is 12h^2 + 13h.
-std::optional<PlainStack> plain_stack(const VitConfig& c, std::uint64_t tokens) {
-  const bool plain = c.mlp_ratio == 4.0 &&
-                     (c.block_fn == "Block" || c.block_fn == "ResPostBlock") &&
-                     c.attn_layer == "Attention" && c.mlp_layer.kind == "Mlp";
-  if (!plain) return std::nullopt;
-  return PlainStack{c.depth, c.embed_dim, c.num_heads, tokens, 0};
+bool plain_blocks(const VitConfig& c) {
+  return (c.block_fn == "Block" || c.block_fn == "ResPostBlock") && c.attn_layer == "Attention" &&
+         c.mlp_layer.kind == "Mlp";
 }
 
 Tensors forward(Builder& b, const VitConfig& c) {
   b.graph().modules[0].type = c.distilled ? "VisionTransformerDistilled" : "VisionTransformer";
   auto x = features(b, c);
-  b.graph().plain_stack = plain_stack(c, x.dim(1));
+  if (plain_blocks(c)) note_plain_stack(b, c.depth, c.embed_dim, c.num_heads, c.mlp_ratio);
   if (c.distilled) return distilled_heads(b, x, c);
   x = pooled(b, x, c);
   if (has_fc_norm(c)) x = norm(b, "fc_norm", x, norm_or_default(c.norm_layer));

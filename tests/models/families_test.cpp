@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <set>
 
 using namespace vitals;
@@ -106,6 +107,38 @@ TEST_CASE("batch, training and fused attention change no parameter and no matrix
   }
 }
 
+// Dropout, stochastic depth and patch dropout leave their ops in training, and none otherwise.
+TEST_CASE("every architecture trains with every rate") {
+  const char* specs[] = {
+      R"({"base": "vit_base_patch16_224", "pos_drop_rate": 0.1, "patch_drop_rate": 0.3})",
+      R"({"base": "vit_pe_core_tiny_patch16_384", "pos_drop_rate": 0.1, "patch_drop_rate": 0.3})",
+      R"({"base": "vit_small_patch16_rope_mixed_224", "patch_drop_rate": 0.3})",
+      R"({"base": "beit_base_patch16_224", "use_shared_rel_pos_bias": true})",
+      R"({"base": "vit_relpos_small_patch16_224", "rel_pos_type": "bias", "class_token": true})",
+      R"({"base": "vit_srelpos_small_patch16_224", "rel_pos_type": "mlp-swin"})",
+      R"({"base": "swin_tiny_patch4_window7_224"})",
+  };
+  for (const auto* text : specs) {
+    CAPTURE(text);
+    auto spec = json::parse(text);
+    for (const auto* rate : {"drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate"})
+      spec[rate] = 0.1;
+    const auto model = model_from_spec(spec, "spec", "test");
+    for (const auto kernel : {AttentionKernel::eager, AttentionKernel::fused}) {
+      const auto graph = model.build({.batch = 2, .training = true, .attention = kernel});
+      const auto drops = std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) {
+        return std::holds_alternative<op::Dropout>(n.op) ||
+               std::holds_alternative<op::DropPath>(n.op);
+      });
+      CHECK(drops > 0);
+      CHECK(parameters(graph).sum() == parameters(model.build()).sum());
+    }
+    for (const auto& node : model.build().nodes)
+      CHECK_FALSE((std::holds_alternative<op::Dropout>(node.op) ||
+                   std::holds_alternative<op::DropPath>(node.op)));
+  }
+}
+
 TEST_CASE("wrong configurations are answered with the field and the mend") {
   const struct {
     const char* spec;
@@ -116,6 +149,8 @@ TEST_CASE("wrong configurations are answered with the field and the mend") {
       {R"({"architecture": "eva", "img_size": 225})",
        "/img_size: height 225 is not divisible by the patch height 16"},
       {R"({"architecture": "eva", "class_token": false, "global_pool": "token"})",
+       "/class_token: global_pool 'token' needs a class token"},
+      {R"({"base": "vit_base_patch16_dinov3", "class_token": false, "global_pool": "token"})",
        "/class_token: global_pool 'token' needs a class token"},
       {R"({"architecture": "eva", "global_pool": "map", "attn_pool_num_heads": 7})",
        "/attn_pool_num_heads: embed_dim 768 is not divisible by 7"},
