@@ -79,8 +79,13 @@ std::string builtin_canonical(std::string_view name) {
 Model builtin_model(std::string_view name, const std::string& origin) {
   const auto* spec = find(builtin_canonical(name));
   if (spec == nullptr) {
+    const auto prefix = origin.empty() ? std::string() : origin + ": ";
+    const auto untagged = builtin_canonical(name.substr(0, name.find('.')));
+    if (!untagged.empty())
+      fail("{}unknown model '{}': what follows the dot names weights; the model is '{}'", prefix,
+           name, untagged);
     const auto hint = did_you_mean(name, builtin_names());
-    fail("{}unknown model '{}'{}", origin.empty() ? "" : origin + ": ", name,
+    fail("{}unknown model '{}'{}", prefix, name,
          hint.empty() ? "; `vitals list` shows the built-in ones" : hint);
   }
   const auto source = fmt::format("built-in {}", spec->name);
