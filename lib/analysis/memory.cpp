@@ -1,5 +1,7 @@
 #include "analysis/memory.h"
 
+#include "analysis/stack.h"
+
 #include <algorithm>
 #include <map>
 
@@ -11,14 +13,54 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.settings.device = o.device;
   if (o.precision.autocast)
     step.settings.autocast = o.device == eager::Device::cpu ? DType::bf16 : DType::f16;
+  step.tensor = plan_tensor_parallel(graph, o.parallel.tensor, o.parallel.sequence);
+  step.zero = {o.parallel.zero, o.parallel.data};
   step.precision = o.precision;
   step.optimizer = o.optimizer;
   step.training = o.training;
   step.cross_entropy = o.cross_entropy;
-  step.keep_gradients = o.keep_gradients;
-  for (const auto& range : checkpoint_ranges(graph, o.checkpoint))
-    step.checkpoints.push_back({range.begin, range.end});
+  // A second micro-batch finds the gradients of the first.
+  step.keep_gradients = o.keep_gradients || o.parallel.micro_batches > 1;
+  step.checkpoints = checkpoint_ranges(graph, o.checkpoint);
   return step;
+}
+
+// Blocks are dealt evenly; the first stage has what stands before them, the last what follows.
+std::vector<NodeRange> pipeline_stages(const Graph& graph, const Parallelism& p) {
+  if (p.pipeline == 1) return {{}};
+  const auto blocks = block_calls(graph);
+  if (blocks.empty()) fail("--pp {}: the model has no stack of blocks to cut", p.pipeline);
+  const auto chunks = Count(p.pipeline) * p.interleave;
+  if (blocks.size() % chunks.value() != 0)
+    fail("--pp {}{} does not divide the {} blocks", p.pipeline,
+         p.interleave > 1 ? fmt::format(" --interleave {}", p.interleave) : "", blocks.size());
+  const auto per_stage = blocks.size() / p.pipeline;
+  std::vector<NodeRange> stages;
+  NodeId begin = 0;
+  for (std::size_t rank = 1; rank <= p.pipeline; ++rank) {
+    const auto end = rank == p.pipeline ? static_cast<NodeId>(graph.nodes.size())
+                                        : graph.calls[blocks[rank * per_stage]].begin;
+    stages.push_back({begin, end});
+    begin = end;
+  }
+  return stages;
+}
+
+// Narayanan et al. 2021 (arXiv:2104.04473): the one-forward-one-backward schedule has
+// min(p - r, m) micro-batches in flight on rank r; interleaved with v chunks a rank it has
+// 2 (p - r - 1) + (v - 1) p + 1 chunks, each a v-th of the rank's layers.
+double micro_batches_in_flight(const Parallelism& p, std::uint64_t rank) {
+  const auto stages = static_cast<double>(p.pipeline);
+  const auto after = stages - 1 - static_cast<double>(rank);
+  const auto chunks = static_cast<double>(p.interleave);
+  const auto batches = static_cast<double>(p.micro_batches);
+  if (p.pipeline == 1) return 1;
+  if (p.interleave == 1) return std::min(after + 1, batches);
+  return std::min(2 * after + (chunks - 1) * stages + 1, batches * chunks) / chunks;
+}
+
+Count times(Count bytes, double factor) {
+  return static_cast<std::uint64_t>(bytes.as_double() * factor + 0.5);
 }
 
 Count of(const eager::ByKind& by_kind, eager::Kind kind) {
@@ -47,18 +89,18 @@ SavedActivations saved_activations(const Graph& graph, const eager::Step& step) 
   return a;
 }
 
-MemoryBytes bytes_of_step(const Graph& graph, const MemoryOptions& options,
-                          const eager::StepOptions& step_options, const eager::Step& step,
-                          const SavedActivations& saved) {
+MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
+                          const eager::Step& step, const SavedActivations& saved) {
   MemoryBytes b;
   b.weights = of(step.start, eager::Kind::weight);
-  if (!options.training) b.kv_cache = eager::kv_cache_bytes(graph, step_options);
+  b.kv_cache = of(step.start, eager::Kind::kv_cache);
   b.workspace = step.most_temporary + of(step.start, eager::Kind::buffer);
   if (options.training) {
-    for (const auto& param : graph.params) {
-      if (param.buffer || !param.trainable) continue;
-      b.gradients += eager::gradient_bytes(param, options.precision);
-      b.optimizer += eager::optimizer_bytes(param, step_options);
+    const auto used = eager::used_params(graph, options.stage);
+    for (ParamId id = 0; id < graph.params.size(); ++id) {
+      if (!used[id] || graph.params[id].buffer || !graph.params[id].trainable) continue;
+      b.gradients += eager::gradient_bytes(graph, id, options);
+      b.optimizer += eager::optimizer_bytes(graph, id, options);
     }
     b.activations = saved.saved + saved.loss;
   } else {
@@ -69,15 +111,30 @@ MemoryBytes bytes_of_step(const Graph& graph, const MemoryOptions& options,
   return b;
 }
 
-}  // namespace
+// Micro-batches that wait keep their activations through everything that the simulated one does.
+void add_waiting(MemoryEstimate& e, Count waiting) {
+  if (waiting == Count(0)) return;
+  e.bytes.activations += waiting;
+  e.peak.bytes += waiting;
+  e.peak.by_kind[static_cast<std::size_t>(eager::Kind::activation)] += waiting;
+  for (auto& phase : e.phases) {
+    phase.bytes += waiting;
+    phase.start += waiting;
+    phase.end += waiting;
+    phase.by_kind[static_cast<std::size_t>(eager::Kind::activation)] += waiting;
+  }
+  for (auto& point : e.timeline) {
+    point.live += waiting;
+    point.high += waiting;
+  }
+}
 
-MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options) {
-  auto step_opts = step_options(graph, options);
-  step_opts.composition = options.composition;
-  auto step = eager::run_step(graph, step_opts);
+MemoryEstimate estimate_step(const Graph& graph, const MemoryOptions& options,
+                             const eager::StepOptions& step_options, std::uint64_t rank) {
+  auto step = eager::run_step(graph, step_options);
   MemoryEstimate e;
   e.activations = saved_activations(graph, step);
-  e.bytes = bytes_of_step(graph, options, step_opts, step, e.activations);
+  e.bytes = bytes_of_step(graph, step_options, step, e.activations);
   const auto& highest = step.highest();
   e.peak = {highest.bytes,
             highest.phase,
@@ -85,14 +142,40 @@ MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options)
             std::string(highest.label.op),
             highest.by_kind,
             std::move(step.composition)};
-  e.checkpointed = step_opts.checkpoints.size();
+  e.checkpointed = step_options.checkpoints.size();
   e.phases = std::move(step.peaks);
   e.timeline = std::move(step.points);
+  e.pipeline_rank = rank;
+  e.in_flight = micro_batches_in_flight(options.parallel, rank);
+  if (options.training) add_waiting(e, times(e.activations.saved, e.in_flight - 1));
   return e;
 }
 
+}  // namespace
+
+MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options) {
+  auto step = step_options(graph, options);
+  const auto stages = pipeline_stages(graph, options.parallel);
+  std::uint64_t most = 0;
+  if (stages.size() > 1) {
+    Count peak;
+    for (std::uint64_t rank = 0; rank < stages.size(); ++rank) {
+      step.stage = stages[rank];
+      const auto e = estimate_step(graph, options, step, rank);
+      if (e.peak.bytes <= peak) continue;
+      peak = e.peak.bytes;
+      most = rank;
+    }
+  }
+  step.stage = stages[most];
+  step.composition = options.composition;
+  return estimate_step(graph, options, step, most);
+}
+
 Count peak_memory(const Graph& graph, const MemoryOptions& options) {
-  return eager::run_step(graph, step_options(graph, options)).highest().bytes;
+  auto quick = options;
+  quick.composition = false;
+  return estimate_memory(graph, quick).peak.bytes;
 }
 
 }  // namespace vitals

@@ -13,6 +13,19 @@
 
 namespace vitals {
 
+// Over how many devices, and what each of them holds.
+struct Parallelism {
+  std::uint64_t data = 1;  // ranks that see other samples
+  unsigned zero = 0;       // ZeRO's stage over them
+  std::uint64_t tensor = 1;
+  bool sequence = false;
+  std::uint64_t pipeline = 1;
+  std::uint64_t interleave = 1;  // chunks of the model a pipeline rank
+  std::uint64_t micro_batches = 1;
+
+  [[nodiscard]] Count devices() const { return Count(data) * tensor * pipeline; }
+};
+
 struct MemoryOptions {
   bool training = true;
   Precision precision;
@@ -21,6 +34,7 @@ struct MemoryOptions {
   bool cross_entropy = true;
   bool keep_gradients = false;
   Checkpoint checkpoint = Checkpoint::none;
+  Parallelism parallel;
   bool composition = true;  // what fills the peak; costs a second run
 };
 
@@ -63,9 +77,13 @@ struct MemoryEstimate {
   std::vector<eager::Peak> phases;
   std::vector<eager::Point> timeline;
   std::size_t checkpointed = 0;  // regions that are run again
+  std::uint64_t pipeline_rank = 0;
+  double in_flight = 1;  // micro-batches whose activations wait for their backward pass
 };
 
-// `graph` must have been built with the same mode (training or not) as the options say.
+// Of the most loaded device. `graph` must have been built in the mode that the options state
+// (training or not) and with the samples of one micro-batch. Throws Error for a split that does not
+// divide the model.
 [[nodiscard]] MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options);
 
 // Bytes at the highest moment alone: what a search over batch sizes asks for.

@@ -64,5 +64,6 @@ void add_spec(Commands& commands);
 void add_flops(Commands& commands);
 void add_compare(Commands& commands);
 void add_list(Commands& commands);
+void add_memory(Commands& commands);
 
 }  // namespace vitals::cli

@@ -14,6 +14,7 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  vitals summary vit_base_patch32\n"
     "  vitals summary vit_base_patch16_224 --style tree --depth 2\n"
+    "  vitals memory vit_base_patch16_224 --batch 64\n"
     "  vitals summary my_vit.json --num-classes 10 --format json\n"
     "  vitals list 'deit*'\n"
     "`vitals COMMAND --help` tells a command's options.";
@@ -36,6 +37,7 @@ int run(int argc, char** argv) {
   vitals::cli::add_summary(commands);
   vitals::cli::add_flops(commands);
   vitals::cli::add_compare(commands);
+  vitals::cli::add_memory(commands);
   vitals::cli::add_list(commands);
   vitals::cli::add_spec(commands);
   try {

@@ -54,10 +54,20 @@ class Aten {
 
   // Products.
   // W is [out, in]; with `stored_transposed` [in, out], as in GPT-2's Conv1D.
-  Tensor linear(Tensor x, Tensor weight, Tensor bias, std::uint64_t split,
-                bool stored_transposed = false);
+  struct LinearKind {
+    bool stored_transposed = false;
+    std::uint64_t split = 1;  // pieces of the output over tensor-parallel ranks
+    // Over ranks that cut the sequence: whole tensors that are gathered for the call, or before
+    // they are scattered; freed at its end.
+    bool gathers_input = false;
+    bool gathers_output = false;
+  };
+  Tensor linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind);
+  // The same values, cut along the sequence.
+  Tensor scatter(const Tensor& x, std::uint64_t ranks);
   // Rows of x gathered by expert, times each expert's matrix: one [rows, out] for all choices.
-  Tensor expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& output);
+  Tensor expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& output,
+                       std::uint64_t split);
   Tensor matmul(Tensor a, Tensor b);
   struct ConvShape {
     Shape output;
@@ -83,6 +93,7 @@ class Aten {
 
  private:
   using Operands = std::initializer_list<Tensor>;
+  [[nodiscard]] StoragePtr whole(const Shape& shape, DType dtype);
   [[nodiscard]] bool on_cpu() const { return settings_.device == Device::cpu; }
   [[nodiscard]] bool needs(const Tensor& x) const { return tape_.needs_grad(x); }
   [[nodiscard]] Tensor pointwise(Operands operands, DType dtype);
@@ -109,6 +120,7 @@ class Aten {
   Tape& tape_;
   Settings settings_;
   bool autocast_ = false;
+  Count gathered_;  // bytes that the linear at hand gathers in its backward pass
   std::unordered_map<std::uint32_t, Tensor> casts_;  // of leaves, in the current autocast context
 };
 

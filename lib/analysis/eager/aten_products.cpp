@@ -70,7 +70,9 @@ Tensor Aten::addmm(const Tensor& bias, const Tensor& x, const Tensor& weight, st
   const Meta x_meta = *x;
   const Meta weight_meta = *weight;
   return tape_.record(y, {bias, x, weight}, {for_weight ? x : nullptr, for_x ? weight : nullptr},
-                      [this, for_x, for_weight, x_meta, weight_meta](Tensors& g, Tensors& saved) {
+                      [this, for_x, for_weight, x_meta, weight_meta, gathered = gathered_](
+                          Tensors& g, Tensors& saved) {
+                        const auto whole_again = tape_.memory().allocate(gathered, Kind::workspace);
                         Tensors out(3);
                         out[0] = g[0];
                         if (for_x) out[1] = input_gradient(g[0], saved[1], x_meta);
@@ -139,23 +141,46 @@ Tensor Aten::add_bias(const Tensor& y, const Tensor& bias) {
   return tape_.record(out, {y, bias}, {}, [](Tensors& g, Tensors&) { return Tensors{g[0], g[0]}; });
 }
 
-Tensor Aten::linear(Tensor x, Tensor weight, Tensor bias, std::uint64_t split,
-                    bool stored_transposed) {
+StoragePtr Aten::whole(const Shape& shape, DType dtype) {
+  return tape_.memory().allocate(bytes_of(eager::contiguous(shape, dtype)), Kind::workspace);
+}
+
+Tensor Aten::scatter(const Tensor& x, std::uint64_t ranks) {
+  const auto old = eager::contiguous(x->shape, x->dtype, x->split);
+  auto meta = old;
+  meta.split = ranks;
+  return tape_.record(tape_.empty(meta), {x}, {},
+                      [this, old](Tensors&, Tensors&) { return Tensors{tape_.empty(old)}; });
+}
+
+Tensor Aten::linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind) {
   bias = lower(bias);
   weight = lower(weight);
   x = lower(x);
-  const auto matrix = stored_transposed ? weight : permute(weight, {1, 0});
+  const auto matrix = kind.stored_transposed ? weight : permute(weight, {1, 0});
   const auto out = matrix->shape[1];
-  if (bias && x->shape.rank() == 2) return addmm(bias, x, matrix, split);
-  if (bias && x->shape.rank() == 3 && is_contiguous(x->shape, x->strides)) {
+  auto shape = x->shape;
+  shape[shape.rank() - 1] = out;
+  StoragePtr gathered;
+  if (kind.gathers_input) gathered = whole(x->shape, x->dtype);
+  if (kind.gathers_output) gathered = whole(shape, x->dtype);
+  gathered_ = gathered ? gathered->bytes() : Count(0);
+  Tensor y;
+  if (bias && x->shape.rank() == 2) {
+    y = addmm(bias, x, matrix, kind.split);
+  } else if (bias && x->shape.rank() == 3 && is_contiguous(x->shape, x->strides)) {
     const auto rows = reshape(x, {x->shape[0] * x->shape[1], x->shape[2]});
-    return reshape(addmm(bias, rows, matrix, split), {x->shape[0], x->shape[1], out});
+    y = reshape(addmm(bias, rows, matrix, kind.split), shape);
+  } else {
+    y = product(x, matrix, kind.split);
+    if (bias) y = add_bias(y, bias);
   }
-  auto y = product(x, matrix, split);
-  return bias ? add_bias(y, bias) : y;
+  gathered_ = 0;
+  return y;
 }
 
-Tensor Aten::expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& output) {
+Tensor Aten::expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& output,
+                           std::uint64_t split) {
   bias = lower(bias);
   weight = lower(weight);
   x = lower(x);
@@ -168,7 +193,7 @@ Tensor Aten::expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& ou
                      [this, whole](Tensors&, Tensors&) { return Tensors{tape_.empty(whole)}; });
   }
   x = reshape(x, {rows, x->shape.at(-1)});
-  auto y = tape_.empty(eager::contiguous({rows, output[2]}, x->dtype, weight->split));
+  auto y = tape_.empty(eager::contiguous({rows, output[2]}, x->dtype, split));
   const bool for_weight = needs(weight);
   const Meta weight_meta = *weight;
   std::optional<Meta> bias_meta;

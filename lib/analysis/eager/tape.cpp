@@ -158,7 +158,11 @@ void Tape::accumulate_leaf(std::uint32_t id, Tensor gradient) {
   for (std::size_t d = 0; d < leaf.meta.shape.rank(); ++d)
     same_layout &= leaf.meta.shape[d] == 1 || gradient->strides[d] == leaf.meta.strides[d];
   // AccumulateGrad steals a gradient that nobody else holds and that is laid out like the leaf.
-  if (gradient.use_count() == 1 && same_layout)
+  if (leaf.shards > 1) {
+    auto part = leaf.meta;
+    part.split *= leaf.shards;
+    leaf.grad = empty(part, leaf.kind);
+  } else if (gradient.use_count() == 1 && same_layout)
     leaf.grad = view(gradient, gradient->shape, gradient->strides);
   else
     leaf.grad = empty(leaf.meta, leaf.kind);
@@ -217,6 +221,7 @@ class Engine {
     auto node = std::move(tape_.nodes_[id]);
     tape_.nodes_[id] = {};
     tape_.memory_.at(node.label);
+    if (tape_.before_node) tape_.before_node();
     auto grads = std::move(buffers_[id - first_]);
     grads.resize(node.outputs.size());
     if (std::none_of(grads.begin(), grads.end(), [](const auto& g) { return g != nullptr; })) {

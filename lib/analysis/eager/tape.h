@@ -66,6 +66,7 @@ struct Leaf {
   Meta meta;
   Tensor grad;
   Kind kind = Kind::weight_gradient;  // what its gradient counts as
+  std::uint64_t shards = 1;           // a rank keeps one of so many parts of the gradient
 };
 
 class Tape {
@@ -102,7 +103,8 @@ class Tape {
   // From roots with their gradients down to the leaves. Nodes made since `first` are spent
   // afterwards.
   void backward(const Tensors& roots, Tensors gradients, std::uint32_t first);
-  // Called after every node with its label: the end of a moment.
+  // Called around every backward node, with its label set.
+  std::function<void()> before_node;
   std::function<void()> after_node;
 
   // Sums a gradient over broadcast dimensions.

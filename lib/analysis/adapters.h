@@ -1,0 +1,22 @@
+// What is trained of a model: frozen parts, and low-rank adapters beside linear layers (LoRA, Hu et
+// al. 2022, arXiv:2106.09685), as rewrites of the trace. Knows names, no memory.
+#pragma once
+
+#include "graph/graph.h"
+
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+// Freezes the parameters of every module or parameter with such a path ("blocks", "blocks.0.attn",
+// "pos_embed"). Throws Error for one that does not exist.
+void freeze(Graph& graph, const std::vector<std::string>& paths);
+
+// y = W x becomes y = W x + B (A x) * scale for every linear layer whose path ends in one of the
+// names ("qkv", "attn.proj"), with A [rank, in] and B [out, rank]; everything else is frozen.
+// Throws Error for a name that no linear layer has.
+[[nodiscard]] Graph with_lora(const Graph& graph, std::uint64_t rank,
+                              const std::vector<std::string>& targets);
+
+}  // namespace vitals

@@ -1,0 +1,72 @@
+#include "analysis/eager/recipe.h"
+
+#include <algorithm>
+
+namespace vitals::eager {
+namespace {
+
+Count part(Count bytes, std::uint64_t parts) { return (bytes + (parts - 1)) / parts; }
+
+bool runs_in(const Graph& graph, ModuleId module, const NodeRange& stage) {
+  if (stage.end == 0) return true;
+  return std::any_of(graph.calls.begin(), graph.calls.end(), [&](const Call& call) {
+    return call.module == module && call.begin >= stage.begin && call.begin < stage.end;
+  });
+}
+
+std::uint64_t bytes_of_gradient(const Precision& precision) {
+  switch (precision.main_gradients) {
+    case MainGradients::none:
+      return size_of(precision.weights);
+    case MainGradients::instead:
+      return size_of(DType::f32);
+    case MainGradients::at_step:
+      return size_of(precision.weights) + size_of(DType::f32);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  const auto parts = o.tensor.split(param) * o.zero.parts(3);
+  return part(numel(graph.params[param]) * size_of(o.precision.weights), parts);
+}
+
+Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  const auto parts = o.tensor.split(param) * o.zero.parts(2);
+  return part(numel(graph.params[param]) * bytes_of_gradient(o.precision), parts);
+}
+
+Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  const auto& shape = graph.params[param].shape;
+  auto bytes = state_bytes(o.optimizer, shape, o.precision.states);
+  if (o.precision.master_weights) bytes += numel(shape) * size_of(DType::f32);
+  return part(bytes, o.tensor.split(param) * o.zero.parts(1));
+}
+
+std::vector<bool> used_params(const Graph& graph, const NodeRange& stage) {
+  if (stage.end == 0) return std::vector<bool>(graph.params.size(), true);
+  std::vector<bool> used(graph.params.size());
+  for (auto id = stage.begin; id < stage.end; ++id)
+    for (const auto param : graph.nodes[id].params)
+      if (param != kNone) used[param] = true;
+  return used;
+}
+
+Count kv_cache_bytes(const Graph& graph, const StepOptions& options) {
+  const auto dtype = options.precision.autocast ? options.settings.autocast.value_or(DType::f32)
+                                                : options.precision.weights;
+  Count bytes;
+  for (const auto& cache : graph.kv_caches) {
+    if (!runs_in(graph, cache.module, options.stage)) continue;
+    Count tokens = cache.source_tokens > 0 ? cache.source_tokens : graph.num_tokens;
+    if (cache.window > 0) tokens = std::min(tokens, Count(cache.window));
+    // Heads are cut over tensor-parallel ranks, layers over pipeline stages.
+    const auto whole = tokens * graph.batch * (Count(cache.key) + cache.value) * size_of(dtype);
+    bytes += part(whole, options.tensor.ranks);
+  }
+  return bytes;
+}
+
+}  // namespace vitals::eager

@@ -1,0 +1,52 @@
+// How a step is run: device, precision, optimizer, checkpoints and the part of the model that one
+// device holds; and what it holds of every parameter. Knows no ops.
+#pragma once
+
+#include "analysis/eager/aten.h"
+#include "analysis/optimizer.h"
+#include "analysis/precision.h"
+#include "analysis/stack.h"
+#include "analysis/tensor_parallel.h"
+
+#include <vector>
+
+namespace vitals::eager {
+
+// ZeRO (Rajbhandari et al. 2020): from stage 1 the optimizer's states are cut over the ranks, from
+// 2 the gradients, from 3 the weights, which are then gathered for a block at a time.
+struct Zero {
+  unsigned stage = 0;
+  std::uint64_t ranks = 1;
+
+  [[nodiscard]] std::uint64_t parts(unsigned from_stage) const {
+    return stage >= from_stage ? ranks : 1;
+  }
+};
+
+struct StepOptions {
+  Settings settings;
+  TensorParallel tensor;
+  Zero zero;
+  NodeRange stage;  // of a pipeline; all nodes when its end is 0
+  Precision precision;
+  Optimizer optimizer;
+  bool training = true;
+  bool cross_entropy = true;
+  bool keep_gradients = false;  // allocated through the forward pass, as without set_to_none
+  // Run without recording, and again in the backward pass (torch.utils.checkpoint).
+  std::vector<NodeRange> checkpoints;
+  std::uint64_t rounding = 1;
+  bool composition = false;  // list what is live at the highest moment
+};
+
+// What one device holds of a parameter under a recipe: itself, its gradient, its optimizer states
+// with the master weight.
+[[nodiscard]] Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& options);
+[[nodiscard]] Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& options);
+[[nodiscard]] Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& options);
+// The parameters that the stage uses.
+[[nodiscard]] std::vector<bool> used_params(const Graph& graph, const NodeRange& stage);
+// Keys and values of all tokens of the trace: 2 L b min(s, window) kv_heads head_dim bytes.
+[[nodiscard]] Count kv_cache_bytes(const Graph& graph, const StepOptions& options);
+
+}  // namespace vitals::eager

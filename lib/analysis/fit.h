@@ -1,0 +1,41 @@
+// The largest batch that fits, by search over the exact estimate, and what to change when none
+// does. Knows budgets in bytes, no devices.
+#pragma once
+
+#include "analysis/memory.h"
+#include "graph/builder.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct FitQuestion {
+  std::function<Graph(const BuildOptions&)> model;
+  BuildOptions build;  // its batch is not looked at
+  MemoryOptions memory;
+  Count budget;
+};
+
+struct Fit {
+  std::uint64_t batch = 0;  // samples on a device and step; 0: not even the least fits
+  Count peak;               // of that batch, or of the least when none fits
+  Count next_peak;          // of the next larger batch
+};
+// Batches are multiples of the number of micro-batches. Throws Error when more than a million
+// samples fit: then the memory does not depend on the batch.
+[[nodiscard]] Fit largest_batch(const FitQuestion& question);
+
+// One change, and the peak of `batch` with it. Cheapest first; each alone, then all that need no
+// further device together.
+struct Advice {
+  std::string change;  // "--checkpoint block"
+  std::string meaning;
+  std::string cost;
+  Count peak;
+  bool fits = false;
+};
+[[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, std::uint64_t batch);
+
+}  // namespace vitals

@@ -1,0 +1,139 @@
+#include "analysis/tensor_parallel.h"
+
+#include "analysis/stack.h"
+#include "core/error.h"
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+bool is_projection(const Op& op) {
+  return std::holds_alternative<op::Linear>(op) || std::holds_alternative<op::ExpertLinear>(op);
+}
+
+bool is_attention(const Op& op) {
+  return std::holds_alternative<op::MatMul>(op) || std::holds_alternative<op::Sdpa>(op);
+}
+
+class Planner {
+ public:
+  Planner(const Graph& graph, std::uint64_t ranks, bool sequence) : graph_(graph) {
+    plan_.ranks = ranks;
+    plan_.sequence = sequence;
+    plan_.roles.assign(graph.nodes.size(), Role::whole);
+    plan_.split_params.assign(graph.params.size(), false);
+    plan_.scattered.assign(graph.nodes.size(), false);
+  }
+
+  TensorParallel plan() {
+    for (const auto& node : graph_.nodes)
+      if (is_attention(node.op)) check_heads(node);
+    const auto leads = leading_to_product();
+    std::vector<bool> split(graph_.nodes.size());
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
+      const auto& node = graph_.nodes[id];
+      const bool from_split =
+          std::any_of(node.inputs.begin(), node.inputs.end(), [&](NodeId x) { return split[x]; });
+      split[id] = is_projection(node.op) ? assign(id, from_split, leads[id]) : from_split;
+    }
+    cut_vocabulary();
+    if (std::none_of(plan_.split_params.begin(), plan_.split_params.end(),
+                     [](bool b) { return b; }))
+      fail("--tp {}: the model has no pair of layers that could be cut", plan_.ranks);
+    if (plan_.sequence) scatter();
+    return std::move(plan_);
+  }
+
+ private:
+  // The module call that a projection's own module stands in: attention, MLP or block.
+  [[nodiscard]] const Call& surroundings(const Node& node) const {
+    const auto& own = graph_.calls[node.call];
+    return own.parent == kNone ? own : graph_.calls[own.parent];
+  }
+
+  // Does the output reach another product before its surroundings return?
+  [[nodiscard]] std::vector<bool> leading_to_product() const {
+    const auto n = static_cast<NodeId>(graph_.nodes.size());
+    std::vector<NodeId> nearest(n, n);  // product that a node's output reaches
+    std::vector<bool> leads(n);
+    for (NodeId id = n; id-- > 0;) {
+      const auto& node = graph_.nodes[id];
+      leads[id] = nearest[id] < surroundings(node).end;
+      const bool product = is_projection(node.op) || is_attention(node.op);
+      for (const auto input : node.inputs)
+        nearest[input] = std::min(nearest[input], product ? id : nearest[id]);
+    }
+    return leads;
+  }
+
+  // Notes the role of a projection; is its output split?
+  bool assign(NodeId id, bool from_split, bool leads) {
+    const auto& node = graph_.nodes[id];
+    if (!from_split && !leads) return false;
+    plan_.roles[id] = from_split ? Role::row : Role::column;
+    const auto features =
+        from_split ? graph_.nodes[node.inputs[0]].shape.at(-1) : node.shape.at(-1);
+    if (features % plan_.ranks != 0)
+      fail("--tp {} does not divide the {} features of {}", plan_.ranks, features,
+           graph_.module_of(node).path);
+    if (node.params[0] != kNone) plan_.split_params[node.params[0]] = true;
+    // A row-parallel bias is added once, to the sum.
+    if (!from_split && node.params[1] != kNone) plan_.split_params[node.params[1]] = true;
+    return !from_split;
+  }
+
+  void check_heads(const Node& node) const {
+    if (node.shape.rank() < 4) return;
+    const auto heads = node.shape.at(-3);
+    if (heads % plan_.ranks != 0)
+      fail("--tp {} does not divide the {} heads of {}", plan_.ranks, heads,
+           graph_.module_of(node).path);
+  }
+
+  // Embedding tables and the head over the same words are cut along the vocabulary.
+  void cut_vocabulary() {
+    std::vector<std::uint64_t> vocabularies;
+    for (const auto& node : graph_.nodes) {
+      const auto* table = std::get_if<op::Embedding>(&node.op);
+      const bool makes_logits = table != nullptr && predicts(table->rows);
+      if (!makes_logits || table->rows % plan_.ranks != 0) continue;
+      plan_.split_params[node.params[0]] = true;
+      vocabularies.push_back(table->rows);
+    }
+    for (const auto output : graph_.outputs) {
+      const auto& node = graph_.nodes[output];
+      if (!std::holds_alternative<op::Linear>(node.op)) continue;
+      if (std::find(vocabularies.begin(), vocabularies.end(), node.shape.at(-1)) ==
+          vocabularies.end())
+        continue;
+      plan_.roles[output] = Role::column;
+      plan_.split_params[node.params[0]] = true;
+    }
+  }
+
+  [[nodiscard]] bool predicts(std::uint64_t words) const {
+    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                       [&](NodeId id) { return graph_.nodes[id].shape.at(-1) == words; });
+  }
+
+  // What enters the first block is cut along the sequence.
+  void scatter() {
+    const auto blocks = block_calls(graph_);
+    if (blocks.empty()) fail("--sequence-parallel: the model has no stack of blocks");
+    for (const auto input : graph_.calls[blocks[0]].inputs)
+      if (graph_.nodes[input].shape.rank() >= 3) plan_.scattered[input] = true;
+  }
+
+  const Graph& graph_;
+  TensorParallel plan_;
+};
+
+}  // namespace
+
+TensorParallel plan_tensor_parallel(const Graph& graph, std::uint64_t ranks, bool sequence) {
+  if (ranks == 1) return {};
+  return Planner(graph, ranks, sequence).plan();
+}
+
+}  // namespace vitals

@@ -1,0 +1,36 @@
+// How a model is cut over tensor-parallel ranks, found in the trace alone: Megatron's column- and
+// row-parallel layers (Shoeybi et al. 2019, arXiv:1909.08053), and the residual stream along the
+// sequence (Korthikanti et al. 2022, arXiv:2205.05198). Knows structure, no bytes.
+#pragma once
+
+#include "graph/graph.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace vitals {
+
+// column: every rank makes a part of the output's features from the whole input. row: every rank
+// takes its part of the input's features, and the results are summed.
+enum class Role : std::uint8_t { whole, column, row };
+
+struct TensorParallel {
+  std::uint64_t ranks = 1;
+  bool sequence = false;
+  std::vector<Role> roles;         // by node: of linears and expert linears
+  std::vector<bool> split_params;  // by parameter: a rank holds 1 / ranks of it
+  std::vector<bool> scattered;     // by node: its output is cut along the sequence
+
+  [[nodiscard]] Role role(NodeId node) const { return roles.empty() ? Role::whole : roles[node]; }
+  [[nodiscard]] std::uint64_t split(ParamId param) const {
+    return !split_params.empty() && split_params[param] ? ranks : 1;
+  }
+  [[nodiscard]] bool scatters(NodeId node) const { return !scattered.empty() && scattered[node]; }
+};
+
+// Throws Error when the heads or features of a layer do not divide by the ranks, or when there is
+// nothing to cut.
+[[nodiscard]] TensorParallel plan_tensor_parallel(const Graph& graph, std::uint64_t ranks,
+                                                  bool sequence);
+
+}  // namespace vitals

@@ -1,0 +1,63 @@
+#include "report/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace vitals {
+namespace {
+
+constexpr const char* kEighths[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+
+// The highest value of each column.
+std::vector<double> columns_of(const std::vector<double>& values, std::size_t width) {
+  std::vector<double> columns(width, 0.0);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    // Every column has a value, also where there are fewer values than columns.
+    const auto first = i * width / values.size();
+    const auto last = std::max(first + 1, (i + 1) * width / values.size());
+    for (auto c = first; c < last; ++c) columns[c] = std::max(columns[c], values[i]);
+  }
+  return columns;
+}
+
+}  // namespace
+
+std::string area_chart(const std::vector<ChartSection>& sections, std::size_t width,
+                       std::size_t height, std::string (*unit)(double)) {
+  std::size_t count = 0;
+  double top = 0;
+  for (const auto& s : sections) {
+    count += s.values.size();
+    for (const auto v : s.values) top = std::max(top, v);
+  }
+  if (count == 0 || top <= 0) return "";
+  std::vector<double> columns;
+  std::string labels;
+  for (const auto& s : sections) {
+    if (s.values.empty()) continue;
+    const auto least = s.label.size() + 3;
+    const auto part = std::max(least, width * s.values.size() / count);
+    const auto own = columns_of(s.values, part);
+    columns.insert(columns.end(), own.begin(), own.end());
+    labels += fmt::format("└{:─<{}}", " " + s.label + " ", part - 1);
+  }
+  const auto axis = std::max(unit(top).size(), unit(top / 2).size());
+  std::string text;
+  for (std::size_t row = height; row-- > 0;) {
+    const auto share = static_cast<double>(row + 1) / static_cast<double>(height);
+    const bool marked = row + 1 == height || row + 1 == height / 2;
+    text += fmt::format("{:>{}} ┤", marked ? unit(top * share) : "", axis);
+    std::string line;
+    for (const auto v : columns) {
+      const auto eighths = v / top * static_cast<double>(height) * 8 - static_cast<double>(row * 8);
+      line += kEighths[static_cast<std::size_t>(std::clamp(std::ceil(eighths), 0.0, 8.0))];
+    }
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    text += line + '\n';
+  }
+  return text + std::string(axis + 2, ' ') + labels + '\n';
+}
+
+}  // namespace vitals

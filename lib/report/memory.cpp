@@ -1,0 +1,456 @@
+#include "report/memory.h"
+
+#include "analysis/rules_of_thumb.h"
+#include "analysis/stack.h"
+#include "report/chart.h"
+#include "report/units.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+
+namespace vitals {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string bytes_text(Count bytes) { return binary_bytes(bytes.as_double()); }
+std::string bytes_axis(double bytes) { return binary_bytes(bytes); }
+
+std::string_view name_of(AttentionKernel kernel) {
+  return kernel == AttentionKernel::eager ? "eager" : "fused";
+}
+
+Count params_of(const Graph& graph) { return parameters(graph).sum(); }
+
+Count trained_params(const Graph& graph) {
+  Count n;
+  for (const auto& param : graph.params)
+    if (param.trainable && !param.buffer) n += numel(param);
+  return n;
+}
+
+// ---- what was assumed
+
+std::string attention_text(const MemoryAnswer& a) {
+  return a.attention == AttentionKernel::fused
+             ? "fused: scaled_dot_product_attention, flash kernel; the scores are never held"
+             : "eager: written out, the scores are held";
+}
+
+std::string checkpoint_text(const MemoryAnswer& a) {
+  const auto regions = a.on_device().checkpointed;
+  switch (a.options.checkpoint) {
+    case Checkpoint::none:
+      return "none: everything is kept for the backward pass";
+    case Checkpoint::selective:
+      return regions == 0 ? "selective: fused attention leaves nothing to spare"
+                          : fmt::format("selective: {} attention cores run twice", regions);
+    case Checkpoint::block:
+      return fmt::format("block: {} blocks run twice, only their inputs are kept", regions);
+  }
+  return "";
+}
+
+std::string devices_text(const Parallelism& p) {
+  std::vector<std::string> parts;
+  if (p.data > 1)
+    parts.push_back(fmt::format("data {}{}", p.data,
+                                p.zero > 0 ? fmt::format(" with ZeRO stage {}", p.zero) : ""));
+  if (p.tensor > 1)
+    parts.push_back(fmt::format("tensor {}{}", p.tensor, p.sequence ? " with sequence" : ""));
+  if (p.pipeline > 1)
+    parts.push_back(fmt::format(
+        "pipeline {}{}", p.pipeline,
+        p.interleave > 1 ? fmt::format(" of {} interleaved chunks", p.interleave) : ""));
+  return fmt::format("{}: {}", p.devices(), fmt::join(parts, " x "));
+}
+
+Table assumptions(const MemoryAnswer& a) {
+  Table table{{{"assumed"}, {""}}, {}, {}};
+  const auto row = [&](const char* name, std::string text) {
+    table.rows.push_back({name, std::move(text)});
+  };
+  const auto& o = a.options;
+  std::vector<std::string> inputs;
+  for (const auto id : a.graph.inputs) inputs.push_back(to_string(a.graph.nodes[id].shape));
+  const auto micro = o.parallel.micro_batches;
+  row("batch", fmt::format("{}{}, input {}", a.batch,
+                           micro > 1 ? fmt::format(" in {} micro-batches", micro) : "",
+                           fmt::join(inputs, ", ")));
+  row("precision", fmt::format("{}: {}", o.precision.name, o.precision.doc));
+  row("attention", attention_text(a));
+  if (o.training) {
+    row("optimizer", fmt::format("{}: {}", o.optimizer.name, o.optimizer.source));
+    row("gradients", o.keep_gradients || micro > 1
+                         ? "allocated through the forward pass"
+                         : "set to None before the forward pass (zero_grad's default)");
+    row("loss", o.cross_entropy ? "cross-entropy" : "none: a gradient enters at the output");
+    row("checkpoint", checkpoint_text(a));
+  }
+  row("device", a.device);
+  if (o.parallel.devices() > Count(1)) row("devices", devices_text(o.parallel));
+  return table;
+}
+
+// ---- the parts
+
+std::string weights_text(const MemoryAnswer& a) {
+  const auto& p = a.options.precision;
+  return fmt::format("{} parameters in {}", si(params_of(a.graph).as_double()),
+                     to_string(p.weights));
+}
+
+Table parts(const MemoryAnswer& a) {
+  const auto& e = a.on_device();
+  const auto& b = e.bytes;
+  Table table{{{"part"}, {"bytes", true}, {""}}, {}, {}};
+  const auto row = [&](const char* name, Count bytes, std::string text) {
+    table.rows.push_back({name, bytes_text(bytes), std::move(text)});
+  };
+  row("weights", b.weights, weights_text(a));
+  if (a.options.training) {
+    const auto trained = trained_params(a.graph);
+    const auto share = trained == params_of(a.graph)
+                           ? ""
+                           : fmt::format(" of {} trained parameters", si(trained.as_double()));
+    row("gradients", b.gradients, "of the loss by every weight" + std::string(share));
+    row("optimizer", b.optimizer,
+        a.options.precision.master_weights ? "states and fp32 master weights" : "states");
+    row("activations", b.activations,
+        fmt::format("kept for the backward pass: {} a sample",
+                    binary_bytes(b.activations.as_double() / static_cast<double>(a.batch))));
+  } else {
+    row("activations", b.activations, "live at the highest moment, the input included");
+    if (b.kv_cache > Count(0)) row("kv cache", b.kv_cache, "keys and values of all tokens");
+  }
+  row("workspace", b.workspace, "the most that temporaries take at one moment, and buffers");
+  row("total", b.total(), "the sum; the parts need not be live at one moment");
+  row("peak", e.peak.bytes, "what is live at the highest moment");
+  return table;
+}
+
+Table at_the_peak(const MemoryAnswer& a) {
+  const auto& peak = a.on_device().peak;
+  Table table{{{"at the highest moment"}, {"bytes", true}, {"share", true}}, {}, {}};
+  // What the layers made, by type of module and op, beside the kinds that need no explanation.
+  std::map<std::string, Count> lines;
+  for (const auto& piece : peak.pieces) {
+    const bool made =
+        piece.kind == eager::Kind::activation || piece.kind == eager::Kind::activation_gradient;
+    std::string name(eager::to_string(piece.kind));
+    if (made && piece.label.module < a.graph.modules.size()) {
+      const auto& type = a.graph.modules[piece.label.module].type;
+      name += fmt::format(": {} of {}", piece.label.op, type);
+    }
+    lines[name] += piece.bytes;
+  }
+  std::vector<std::pair<std::string, Count>> sorted(lines.begin(), lines.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& x, const auto& y) { return x.second > y.second; });
+  constexpr std::size_t kMost = 10;
+  Count rest;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (i >= kMost) {
+      rest += sorted[i].second;
+      continue;
+    }
+    table.rows.push_back({sorted[i].first, bytes_text(sorted[i].second),
+                          percent(sorted[i].second.as_double() / peak.bytes.as_double())});
+  }
+  if (rest > Count(0))
+    table.rows.push_back(
+        {"everything else", bytes_text(rest), percent(rest.as_double() / peak.bytes.as_double())});
+  return table;
+}
+
+// ---- rules of thumb
+
+struct RuleLine {
+  std::string rule;
+  double theirs = 0;
+  double ours = 0;
+  std::string what;
+};
+
+// What the blocks keep, without autocast's copies of weights, which no rule counts.
+double kept_by_blocks(const MemoryAnswer& a) {
+  Count kept;
+  for (const auto call : block_calls(a.graph))
+    kept += a.whole.activations.by_module.total[a.graph.calls[call].module];
+  return (kept - std::min(kept, a.whole.activations.weight_casts)).as_double();
+}
+
+std::vector<RuleLine> rule_lines(const MemoryAnswer& a) {
+  std::vector<RuleLine> lines;
+  const auto params = params_of(a.graph);
+  const auto& b = a.whole.bytes;
+  if (!a.options.training) {
+    lines.push_back({"2Φ", rules::inference_2phi(params).as_double(), b.total().as_double(),
+                     "all of inference"});
+    return lines;
+  }
+  lines.push_back({"20Φ", rules::training_20phi(params).as_double(),
+                   (b.weights + b.gradients + b.optimizer).as_double(),
+                   "weights, gradients and optimizer"});
+  if (!a.graph.plain_stack) return lines;
+  const auto& s = *a.graph.plain_stack;
+  const rules::Layer layer{static_cast<double>(s.tokens), static_cast<double>(a.graph.batch),
+                           static_cast<double>(s.hidden), static_cast<double>(s.heads)};
+  using rules::Recompute;
+  const auto recompute =
+      a.options.checkpoint == Checkpoint::block ? Recompute::full
+      : a.options.checkpoint == Checkpoint::selective || a.attention == AttentionKernel::fused
+          ? Recompute::selective
+          : Recompute::none;
+  const char* text = recompute == Recompute::full        ? "2sbh a layer"
+                     : recompute == Recompute::selective ? "34sbh a layer"
+                                                         : "34sbh+5as²b a layer";
+  const auto theirs =
+      rules::layer_activations(layer, 1, false, recompute) * static_cast<double>(s.layers);
+  lines.push_back({text, theirs, kept_by_blocks(a), "what the blocks keep"});
+  return lines;
+}
+
+Table rules_table(const MemoryAnswer& a) {
+  Table table{
+      {{"rule of thumb"}, {"the rule", true}, {"vitals", true}, {"rule is off by", true}, {"of"}},
+      {},
+      {}};
+  for (const auto& line : rule_lines(a))
+    table.rows.push_back(
+        {line.rule, binary_bytes(line.theirs), binary_bytes(line.ours),
+         line.ours > 0 ? fmt::format("{:+.0f} %", 100 * (line.theirs / line.ours - 1)) : "-",
+         line.what});
+  return table;
+}
+
+// ---- fit
+
+std::string fit_text(const MemoryAnswer::FitResult& f) {
+  return fmt::format("Batch {} is the largest that fits into {}: {}; the next one takes {}.\n",
+                     f.fit.batch, f.budget_text, bytes_text(f.fit.peak),
+                     bytes_text(f.fit.next_peak));
+}
+
+Table advice_table(const std::vector<Advice>& advice, Count peak) {
+  Table table{{{"to save memory"}, {"peak", true}, {"saves", true}, {"costs"}}, {}, {}};
+  for (const auto& x : advice) {
+    const bool saves = x.peak < peak;
+    table.rows.push_back({x.change, bytes_text(x.peak), saves ? bytes_text(peak - x.peak) : "-",
+                          x.cost + (x.fits ? "" : "; does not fit either")});
+  }
+  return table;
+}
+
+std::string timeline_text(const MemoryEstimate& e) {
+  std::vector<ChartSection> sections;
+  for (const auto& phase : e.phases) sections.push_back({std::string(to_string(phase.phase)), {}});
+  for (const auto& point : e.timeline)
+    sections[static_cast<std::size_t>(point.phase)].values.push_back(point.high.as_double());
+  return area_chart(sections, 84, 12, bytes_axis);
+}
+
+std::string headline(const MemoryAnswer& a) {
+  const auto& peak = a.on_device().peak;
+  const auto what = a.options.training ? "one training step" : "one forward pass";
+  const auto where = peak.at.empty() ? a.graph.model : peak.at;
+  std::string device;
+  if (a.share)
+    device = fmt::format(" on {}",
+                         a.options.parallel.pipeline > 1
+                             ? fmt::format("the most loaded of {} devices (pipeline rank "
+                                           "{})",
+                                           a.options.parallel.devices(), a.share->pipeline_rank)
+                             : fmt::format("each of {} devices", a.options.parallel.devices()));
+  return fmt::format("{}: {} takes {}{},\nmost in the {} {}, at {} ({}).\n", a.graph.model, what,
+                     bytes_text(peak.bytes), device, to_string(peak.phase),
+                     peak.phase == eager::Phase::optimizer ? "step" : "pass", where, peak.op);
+}
+
+constexpr const char* kLeftOut =
+    "Not counted: the CUDA context (some 0.3 to 0.6 GiB), library workspaces (cuBLAS: 8 MiB) and "
+    "what the\nallocator cannot use (some 3 %); see docs/memory.md.\n";
+
+}  // namespace
+
+Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
+  const auto& e = a.whole;
+  std::vector<Count> own_weights(a.graph.modules.size());
+  for (const auto& param : a.graph.params)
+    if (!param.buffer)
+      own_weights[param.module] += numel(param) * size_of(a.options.precision.weights);
+  const auto weights = roll_up_modules(a.graph, own_weights);
+  const auto& kept = e.activations.by_module;
+  Table table{{{"module"}, {"type"}, {"weights", true}, {"kept", true}, {"share", true}}, {}, {}};
+  const auto all = std::max(kept.sum().as_double(), 1.0);
+  const auto text = [](Count bytes) { return bytes == Count(0) ? "-" : bytes_text(bytes); };
+  bool folded = false;
+  for (const auto& line : tree_lines(a.graph, options, {&kept.own})) {
+    folded = folded || line.repeat > 1;
+    Count weight = weights.total[line.module];
+    Count saved = kept.total[line.module];
+    std::string type = a.graph.modules[line.module].type;
+    if (line.param != kNone) {
+      weight = numel(a.graph.params[line.param]) * size_of(a.options.precision.weights);
+      saved = 0;
+      type = "Parameter";
+    } else if (line.own_ops) {
+      weight = 0;
+      saved = kept.own[line.module];
+      type = "";
+    }
+    const auto share = saved.as_double() * static_cast<double>(line.times) / all;
+    table.rows.push_back({std::string(2 * line.level, ' ') + line.label, type, text(weight),
+                          text(saved), saved == Count(0) ? "-" : percent(share)});
+  }
+  if (folded) table.notes.emplace_back(kFoldNote);
+  return table;
+}
+
+Table memory_layers(const MemoryAnswer& a) {
+  const auto& kept = a.whole.activations.by_module;
+  std::vector<Count> weights(a.graph.modules.size());
+  for (const auto& param : a.graph.params)
+    if (!param.buffer) weights[param.module] += numel(param) * size_of(a.options.precision.weights);
+  Table table{{{"path"}, {"type"}, {"weight_bytes", true}, {"saved_bytes", true}}, {}, {}};
+  for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
+    table.rows.push_back({a.graph.modules[id].path, a.graph.modules[id].type,
+                          fmt::format("{}", weights[id]), fmt::format("{}", kept.own[id])});
+  return table;
+}
+
+std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options) {
+  std::string text = headline(a);
+  if (a.fit) text += fit_text(*a.fit);
+  text += '\n' + to_text(assumptions(a)) + '\n' + to_text(parts(a)) + '\n';
+  if (options.timeline) text += timeline_text(a.on_device()) + '\n';
+  text += to_text(at_the_peak(a)) + '\n';
+  if (a.options.training) text += to_text(memory_modules(a, options.tree)) + '\n';
+  text += to_text(rules_table(a)) + '\n';
+  if (a.fit && !a.fit->advice.empty())
+    text += to_text(advice_table(a.fit->advice, a.fit->fit.peak)) + '\n';
+  if (a.device != "cpu") text += kLeftOut;
+  return text;
+}
+
+std::string does_not_fit(const MemoryAnswer::FitResult& f) {
+  std::string text = fmt::format("not even the smallest batch fits into {}: it takes {}",
+                                 f.budget_text, bytes_text(f.fit.peak));
+  if (f.advice.empty()) return text;
+  return text + "\n\n" + to_text(advice_table(f.advice, f.fit.peak));
+}
+
+namespace {
+
+ordered_json bytes_json(const MemoryBytes& b) {
+  return {{"weights", b.weights.value()},     {"gradients", b.gradients.value()},
+          {"optimizer", b.optimizer.value()}, {"activations", b.activations.value()},
+          {"workspace", b.workspace.value()}, {"kv_cache", b.kv_cache.value()},
+          {"total", b.total().value()}};
+}
+
+ordered_json peak_json(const Graph& graph, const MemoryPeak& peak) {
+  auto kinds = ordered_json::object();
+  for (std::size_t k = 0; k < eager::kKinds; ++k)
+    if (peak.by_kind[k] > Count(0))
+      kinds[std::string(to_string(static_cast<eager::Kind>(k)))] = peak.by_kind[k].value();
+  return {{"bytes", peak.bytes.value()},
+          {"phase", to_string(peak.phase)},
+          {"at", peak.at.empty() ? graph.model : peak.at},
+          {"op", peak.op},
+          {"by_kind", std::move(kinds)}};
+}
+
+ordered_json activations_json(const SavedActivations& s) {
+  auto by_type = ordered_json::object();
+  for (const auto& [type, bytes] : s.by_type) by_type[type] = bytes.value();
+  return {{"saved", s.saved.value()},
+          {"input", s.input.value()},
+          {"loss", s.loss.value()},
+          {"weight_casts", s.weight_casts.value()},
+          {"by_type", std::move(by_type)}};
+}
+
+ordered_json share_json(const MemoryAnswer& a) {
+  const auto& p = a.options.parallel;
+  auto json = bytes_json(a.share->bytes);
+  json["peak"] = a.share->peak.bytes.value();
+  json["phase"] = to_string(a.share->peak.phase);
+  json["devices"] = p.devices().value();
+  json["dp"] = p.data;
+  json["zero"] = p.zero;
+  json["tp"] = p.tensor;
+  json["sequence_parallel"] = p.sequence;
+  json["pp"] = p.pipeline;
+  json["interleave"] = p.interleave;
+  json["micro_batches"] = p.micro_batches;
+  json["pipeline_rank"] = a.share->pipeline_rank;
+  json["micro_batches_in_flight"] = a.share->in_flight;
+  return json;
+}
+
+ordered_json fit_json(const MemoryAnswer::FitResult& f) {
+  auto advice = ordered_json::array();
+  for (const auto& x : f.advice)
+    advice.push_back({{"change", x.change},
+                      {"meaning", x.meaning},
+                      {"cost", x.cost},
+                      {"peak", x.peak.value()},
+                      {"fits", x.fits}});
+  return {{"budget", f.budget.value()},
+          {"batch", f.fit.batch},
+          {"peak", f.fit.peak.value()},
+          {"next_peak", f.fit.next_peak.value()},
+          {"advice", std::move(advice)}};
+}
+
+ordered_json timeline_json(const Graph& graph, const MemoryEstimate& e) {
+  auto points = ordered_json::array();
+  for (const auto& point : e.timeline)
+    points.push_back({{"phase", to_string(point.phase)},
+                      {"at", path_of(graph, point.label)},
+                      {"op", point.label.op},
+                      {"live", point.live.value()},
+                      {"high", point.high.value()}});
+  return points;
+}
+
+}  // namespace
+
+ordered_json memory_json(const MemoryAnswer& a) {
+  const auto params = params_of(a.graph);
+  auto json = ordered_json::object();
+  json["schema_version"] = 1;
+  json["model"] = a.graph.model;
+  json["mode"] = a.options.training ? "training" : "inference";
+  json["batch"] = a.batch;
+  json["precision"] = a.options.precision.name;
+  json["optimizer"] = a.options.training ? a.options.optimizer.name : "none";
+  json["attention"] = name_of(a.attention);
+  json["device"] = a.device;
+  json["checkpoint"] = name_of(a.options.checkpoint);
+  json["params"] = params.value();
+  json["trained_params"] = a.options.training ? trained_params(a.graph).value() : 0;
+  json["bytes"] = bytes_json(a.whole.bytes);
+  json["activations"] = activations_json(a.whole.activations);
+  json["peak"] = peak_json(a.graph, a.whole.peak);
+  auto& phases = json["phases"] = ordered_json::object();
+  for (const auto& phase : a.whole.phases)
+    phases[std::string(to_string(phase.phase))] = {{"peak", phase.bytes.value()},
+                                                   {"end", phase.end.value()}};
+  if (a.share) json["per_device"] = share_json(a);
+  if (a.fit) json["fit"] = fit_json(*a.fit);
+  json["rule_of_thumb"] = {{"inference_2phi", rules::inference_2phi(params).value()},
+                           {"training_20phi", rules::training_20phi(params).value()}};
+  auto& modules = json["modules"] = ordered_json::array();
+  for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
+    modules.push_back({{"path", a.graph.modules[id].path},
+                       {"type", a.graph.modules[id].type},
+                       {"saved", a.whole.activations.by_module.own[id].value()}});
+  json["timeline"] = timeline_json(a.graph, a.whole);
+  return json;
+}
+
+}  // namespace vitals

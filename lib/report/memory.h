@@ -1,0 +1,54 @@
+// `vitals memory` in its forms: the answer as text, the table by module, JSON, and the timeline as
+// a picture. Formatting only.
+#pragma once
+
+#include "analysis/fit.h"
+#include "analysis/memory.h"
+#include "graph/builder.h"
+#include "report/module_tree.h"
+#include "report/table.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+// What was asked, and what came out.
+struct MemoryAnswer {
+  const Graph& graph;  // of one micro-batch
+  MemoryOptions options;
+  AttentionKernel attention = AttentionKernel::fused;
+  std::uint64_t batch = 1;              // on a device and step
+  std::string device;                   // "cuda", "cpu" or a name
+  MemoryEstimate whole;                 // on one device
+  std::optional<MemoryEstimate> share;  // of the most loaded device, when there are several
+
+  struct FitResult {
+    Fit fit;
+    Count budget;
+    std::string budget_text;  // "24GB", "NVIDIA A100 80 GB less a reserve of 10 %"
+    std::vector<Advice> advice;
+  };
+  std::optional<FitResult> fit;
+
+  [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
+};
+
+struct MemoryTextOptions {
+  TreeOptions tree;
+  bool timeline = false;
+};
+
+[[nodiscard]] std::string memory_text(const MemoryAnswer& answer, const MemoryTextOptions& options);
+// Module, type, weights, what autograd keeps; with shares for people, raw numbers otherwise.
+[[nodiscard]] Table memory_modules(const MemoryAnswer& answer, const TreeOptions& options);
+[[nodiscard]] Table memory_layers(const MemoryAnswer& answer);
+[[nodiscard]] nlohmann::ordered_json memory_json(const MemoryAnswer& answer);
+
+// Why nothing fits, and what would.
+[[nodiscard]] std::string does_not_fit(const MemoryAnswer::FitResult& fit);
+
+}  // namespace vitals

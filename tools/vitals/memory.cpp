@@ -1,0 +1,242 @@
+#include "report/memory.h"
+
+#include "analysis/adapters.h"
+#include "command.h"
+#include "core/suggest.h"
+#include "spec/device.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  OutputOptions output;
+  std::string mode = "training";
+  std::string precision = "amp";
+  std::string optimizer = "adamw";
+  std::string attention = "fused";
+  std::string device = "cuda";
+  std::string loss = "cross-entropy";
+  std::string checkpoint = "none";
+  bool keep_gradients = false;
+  std::vector<std::string> freeze;
+  std::optional<std::uint64_t> lora_rank;
+  std::vector<std::string> lora_targets;
+  Parallelism parallel;
+  std::string fit;
+  std::optional<std::size_t> depth = 3;
+  bool no_fold = false;
+  bool timeline = false;
+};
+
+MemoryOptions memory_options(const Options& o) {
+  MemoryOptions m;
+  m.training = o.mode == "training";
+  m.precision = precision(o.precision);
+  m.optimizer = optimizer(m.training ? o.optimizer : "none");
+  m.device = o.device == "cpu" ? eager::Device::cpu : eager::Device::cuda;
+  m.cross_entropy = o.loss == "cross-entropy";
+  m.keep_gradients = o.keep_gradients;
+  m.checkpoint = checkpoint_named(o.checkpoint).value_or(Checkpoint::none);
+  m.parallel = o.parallel;
+  return m;
+}
+
+BuildOptions build_options(const Options& o) {
+  auto build = o.model.build_options();
+  build.training = o.mode == "training";
+  build.attention = o.attention == "eager" ? AttentionKernel::eager : AttentionKernel::fused;
+  const auto micro = o.parallel.micro_batches;
+  if (build.batch % micro != 0)
+    fail("--micro-batches {} does not divide the batch of {}", micro, build.batch);
+  build.batch /= micro;
+  return build;
+}
+
+Graph build(const Model& model, const Options& o, const BuildOptions& options) {
+  auto graph = model.build(options);
+  if (o.lora_rank) graph = with_lora(graph, *o.lora_rank, o.lora_targets);
+  freeze(graph, o.freeze);
+  return graph;
+}
+
+MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
+  MemoryAnswer::FitResult result;
+  const auto budget = memory_budget(o.fit);
+  result.budget = budget.bytes;
+  result.budget_text = budget.text;
+  const FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); },
+                             build_options(o), memory_options(o), budget.bytes};
+  result.fit = largest_batch(question);
+  result.advice = advise(question, result.fit.batch);
+  return result;
+}
+
+std::string memory(Options o) {
+  const auto model = o.model.load();
+  std::optional<MemoryAnswer::FitResult> fitted;
+  if (!o.fit.empty()) {
+    o.model.batch = o.parallel.micro_batches;
+    fitted = fit(model, o);
+    if (fitted->fit.batch == 0) throw ConditionFailed(model.name + ": " + does_not_fit(*fitted));
+    o.model.batch = fitted->fit.batch;
+  }
+  const auto options = memory_options(o);
+  const auto graph = build(model, o, build_options(o));
+  auto alone = options;
+  alone.parallel = {};
+  alone.parallel.micro_batches = o.parallel.micro_batches;
+  MemoryAnswer answer{graph,
+                      options,
+                      build_options(o).attention,
+                      o.model.batch.value_or(1),
+                      o.device,
+                      estimate_memory(graph, alone),
+                      std::nullopt,
+                      std::move(fitted)};
+  if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
+  const TreeOptions tree{o.depth, !o.no_fold};
+  switch (o.output.format) {
+    case Format::json:
+      return memory_json(answer).dump(2) + "\n";
+    case Format::csv:
+      return to_csv(memory_layers(answer));
+    case Format::markdown:
+      return to_markdown(memory_modules(answer, tree));
+    case Format::table:
+      return memory_text(answer, {tree, o.timeline});
+  }
+  return "";
+}
+
+std::string check_device(const std::string& name) {
+  if (name == "cuda" || name == "cpu" || find_device(name) != nullptr) return "";
+  auto known = device_names();
+  known.insert(known.end(), {"cuda", "cpu"});
+  return "unknown device '" + name + "'" + did_you_mean(name, known);
+}
+
+std::string check_fit(const std::string& text) {
+  try {
+    (void)memory_budget(text);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void add_recipe(CLI::App& app, Options& o) {
+  const auto choice = [&](const char* name, std::string& value, const char* doc,
+                          const std::vector<std::string>& values) {
+    app.add_option(name, value, doc)
+        ->check(CLI::IsMember(values).description(""))
+        ->type_name("NAME")
+        ->group("Recipe")
+        ->capture_default_str();
+  };
+  choice("--mode", o.mode, "training or inference", {"training", "inference"});
+  choice("--precision", o.precision, "fp32, bf16, fp16, amp, mixed16, mixed18 or mixed20",
+         precision_names());
+  choice("--optimizer", o.optimizer,
+         "adamw, adam, sgd, momentum, adafactor, lion, adamw8bit or none", optimizer_names());
+  choice("--attention", o.attention, "fused (scaled_dot_product_attention) or eager (written out)",
+         {"eager", "fused"});
+  choice("--loss", o.loss, "cross-entropy or none", {"cross-entropy", "none"});
+  choice("--checkpoint", o.checkpoint,
+         "none, selective (attention's core runs twice) or block (every block runs twice)",
+         {"none", "selective", "block"});
+  app.add_option("--device", o.device, "cuda, cpu, or a device's name")
+      ->check(check_device)
+      ->type_name("NAME")
+      ->group("Recipe")
+      ->capture_default_str();
+  app.add_flag("--keep-gradients", o.keep_gradients,
+               "Gradients live through the next forward pass (zero_grad(set_to_none=False))")
+      ->group("Recipe");
+  app.add_option("--freeze", o.freeze, "Do not train this module or parameter (repeatable)")
+      ->type_name("PATH")
+      ->group("Recipe")
+      ->take_all();
+  app.add_option("--lora-rank", o.lora_rank, "Train low-rank adapters alone")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20))
+      ->type_name("N")
+      ->group("Recipe");
+  app.add_option("--lora-targets", o.lora_targets, "Linear layers that get one, by name: qkv,proj")
+      ->delimiter(',')
+      ->type_name("NAMES")
+      ->group("Recipe");
+}
+
+void add_parallel(CLI::App& app, Parallelism& p) {
+  const auto ranks = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20);
+  const char* group = "Devices";
+  app.add_option("--dp", p.data, "Data-parallel ranks")->check(ranks)->type_name("N")->group(group);
+  app.add_option("--zero", p.zero, "ZeRO's stage over them: 0 to 3")
+      ->check(CLI::Range(0U, 3U))
+      ->type_name("STAGE")
+      ->group(group);
+  auto* tp = app.add_option("--tp", p.tensor, "Tensor-parallel ranks")
+                 ->check(ranks)
+                 ->type_name("N")
+                 ->group(group);
+  app.add_flag("--sequence-parallel", p.sequence, "Cut the residual stream over them, too")
+      ->needs(tp)
+      ->group(group);
+  auto* pp = app.add_option("--pp", p.pipeline, "Pipeline stages")
+                 ->check(ranks)
+                 ->type_name("N")
+                 ->group(group);
+  app.add_option("--interleave", p.interleave, "Chunks of the model a stage")
+      ->check(ranks)
+      ->type_name("V")
+      ->needs(pp)
+      ->group(group);
+  app.add_option("--micro-batches", p.micro_batches, "Parts that the batch is run in")
+      ->check(ranks)
+      ->type_name("M")
+      ->group(group);
+}
+
+void check_usage(const Options& o) {
+  if (o.lora_rank.has_value() != !o.lora_targets.empty())
+    throw CLI::ValidationError("--lora-rank and --lora-targets belong together");
+  if (!o.fit.empty() && o.model.batch)
+    throw CLI::ValidationError("--fit finds the batch itself: leave out --batch");
+}
+
+}  // namespace
+
+void add_memory(Commands& commands) {
+  auto* app = commands.app.add_subcommand("memory", "What training and inference take");
+  auto o = std::make_shared<Options>();
+  add_model_options(*app, o->model);
+  add_recipe(*app, *o);
+  add_parallel(*app, o->parallel);
+  app->add_option("--fit", o->fit, "Find the largest batch that fits: 24GB, 24GiB, a100-80gb")
+      ->check(check_fit)
+      ->type_name("SIZE|DEVICE");
+  app->add_flag("--timeline", o->timeline, "Draw what is live over the step");
+  app->add_option("--depth", o->depth, "Levels of the module table to show")
+      ->type_name("N")
+      ->capture_default_str();
+  app->add_flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
+  add_output_options(*app, o->output);
+  app->footer(
+      "Examples:\n"
+      "  vitals memory vit_base_patch16_224 --batch 64\n"
+      "  vitals memory vit_base_patch16_224 --fit rtx3090 --attention eager --optimizer momentum\n"
+      "  vitals memory vit_large_patch16_224 --batch 32 --checkpoint block --timeline\n"
+      "  vitals memory vit_base_patch16_224 --mode inference --precision fp16\n"
+      "  vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj\n"
+      "  vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2");
+  app->callback([&commands, o] {
+    check_usage(*o);
+    commands.run = [o] { deliver(memory(*o), o->output); };
+  });
+}
+
+}  // namespace vitals::cli
