@@ -227,7 +227,7 @@ TEST_CASE("ZeRO's table 1, and model states cut over ranks") {
     check_fact(rules::zero_states(c["params"], c["K"], c["stage"], c["Nd"]) / 1e9, fact);
   }
   for (unsigned stage = 0; stage <= 3; ++stage)
-    for (const std::uint64_t ranks : {1, 4, 64}) {
+    for (const std::uint64_t ranks : {1U, 4U, 64U}) {
       CAPTURE(stage);
       CAPTURE(ranks);
       auto a = ask({{"embed_dim", 256}});
@@ -339,7 +339,7 @@ TEST_CASE("tensor parallelism cuts what it must, and pipelines keep micro-batche
 
 TEST_CASE("the batch that is found fits, and the next one does not") {
   auto a = ask();
-  for (const std::uint64_t budget : {20'000'000, 100'000'000, 333'333'333}) {
+  for (const std::uint64_t budget : {20'000'000U, 100'000'000U, 333'333'333U}) {
     const FitQuestion question{
         [&](const BuildOptions& b) { return model_from_spec(a.spec, "t", "t").build(b); }, a.build,
         a.options, budget};
