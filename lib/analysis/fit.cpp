@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <map>
 
 namespace vitals {
@@ -38,15 +39,25 @@ struct Change {
   bool needs_devices = false;
 };
 
-std::vector<Change> possible_changes(const FitQuestion& q) {
-  std::vector<Change> changes;
-  const bool eager = q.build.attention == AttentionKernel::eager;
-  if (eager)
+bool trains_in_fp32(const Precision& p) { return p.weights == DType::f32 && !p.autocast; }
+
+void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
+  if (q.build.attention == AttentionKernel::eager)
     changes.push_back({"--attention fused", "never hold the attention scores",
                        "none: it is faster, too",
                        [](FitQuestion& c) { c.build.attention = AttentionKernel::fused; }});
-  if (!q.memory.training) return changes;
-  if (q.memory.checkpoint == Checkpoint::none && eager)
+  if (q.memory.training && trains_in_fp32(q.memory.precision))
+    changes.push_back({"--precision amp", "run products in 16 bits",
+                       "none as a rule: it is faster, too",
+                       [](FitQuestion& c) { c.memory.precision = precision("amp"); }});
+  if (!q.memory.training && q.memory.precision.weights == DType::f32)
+    changes.push_back({"--precision bf16", "hold weights and activations in 16 bits",
+                       "some digits of the result",
+                       [](FitQuestion& c) { c.memory.precision = precision("bf16"); }});
+}
+
+void add_recomputation(const FitQuestion& q, std::vector<Change>& changes) {
+  if (q.memory.checkpoint == Checkpoint::none && q.build.attention == AttentionKernel::eager)
     changes.push_back({"--checkpoint selective", "run attention's core again in the backward pass",
                        "a few % more time",
                        [](FitQuestion& c) { c.memory.checkpoint = Checkpoint::selective; }});
@@ -54,57 +65,88 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
     changes.push_back({"--checkpoint block", "keep only the inputs of blocks, run each block again",
                        "some 33 % more time: a second forward pass",
                        [](FitQuestion& c) { c.memory.checkpoint = Checkpoint::block; }});
+}
+
+Change zero_3(const Parallelism& p) {
+  const auto apply = [](FitQuestion& c) {
+    c.memory.parallel.zero = 3;
+    if (c.memory.parallel.data == 1) c.memory.parallel.data = 8;
+  };
+  const bool alone = p.data == 1;
+  return {fmt::format("--dp {} --zero 3", alone ? 8 : p.data),
+          "cut weights, gradients and states over the data-parallel ranks",
+          alone ? "eight devices, and communication" : "more communication", apply, alone};
+}
+
+// In order of cost.
+std::vector<Change> possible_changes(const FitQuestion& q) {
+  std::vector<Change> changes;
+  add_without_loss(q, changes);
+  if (!q.memory.training) return changes;
+  add_recomputation(q, changes);
   if (q.memory.optimizer.states > 1 && q.memory.optimizer.form == StateForm::full)
     changes.push_back({"--optimizer adamw8bit", "optimizer states of one byte",
                        "another optimizer's accuracy",
                        [](FitQuestion& c) { c.memory.optimizer = optimizer("adamw8bit"); }});
-  const auto& p = q.memory.parallel;
-  if (p.zero < 3)
-    changes.push_back({p.data > 1 ? fmt::format("--dp {} --zero 3", p.data) : "--dp 8 --zero 3",
-                       "cut weights, gradients and states over the data-parallel ranks",
-                       p.data > 1 ? "more communication" : "eight devices, and communication",
-                       [](FitQuestion& c) {
-                         c.memory.parallel.zero = 3;
-                         if (c.memory.parallel.data == 1) c.memory.parallel.data = 8;
-                       },
-                       p.data == 1});
+  if (q.memory.parallel.zero < 3) changes.push_back(zero_3(q.memory.parallel));
   return changes;
+}
+
+// Between `good`, which fits, and `bad`, which does not (0: not known): where a straight line
+// through what is known meets the budget. Peaks are straight lines but for a few bends.
+std::uint64_t next_guess(Peaks& peaks, Count budget, std::uint64_t before, std::uint64_t good,
+                         std::uint64_t bad) {
+  const auto rise = peaks(good).as_double() - peaks(before).as_double();
+  const auto room = budget.as_double() - peaks(good).as_double();
+  const auto run = static_cast<double>(good - before);
+  const auto most = bad > 0 ? bad - 1 : std::min(good * 64, kMostSamples);
+  const double further = rise > 0 ? room / rise * run : static_cast<double>(most);
+  const auto steps = static_cast<std::uint64_t>(std::min(further, static_cast<double>(most)));
+  return std::clamp(good + steps, good + 1, most);
+}
+
+// In micro-batches; at most kMostSamples.
+Fit search(const FitQuestion& question) {
+  Peaks peaks(question);
+  if (!peaks.fits(1)) return {0, peaks(1), peaks(1)};
+  std::uint64_t before = 0;
+  std::uint64_t good = 1;
+  std::uint64_t bad = 0;
+  constexpr int kStraight = 8;  // guesses along lines; then halves
+  for (int i = 0; bad != good + 1 && good < kMostSamples; ++i) {
+    auto guess = bad > 0 ? good + (bad - good) / 2 : 2 * good;
+    if (i < kStraight && before > 0) guess = next_guess(peaks, question.budget, before, good, bad);
+    if (peaks.fits(guess)) {
+      before = good;
+      good = guess;
+    } else {
+      bad = guess;
+    }
+  }
+  const auto micro = question.memory.parallel.micro_batches;
+  return {good * micro, peaks(good), peaks(good + 1)};
 }
 
 }  // namespace
 
 Fit largest_batch(const FitQuestion& question) {
-  Peaks peaks(question);
-  const auto micro = question.memory.parallel.micro_batches;
-  Fit fit;
-  if (!peaks.fits(1)) {
-    fit.peak = fit.next_peak = peaks(1);
-    return fit;
-  }
-  std::uint64_t good = 1;
-  std::uint64_t bad = 2;
-  while (peaks.fits(bad)) {
-    good = bad;
-    bad *= 2;
-    if (bad > kMostSamples)
-      fail("more than {} samples fit: the batch does not decide", kMostSamples);
-  }
-  while (bad - good > 1) {
-    const auto middle = good + (bad - good) / 2;
-    (peaks.fits(middle) ? good : bad) = middle;
-  }
-  fit.batch = good * micro;
-  fit.peak = peaks(good);
-  fit.next_peak = peaks(good + 1);
+  const auto fit = search(question);
+  if (fit.batch >= kMostSamples)
+    fail("more than {} samples fit: the batch does not decide", kMostSamples);
   return fit;
 }
 
-std::vector<Advice> advise(const FitQuestion& question, std::uint64_t batch) {
+std::vector<Advice> advise(const FitQuestion& question, const Fit& fit) {
   std::vector<Advice> advice;
-  const auto micro = question.memory.parallel.micro_batches;
+  const auto samples =
+      std::max<std::uint64_t>(fit.batch / question.memory.parallel.micro_batches, 1);
+  // Notes a change that helps.
   const auto tell = [&](const Change& change, const FitQuestion& changed) {
-    const auto peak = Peaks(changed)(std::max<std::uint64_t>(batch / micro, 1));
-    advice.push_back({change.change, change.meaning, change.cost, peak, peak <= question.budget});
+    const auto peak = Peaks(changed)(samples);
+    const auto largest = search(changed).batch;
+    const bool helps = largest > fit.batch || peak.as_double() < 0.995 * fit.peak.as_double();
+    if (helps) advice.push_back({change.change, change.meaning, change.cost, peak, largest});
+    return helps;
   };
   auto together = question;
   Change all{"", "all of these that need no further device", "their sum", {}};
@@ -112,9 +154,9 @@ std::vector<Advice> advise(const FitQuestion& question, std::uint64_t batch) {
   for (const auto& change : possible_changes(question)) {
     auto changed = question;
     change.apply(changed);
-    tell(change, changed);
+    const bool helps = tell(change, changed);
     // Whole blocks include what selective checkpointing spares.
-    if (change.needs_devices || change.change == "--checkpoint selective") continue;
+    if (!helps || change.needs_devices || change.change == "--checkpoint selective") continue;
     change.apply(together);
     all.change += (joined++ > 0 ? " " : "") + change.change;
   }

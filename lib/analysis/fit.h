@@ -27,15 +27,17 @@ struct Fit {
 // samples fit: then the memory does not depend on the batch.
 [[nodiscard]] Fit largest_batch(const FitQuestion& question);
 
-// One change, and the peak of `batch` with it. Cheapest first; each alone, then all that need no
-// further device together.
+// One change, what `fit`'s batch (the least one where none fits) takes with it, and the largest
+// batch that then fits.
 struct Advice {
   std::string change;  // "--checkpoint block"
   std::string meaning;
   std::string cost;
   Count peak;
-  bool fits = false;
+  std::uint64_t largest = 0;
 };
-[[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, std::uint64_t batch);
+// Changes that help, in order of their cost; each alone, then all that need no further device
+// together.
+[[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit);
 
 }  // namespace vitals

@@ -117,12 +117,16 @@ class Planner {
                        [&](NodeId id) { return graph_.nodes[id].shape.at(-1) == words; });
   }
 
-  // What enters the first block is cut along the sequence.
+  // What enters the first block is cut along the sequence, before it is dropped.
   void scatter() {
     const auto blocks = block_calls(graph_);
     if (blocks.empty()) fail("--sequence-parallel: the model has no stack of blocks");
-    for (const auto input : graph_.calls[blocks[0]].inputs)
-      if (graph_.nodes[input].shape.rank() >= 3) plan_.scattered[input] = true;
+    for (auto id : graph_.calls[blocks[0]].inputs) {
+      if (graph_.nodes[id].shape.rank() < 3) continue;
+      while (std::holds_alternative<op::Dropout>(graph_.nodes[id].op))
+        id = graph_.nodes[id].inputs[0];
+      plan_.scattered[id] = true;
+    }
   }
 
   const Graph& graph_;

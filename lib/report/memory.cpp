@@ -191,6 +191,14 @@ std::vector<RuleLine> rule_lines(const MemoryAnswer& a) {
                      "all of inference"});
     return lines;
   }
+  if (a.share && a.options.parallel.zero > 0 && a.options.parallel.data > 1) {
+    const auto ranks = static_cast<double>(a.options.parallel.data);
+    const auto& own = a.share->bytes;
+    lines.push_back({fmt::format("ZeRO stage {}, K = 12", a.options.parallel.zero),
+                     rules::zero_states(params.as_double(), 12, a.options.parallel.zero, ranks),
+                     (own.weights + own.gradients + own.optimizer).as_double(),
+                     "weights, gradients and optimizer, a device"});
+  }
   lines.push_back({"20Φ", rules::training_20phi(params).as_double(),
                    (b.weights + b.gradients + b.optimizer).as_double(),
                    "weights, gradients and optimizer"});
@@ -229,18 +237,25 @@ Table rules_table(const MemoryAnswer& a) {
 // ---- fit
 
 std::string fit_text(const MemoryAnswer::FitResult& f) {
-  return fmt::format("Batch {} is the largest that fits into {}: {}; the next one takes {}.\n",
-                     f.fit.batch, f.budget_text, bytes_text(f.fit.peak),
-                     bytes_text(f.fit.next_peak));
+  return fmt::format(
+      "Batch {} is the largest that fits into {}: {} of {}; the next one takes {}.\n", f.fit.batch,
+      f.budget.text, bytes_text(f.fit.peak), bytes_text(f.budget.bytes),
+      bytes_text(f.fit.next_peak));
 }
 
-Table advice_table(const std::vector<Advice>& advice, Count peak) {
-  Table table{{{"to save memory"}, {"peak", true}, {"saves", true}, {"costs"}}, {}, {}};
-  for (const auto& x : advice) {
-    const bool saves = x.peak < peak;
-    table.rows.push_back({x.change, bytes_text(x.peak), saves ? bytes_text(peak - x.peak) : "-",
-                          x.cost + (x.fits ? "" : "; does not fit either")});
-  }
+Table advice_table(const MemoryAnswer::FitResult& f) {
+  const auto batch = std::max<std::uint64_t>(f.fit.batch, 1);
+  Table table{{{"to save memory"},
+               {fmt::format("batch {} takes", batch), true},
+               {"saves", true},
+               {"largest batch", true},
+               {"costs"}},
+              {},
+              {}};
+  for (const auto& x : f.advice)
+    table.rows.push_back({x.change, bytes_text(x.peak),
+                          x.peak < f.fit.peak ? bytes_text(f.fit.peak - x.peak) : "-",
+                          x.largest > 0 ? fmt::format("{}", x.largest) : "does not fit", x.cost});
   return table;
 }
 
@@ -250,6 +265,15 @@ std::string timeline_text(const MemoryEstimate& e) {
   for (const auto& point : e.timeline)
     sections[static_cast<std::size_t>(point.phase)].values.push_back(point.high.as_double());
   return area_chart(sections, 84, 12, bytes_axis);
+}
+
+// Whether the named device can hold it.
+std::string verdict(const MemoryAnswer& a) {
+  if (!a.capacity || a.fit) return "";
+  const bool fits = a.on_device().peak.bytes <= a.capacity->bytes;
+  return fmt::format("It {}: {} are {}.\n",
+                     fits ? "fits" : fmt::format("does not fit (try --fit {})", a.device),
+                     a.capacity->text, bytes_text(a.capacity->bytes));
 }
 
 std::string headline(const MemoryAnswer& a) {
@@ -322,24 +346,23 @@ Table memory_layers(const MemoryAnswer& a) {
 }
 
 std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options) {
-  std::string text = headline(a);
+  std::string text = headline(a) + verdict(a);
   if (a.fit) text += fit_text(*a.fit);
   text += '\n' + to_text(assumptions(a)) + '\n' + to_text(parts(a)) + '\n';
   if (options.timeline) text += timeline_text(a.on_device()) + '\n';
   text += to_text(at_the_peak(a)) + '\n';
   if (a.options.training) text += to_text(memory_modules(a, options.tree)) + '\n';
   text += to_text(rules_table(a)) + '\n';
-  if (a.fit && !a.fit->advice.empty())
-    text += to_text(advice_table(a.fit->advice, a.fit->fit.peak)) + '\n';
+  if (a.fit && !a.fit->advice.empty()) text += to_text(advice_table(*a.fit)) + '\n';
   if (a.device != "cpu") text += kLeftOut;
   return text;
 }
 
 std::string does_not_fit(const MemoryAnswer::FitResult& f) {
   std::string text = fmt::format("not even the smallest batch fits into {}: it takes {}",
-                                 f.budget_text, bytes_text(f.fit.peak));
+                                 f.budget.text, bytes_text(f.fit.peak));
   if (f.advice.empty()) return text;
-  return text + "\n\n" + to_text(advice_table(f.advice, f.fit.peak));
+  return text + "\n\n" + to_text(advice_table(f));
 }
 
 namespace {
@@ -398,8 +421,9 @@ ordered_json fit_json(const MemoryAnswer::FitResult& f) {
                       {"meaning", x.meaning},
                       {"cost", x.cost},
                       {"peak", x.peak.value()},
-                      {"fits", x.fits}});
-  return {{"budget", f.budget.value()},
+                      {"fits", x.peak <= f.budget.bytes},
+                      {"largest_batch", x.largest}});
+  return {{"budget", f.budget.bytes.value()},
           {"batch", f.fit.batch},
           {"peak", f.fit.peak.value()},
           {"next_peak", f.fit.next_peak.value()},

@@ -18,6 +18,11 @@ namespace vitals {
 
 // What was asked, and what came out.
 struct MemoryAnswer {
+  struct Budget {
+    Count bytes;
+    std::string text;  // "24GB", "90 % of the NVIDIA A100 SXM4 80 GB's 80 GiB"
+  };
+
   const Graph& graph;  // of one micro-batch
   MemoryOptions options;
   AttentionKernel attention = AttentionKernel::fused;
@@ -28,11 +33,11 @@ struct MemoryAnswer {
 
   struct FitResult {
     Fit fit;
-    Count budget;
-    std::string budget_text;  // "24GB", "NVIDIA A100 80 GB less a reserve of 10 %"
+    Budget budget;
     std::vector<Advice> advice;
   };
   std::optional<FitResult> fit;
+  std::optional<Budget> capacity;  // of a named device
 
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
 };

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 
@@ -17,8 +19,15 @@ const std::vector<DeviceSpec>& devices() {
     std::vector<DeviceSpec> table;
     for (const auto& d : parse_json(device_table_json(), "built-in devices")) {
       const auto bytes = d.at("memory_gib").get<double>() * std::exp2(30);
-      table.push_back(
-          {d.at("name"), d.at("title"), static_cast<std::uint64_t>(bytes), d.at("source")});
+      DeviceSpec device{d.at("name"),
+                        d.at("title"),
+                        static_cast<std::uint64_t>(bytes),
+                        d.at("bandwidth_gb_s").get<double>() * 1e9,
+                        {},
+                        d.at("source")};
+      for (const auto& [type, tflops] : d.at("peak_tflops").items())
+        device.peaks[type] = tflops.get<double>() * 1e12;
+      table.push_back(std::move(device));
     }
     return table;
   }();
@@ -37,11 +46,17 @@ namespace {
 // below 89 % of its memory ran, and all above 90.6 % did not.
 constexpr double kUsableShare = 0.9;
 
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
 double unit_of(std::string_view unit) {
   constexpr std::pair<std::string_view, double> kUnits[] = {
       {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
   for (const auto& [name, bytes] : kUnits)
-    if (name == unit) return bytes;
+    if (equal_ignoring_case(name, unit)) return bytes;
   return 0;
 }
 
@@ -58,6 +73,8 @@ MemoryBudget memory_budget(const std::string& text) {
   const double number = std::strtod(text.c_str(), &end);
   const double unit = unit_of(end);
   const bool digits = !text.empty() && text.find_first_not_of("0123456789.") != 0;
+  if (digits && *end == '\0')
+    fail("'{}' has no unit: write {}GB (10^9 bytes) or {}GiB (2^30 bytes)", text, text, text);
   if (!digits || unit == 0 || !(number > 0) || number * unit > 1e18)
     fail("'{}' is neither a size like 24GB or 24GiB nor a known device{}", text,
          did_you_mean(text, device_names()));

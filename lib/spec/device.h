@@ -4,6 +4,7 @@
 
 #include "core/count.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,9 +12,13 @@
 namespace vitals {
 
 struct DeviceSpec {
-  std::string name;   // "a100-80gb"
-  std::string title;  // "NVIDIA A100 80 GB"
-  Count memory;       // bytes; what is sold as 24 GB holds 24 * 2^30
+  std::string name;      // "a100-80gb"
+  std::string title;     // "NVIDIA A100 80 GB"
+  Count memory;          // bytes; what is sold as 24 GB holds 24 * 2^30
+  double bandwidth = 0;  // of that memory, bytes/s
+  // FLOP/s of matrix products by the operands' type (fp32, tf32, fp16, bf16, fp8): dense, summed up
+  // in fp32, as frameworks run them; fp32 without tensor cores.
+  std::map<std::string, double> peaks;
   std::string source;
 };
 

@@ -349,7 +349,10 @@ TEST_CASE("the batch that is found fits, and the next one does not") {
     CHECK(fit.next_peak > Count(budget));
     a.build.batch = fit.batch;
     CHECK(estimate(a).peak.bytes == fit.peak);
-    for (const auto& advice : advise(question, fit.batch)) CHECK(advice.peak < fit.peak);
+    for (const auto& advice : advise(question, fit)) {
+      CHECK(advice.peak < fit.peak);
+      CHECK(advice.largest > fit.batch);
+    }
   }
 }
 

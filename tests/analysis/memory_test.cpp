@@ -87,6 +87,41 @@ TEST_CASE("what autograd keeps is what PyTorch keeps, to the byte") {
   }
 }
 
+// The same for a GPT-2 of plain linear layers; here their type is GPT-2's own Conv1D.
+TEST_CASE("what autograd keeps of a language model is what PyTorch keeps, to the byte") {
+  for (const auto& fact : facts("saved_activations_gpt.json")) {
+    CAPTURE(fact.dump());
+    auto spec = fact["args"];
+    spec.update({{"architecture", "decoder"},
+                 {"naming", "gpt2"},
+                 {"position_embedding", "learned"},
+                 {"causal_mask", "fill"},
+                 {"hidden_act", "gelu"},
+                 {"embd_pdrop", fact["drop"]},
+                 {"resid_pdrop", fact["drop"]},
+                 {"attn_pdrop", fact["drop"]}});
+    auto c = case_of({}, fact["batch"]);
+    BuildOptions build;
+    build.batch = c.batch;
+    build.seq_len = fact["tokens"];
+    build.training = true;
+    const auto e =
+        estimate_memory(model_from_spec(spec, "test", "test").build(build), c.options).activations;
+    CHECK((e.saved + e.loss).value() == fact["saved"].get<Bytes>());
+    CHECK(e.loss.value() == fact["loss"].get<Bytes>());
+    CHECK(e.input.value() == fact["input"].get<Bytes>());
+    std::map<std::string, Bytes> by_type;
+    for (const auto& [type, bytes] : e.by_type) by_type[type] = bytes.value();
+    CHECK(by_type["Conv1D"] + by_type["Linear"] == fact["linears"].get<Bytes>());
+    CHECK(by_type["LayerNorm"] == fact["norms"].get<Bytes>());
+    CHECK(by_type["GELU"] == fact["gelu"].get<Bytes>());
+    // Ids that enter the model are saved by the token table; the loss saves the same storage.
+    CHECK(by_type["Embedding"] + by_type["Decoder"] == fact["embeddings"].get<Bytes>());
+    CHECK(by_type["Attention"] == fact["attention"].get<Bytes>());
+    CHECK(by_type["Dropout"] == fact["dropouts"].get<Bytes>());
+  }
+}
+
 // PyTorch 1.13.1 with an allocation hook. What is missing are oneDNN's objects of some 9 kB.
 TEST_CASE("the highest moment is where PyTorch has it") {
   for (const auto& fact : facts("peaks.json")) {

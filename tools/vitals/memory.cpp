@@ -64,15 +64,18 @@ Graph build(const Model& model, const Options& o, const BuildOptions& options) {
   return graph;
 }
 
+MemoryAnswer::Budget budget_of(const std::string& text) {
+  auto budget = memory_budget(text);
+  return {budget.bytes, std::move(budget.text)};
+}
+
 MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
   MemoryAnswer::FitResult result;
-  const auto budget = memory_budget(o.fit);
-  result.budget = budget.bytes;
-  result.budget_text = budget.text;
+  result.budget = budget_of(o.fit);
   const FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); },
-                             build_options(o), memory_options(o), budget.bytes};
+                             build_options(o), memory_options(o), result.budget.bytes};
   result.fit = largest_batch(question);
-  result.advice = advise(question, result.fit.batch);
+  result.advice = advise(question, result.fit);
   return result;
 }
 
@@ -97,7 +100,9 @@ std::string memory(Options o) {
                       o.device,
                       estimate_memory(graph, alone),
                       std::nullopt,
-                      std::move(fitted)};
+                      std::move(fitted),
+                      std::nullopt};
+  if (find_device(o.device) != nullptr) answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   const TreeOptions tree{o.depth, !o.no_fold};
   switch (o.output.format) {
@@ -174,9 +179,13 @@ void add_recipe(CLI::App& app, Options& o) {
 void add_parallel(CLI::App& app, Parallelism& p) {
   const auto ranks = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20);
   const char* group = "Devices";
-  app.add_option("--dp", p.data, "Data-parallel ranks")->check(ranks)->type_name("N")->group(group);
+  auto* dp = app.add_option("--dp", p.data, "Data-parallel ranks")
+                 ->check(ranks)
+                 ->type_name("N")
+                 ->group(group);
   app.add_option("--zero", p.zero, "ZeRO's stage over them: 0 to 3")
       ->check(CLI::Range(0U, 3U))
+      ->needs(dp)
       ->type_name("STAGE")
       ->group(group);
   auto* tp = app.add_option("--tp", p.tensor, "Tensor-parallel ranks")
@@ -199,6 +208,17 @@ void add_parallel(CLI::App& app, Parallelism& p) {
       ->check(ranks)
       ->type_name("M")
       ->group(group);
+}
+
+// Options that were given and change nothing, because nothing is trained.
+void tell_unused(const CLI::App& app, const Options& o) {
+  if (o.mode == "training") return;
+  std::vector<std::string> unused;
+  for (const char* name : {"--optimizer", "--loss", "--checkpoint", "--keep-gradients"})
+    if (app.get_option(name)->count() > 0) unused.emplace_back(name);
+  if (!unused.empty())
+    fmt::print(stderr, "vitals: inference trains nothing: {} changes nothing\n",
+               fmt::join(unused, ", "));
 }
 
 void check_usage(const Options& o) {
@@ -233,8 +253,9 @@ void add_memory(Commands& commands) {
       "  vitals memory vit_base_patch16_224 --mode inference --precision fp16\n"
       "  vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj\n"
       "  vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2");
-  app->callback([&commands, o] {
+  app->callback([&commands, app, o] {
     check_usage(*o);
+    tell_unused(*app, *o);
     commands.run = [o] { deliver(memory(*o), o->output); };
   });
 }

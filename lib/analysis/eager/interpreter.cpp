@@ -52,6 +52,12 @@ void Interpreter::run(NodeId begin, NodeId end) {
   }
 }
 
+// What is not resident is made here, as torch.arange makes the ids of positions.
+Tensor Interpreter::apply_constant(NodeId id, const op::Constant& constant) {
+  if (const auto it = resident_.find(id); it != resident_.end()) return it->second;
+  return aten_.tape().empty(contiguous(constant.shape, constant.dtype), Kind::activation);
+}
+
 // Column-parallel outputs are cut by features; with a cut sequence row-parallel ones are, too.
 std::uint64_t Interpreter::output_split(NodeId id) const {
   const auto role = tensor_.role(id);
@@ -131,7 +137,7 @@ Tensor Interpreter::apply(NodeId id) {
       Overloaded{
           [&](const op::Input&) { return resident_.at(id); },
           [&](const op::Parameter&) { return param(node, 0); },
-          [&](const op::Constant&) { return resident_.at(id); },
+          [&](const op::Constant& o) { return apply_constant(id, o); },
           [&](const op::Linear& o) { return apply_linear(id, o); },
           [&](const op::ExpertLinear&) {
             return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape,

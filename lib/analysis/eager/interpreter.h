@@ -23,7 +23,7 @@ class Interpreter {
   [[nodiscard]] Tensor& value(NodeId id) { return values_[id]; }
   void forget_values() { values_.assign(values_.size(), nullptr); }
   [[nodiscard]] Tensors& params() { return params_; }
-  // Inputs and constants: they live before the forward pass.
+  // Inputs, masks and tables: they live before the forward pass.
   [[nodiscard]] std::unordered_map<NodeId, Tensor>& resident() { return resident_; }
 
  private:
@@ -35,6 +35,7 @@ class Interpreter {
   }
   [[nodiscard]] std::uint64_t output_split(NodeId id) const;
   Tensor apply(NodeId id);
+  Tensor apply_constant(NodeId id, const op::Constant& constant);
   Tensor apply_linear(NodeId id, const op::Linear& linear);
   Tensor apply_slice(NodeId id, const op::Slice& slice);
   Tensor apply_binary(op::BinaryKind kind, const Tensor& a, const Tensor& b);

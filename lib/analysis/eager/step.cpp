@@ -90,7 +90,9 @@ class Runner {
       const auto& node = graph_.nodes[id];
       if (id < begin_ && needed.count(id) == 0) continue;
       memory_.at({graph_.calls[node.call].module, name_of(node.op), kNone});
-      if (std::holds_alternative<op::Constant>(node.op)) make_resident(id, Kind::buffer);
+      // Masks and tables are made once; ids of positions anew in every forward pass.
+      if (const auto* constant = std::get_if<op::Constant>(&node.op))
+        if (constant->dtype != DType::i64) make_resident(id, Kind::buffer);
       if (!std::holds_alternative<op::Input>(node.op)) continue;
       const bool given =
           std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end();

@@ -1,0 +1,134 @@
+// `vitals memory` as a user runs it.
+#include "support/run.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+using nlohmann::json;
+using vitals::test::run;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+json memory_json(Words words) {
+  words.insert(words.begin(), "memory");
+  words.insert(words.end(), {"--format", "json"});
+  const auto r = run(words);
+  CAPTURE(r.err);
+  REQUIRE(r.exit_code == 0);
+  return json::parse(r.out);
+}
+
+std::uint64_t sum(const json& object) {
+  std::uint64_t bytes = 0;
+  for (const auto& value : object) bytes += value.get<std::uint64_t>();
+  return bytes;
+}
+
+void check_refused(Words words, int exit_code, const std::string& message) {
+  words.insert(words.begin(), "memory");
+  const auto r = run(words);
+  CAPTURE(message);
+  CHECK(r.exit_code == exit_code);
+  CHECK(r.out.empty());
+  CHECK(r.err.find(message) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("memory: the parts of its JSON sum up") {
+  for (const auto* model :
+       {"vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "eva02_tiny_patch14_224",
+        "beit_base_patch16_224", "mixer_s32_224", "deit_tiny_distilled_patch16_224"})
+    for (const auto* mode : {"training", "inference"}) {
+      CAPTURE(model);
+      CAPTURE(mode);
+      const auto j = memory_json({model, "--mode", mode, "--batch", "3"});
+      auto parts = j["bytes"];
+      const auto total = parts["total"].get<std::uint64_t>();
+      parts.erase("total");
+      CHECK(sum(parts) == total);
+      CHECK(sum(j["activations"]["by_type"]) == j["activations"]["saved"].get<std::uint64_t>());
+      CHECK(sum(j["peak"]["by_kind"]) == j["peak"]["bytes"].get<std::uint64_t>());
+      std::uint64_t high = 0;
+      for (const auto& point : j["timeline"]) high = std::max<std::uint64_t>(high, point["high"]);
+      CHECK(high == j["peak"]["bytes"].get<std::uint64_t>());
+      const auto params = j["params"].get<std::uint64_t>();
+      CHECK(j["bytes"]["weights"] == 4 * params);
+      CHECK(j["rule_of_thumb"]["inference_2phi"] == 2 * params);
+      CHECK(j["rule_of_thumb"]["training_20phi"] == 20 * params);
+      CHECK(j["mode"] == mode);
+      CHECK(j["batch"] == 3);
+      CHECK(j["precision"] == "amp");
+      CHECK(j["attention"] == "fused");
+    }
+}
+
+TEST_CASE("memory: the text answers, with its assumptions first") {
+  const auto r = run({"memory", "vit_base_patch16_224", "--batch", "64", "--timeline"});
+  CHECK(r.exit_code == 0);
+  const auto at = [&](const char* words) { return r.out.find(words); };
+  CHECK(at("vit_base_patch16_224: one training step takes 5.2") == 0);
+  for (const auto* words : {"assumed", "part ", "at the highest moment", "module ", "rule of thumb",
+                            "Not counted", "forward", "optimizer"})
+    CHECK(at(words) != std::string::npos);
+  CHECK(at("assumed") < at("part "));
+}
+
+TEST_CASE("memory: a batch that fits, and advice where none does") {
+  const auto j = memory_json({"vit_base_patch16_224", "--fit", "16GiB"});
+  const auto& fit = j["fit"];
+  CHECK(fit["budget"] == 16ULL << 30);
+  CHECK(fit["batch"] == j["batch"]);
+  CHECK(fit["peak"] == j["peak"]["bytes"]);
+  CHECK(fit["peak"] <= fit["budget"]);
+  CHECK(fit["next_peak"] > fit["budget"]);
+  CHECK(!fit["advice"].empty());
+
+  // 1.0 billion parameters are 15 GiB of fp32 states.
+  const auto r = run({"memory", "vit_giant_patch14_224", "--fit", "12GB"});
+  CHECK(r.exit_code == 3);
+  CHECK(r.out.empty());
+  for (const auto* words : {"not even the smallest batch fits into 12GB", "--optimizer adamw8bit",
+                            "--dp 8 --zero 3", "saves"})
+    CHECK(r.err.find(words) != std::string::npos);
+}
+
+TEST_CASE("memory: a named device says whether it fits") {
+  const auto small = run({"memory", "vit_base_patch16_224", "--device", "t4"});
+  CHECK(small.out.find("It fits: 90 % of the NVIDIA T4's 16 GiB") != std::string::npos);
+  const auto big = run({"memory", "vit_base_patch16_224", "--device", "t4", "--batch", "512"});
+  CHECK(big.out.find("It does not fit (try --fit t4)") != std::string::npos);
+}
+
+TEST_CASE("memory: what each device holds") {
+  const auto j = memory_json({"vit_base_patch16_224", "--dp", "4", "--zero", "2", "--tp", "2"});
+  CHECK(j["per_device"]["devices"] == 8);
+  CHECK(j["per_device"]["weights"] < j["bytes"]["weights"]);
+  CHECK(!memory_json({"vit_base_patch16_224"}).contains("per_device"));
+}
+
+TEST_CASE("memory: faults") {
+  const std::string vit = "vit_base_patch16_224";
+  check_refused({vit, "--batch", "0"}, 2, "--batch");
+  check_refused({vit, "--device", "rtx3091"}, 2, "did you mean 'rtx3090'");
+  check_refused({vit, "--optimizer", "adamv"}, 2, "--optimizer");
+  check_refused({vit, "--tp", "5"}, 1, "--tp 5 does not divide the 12 heads");
+  check_refused({vit, "--pp", "5"}, 1, "--pp 5 does not divide the 12 blocks");
+  check_refused({vit, "--batch", "4", "--micro-batches", "3"}, 1, "does not divide the batch of 4");
+  check_refused({vit, "--lora-rank", "4", "--lora-targets", "qvk"}, 1, "did you mean 'qkv'");
+  check_refused({vit, "--lora-rank", "4"}, 2, "belong together");
+  check_refused({vit, "--freeze", "block"}, 1, "did you mean 'blocks'");
+  check_refused({vit, "--zero", "2"}, 2, "--zero requires --dp");
+  check_refused({vit, "--interleave", "2"}, 2, "--interleave requires --pp");
+  check_refused({vit, "--fit", "24"}, 2, "24GB (10^9 bytes)");
+  check_refused({vit, "--fit", "24XB"}, 2, "neither a size");
+  check_refused({vit, "--fit", "24GB", "--batch", "2"}, 2, "leave out --batch");
+  const auto r = run({"memory", vit, "--mode", "inference", "--checkpoint", "block"});
+  CHECK(r.exit_code == 0);
+  CHECK(r.err.find("--checkpoint changes nothing") != std::string::npos);
+}
