@@ -1,32 +1,34 @@
 #!/usr/bin/env python3
-"""Writes the table of built-in models from specs/*.json (run by Meson at build time).
+"""Writes tables of specs/*.json as C++ (run by Meson at build time): embed_specs.py OUTPUT FUNCTION FILE...
 
-Each file is a JSON array of specs. A name must be unique, and a base must exist.
+Each file is a JSON array of objects with a name, which must be unique; what an object builds on
+("base" of a spec, "like" of a family) must exist.
 """
 import json
 import sys
 
 
-def main(output, *files):
+def main(output, function, *files):
     entries = {}
     for path in files:
         with open(path, encoding="utf-8") as file:
-            for spec in json.load(file):
-                name = spec["name"]
+            for entry in json.load(file):
+                name = entry["name"]
                 if name in entries:
                     sys.exit(f"{path}: {name}: is described twice")
-                entries[name] = spec
-    for name, spec in entries.items():
-        if "base" in spec and spec["base"] not in entries:
-            sys.exit(f"{name}: its base {spec['base']} does not exist")
+                entries[name] = entry
+    for name, entry in entries.items():
+        for key in ("base", "like"):
+            if key in entry and entry[key] not in entries:
+                sys.exit(f"{name}: its {key} {entry[key]} does not exist")
     with open(output, "w", encoding="utf-8") as out:
         out.write('#include "spec/builtin_specs.h"\n\nnamespace vitals {\nnamespace {\n\n')
-        out.write("constexpr BuiltinSpec kSpecs[] = {\n")
+        out.write("constexpr BuiltinSpec kEntries[] = {\n")
         for name in sorted(entries):
             text = json.dumps(entries[name], separators=(",", ":"))
             out.write(f'    {{"{name}", R"json({text})json"}},\n')
         out.write("};\n\n}  // namespace\n\n")
-        out.write("std::span<const BuiltinSpec> builtin_specs() { return kSpecs; }\n\n")
+        out.write(f"std::span<const BuiltinSpec> {function}() {{ return kEntries; }}\n\n")
         out.write("}  // namespace vitals\n")
 
 

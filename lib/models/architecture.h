@@ -30,6 +30,7 @@ struct Model {
   std::string name;
   const Architecture* architecture = nullptr;
   std::shared_ptr<const void> config;
+  std::vector<std::string> notes;  // what the user should know of how the description was read
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     return architecture->build(name, config.get(), options);

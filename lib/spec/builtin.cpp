@@ -2,8 +2,8 @@
 
 #include "core/suggest.h"
 #include "spec/builtin_specs.h"
+#include "spec/hf_config.h"
 #include "spec/json_text.h"
-#include "spec/spec.h"
 
 #include <nlohmann/json.hpp>
 
@@ -89,7 +89,7 @@ Model builtin_model(std::string_view name, const std::string& origin) {
          hint.empty() ? "; `vitals list` shows the built-in ones" : hint);
   }
   const auto source = fmt::format("built-in {}", spec->name);
-  return model_from_spec(parse_json(spec->json, source), source, std::string(spec->name));
+  return model_from_json(parse_json(spec->json, source), source, std::string(spec->name));
 }
 
 }  // namespace vitals

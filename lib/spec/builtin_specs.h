@@ -14,4 +14,7 @@ struct BuiltinSpec {
 // Sorted by name.
 [[nodiscard]] std::span<const BuiltinSpec> builtin_specs();
 
+// The families of Hugging Face configs, from specs/hf_families.json, by model_type.
+[[nodiscard]] std::span<const BuiltinSpec> hf_family_texts();
+
 }  // namespace vitals

@@ -2,6 +2,7 @@
 
 #include "core/suggest.h"
 #include "spec/builtin.h"
+#include "spec/hf_config.h"
 #include "spec/json_text.h"
 #include "spec/spec.h"
 
@@ -16,11 +17,40 @@ bool looks_like_path(const std::string& argument) {
   return argument.find('/') != std::string::npos || argument.ends_with(".json");
 }
 
+namespace fs = std::filesystem;
+
+// A config.json says nothing of its name; the folder that holds it does.
+std::string name_of(const fs::path& file) {
+  if (file.filename() != "config.json") return file.stem().string();
+  std::error_code code;
+  const auto folder = fs::absolute(file, code).lexically_normal().parent_path().filename();
+  return folder.empty() ? file.stem().string() : folder.string();
+}
+
+// What tells the image size where a config does not; null when it is not there.
+nlohmann::json preprocessor_beside(const fs::path& config) {
+  const auto file = config.parent_path() / "preprocessor_config.json";
+  std::error_code code;
+  if (config.filename() != "config.json" || !fs::exists(file, code)) return nullptr;
+  return parse_json(read_text(file.string()), file.string());
+}
+
 Model from_text(const std::string& argument) {
-  const auto source = argument == "-" ? std::string("standard input") : argument;
-  const auto json = parse_json(read_text(argument), source);
-  const auto stem = argument == "-" ? "stdin" : std::filesystem::path(argument).stem().string();
-  return model_from_spec(json, source, stem);
+  if (argument == "-")
+    return model_from_json(parse_json(read_text(argument), "standard input"), "standard input",
+                           "stdin");
+  const auto json = parse_json(read_text(argument), argument);
+  const auto name = name_of(argument);
+  return is_hf_config(json)
+             ? model_from_hf_config(json, argument, name, preprocessor_beside(argument))
+             : model_from_spec(json, argument, name);
+}
+
+Model from_folder(const std::string& argument) {
+  const auto file = fs::path(argument) / "config.json";
+  std::error_code code;
+  if (!fs::exists(file, code)) fail("{}: a folder without a config.json", argument);
+  return from_text(file.string());
 }
 
 }  // namespace
@@ -29,11 +59,12 @@ Model load_model(const std::string& argument) {
   if (argument.empty()) fail("the model's name is empty; `vitals list` shows the built-in ones");
   if (argument == "-") return from_text(argument);
   std::error_code code;
-  const bool exists = std::filesystem::exists(argument, code);
+  const bool exists = fs::exists(argument, code);
   // A file or folder comes before a free spelling of a built-in name, not before the name itself.
   const auto canonical = builtin_canonical(argument);
   if (!canonical.empty() && (canonical.starts_with(argument) || !exists))
     return builtin_model(argument, "");
+  if (fs::is_directory(argument, code)) return from_folder(argument);
   if (looks_like_path(argument) || exists) return from_text(argument);
   return builtin_model(argument, "");
 }

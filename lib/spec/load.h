@@ -1,4 +1,5 @@
-// MODEL on the command line: a built-in name, a spec file, or "-" for JSON on standard input.
+// MODEL on the command line: a built-in name, a spec file, a Hugging Face config.json or its
+// folder, or "-" for JSON on standard input.
 #pragma once
 
 #include "models/architecture.h"

@@ -128,8 +128,10 @@ Model model_from_spec(const json& spec, const std::string& source,
   if (!spec.is_object()) fail("{}: expected a JSON object, got {}", source, spec.type_name());
   auto [architecture, config] = start_of(spec, source);
   refuse_double_names(*architecture, spec, source);
-  Model model{spec.contains("name") ? text_of(spec, "name", source) : fallback_name, architecture,
-              nullptr};
+  Model model{spec.contains("name") ? text_of(spec, "name", source) : fallback_name,
+              architecture,
+              nullptr,
+              {}};
   for (const auto& [key, value] : spec.items()) {
     if (key == "name" || key == "base" || key == "architecture" || key == "$schema") continue;
     try {
@@ -147,7 +149,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
   if (overrides.empty()) return model;
   const auto& a = *model.architecture;
   auto config = a.clone(model.config.get());
-  Model changed{model.name, &a, config};
+  Model changed{model.name, &a, config, model.notes};
   std::string origins;
   for (const auto& o : overrides) {
     origins += (origins.empty() ? "" : ", ") + o.origin;

@@ -79,7 +79,9 @@ Model ModelOptions::load(const std::string& name) const {
     const auto key = text.substr(0, equals);
     overrides.push_back({key, text.substr(equals + 1), "--set " + key});
   }
-  return with_overrides(load_model(name), overrides);
+  auto loaded = with_overrides(load_model(name), overrides);
+  for (const auto& note : loaded.notes) fmt::print(stderr, "vitals: {}\n", note);
+  return loaded;
 }
 
 BuildOptions ModelOptions::build_options() const {
@@ -91,9 +93,10 @@ BuildOptions ModelOptions::build_options() const {
 
 void add_model_options(CLI::App& app, ModelOptions& o, bool positional) {
   if (positional)
-    app.add_option(
-           "model", o.model,
-           "A built-in name (vit_base_patch32), a spec file, or - for JSON on standard input")
+    app.add_option("model", o.model,
+                   "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or "
+                   "its folder, "
+                   "or - for JSON on standard input")
         ->type_name("MODEL")
         ->required();
   const auto positive = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40);

@@ -1,0 +1,216 @@
+#include "spec/hf_config.h"
+
+#include "core/suggest.h"
+#include "spec/hf_rules.h"
+#include "spec/spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+// architectures[0], which a table of models may write as architecture; empty when there is none.
+std::string class_of(const json& config) {
+  const auto list = config.find("architectures");
+  if (list != config.end() && list->is_array() && !list->empty() && list->front().is_string())
+    return list->front().get<std::string>();
+  const auto one = config.find("architecture");
+  return one != config.end() && one->is_string() ? one->get<std::string>() : std::string();
+}
+
+std::string heads_of(const HfFamily& family) {
+  std::vector<std::string> names;
+  const auto prefix = family.at("classes").front().get<std::string>();
+  for (const auto& head : family.at("heads").items()) names.push_back(prefix + head.key());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// The part of the class name after the family's prefix, "ForCausalLM".
+std::string head_of(const std::string& class_name, const HfFamily& family) {
+  if (class_name.empty()) return family.at("default_head").get<std::string>();
+  for (const auto& prefix : family.at("classes")) {
+    const auto text = prefix.get<std::string>();
+    if (class_name.starts_with(text) && family["heads"].contains(class_name.substr(text.size())))
+      return class_name.substr(text.size());
+  }
+  fail("/architectures: '{}' is no class of model_type '{}' that is known; those are: {}",
+       class_name, family["name"].get<std::string>(), heads_of(family));
+}
+
+HfClass family_of(const json& config) {
+  const auto class_name = class_of(config);
+  const auto type = config.find("model_type");
+  if (type == config.end()) {
+    const auto found = find_hf_class(class_name);
+    if (found.family == nullptr)
+      fail("/architectures: unknown class '{}', and there is no model_type; known model_types: {}",
+           class_name, fmt::join(hf_model_types(), ", "));
+    return found;
+  }
+  if (!type->is_string()) fail("/model_type: expected a string, got {}", type->dump());
+  const auto name = type->get<std::string>();
+  const auto* family = find_hf_family(name);
+  if (family == nullptr)
+    fail("/model_type: unknown model_type '{}'{} (known: {})", name,
+         did_you_mean(name, hf_model_types()), fmt::join(hf_model_types(), ", "));
+  return {family, head_of(class_name, *family)};
+}
+
+// Fields under their first names.
+json without_aliases(const json& config, const HfFamily& family, const std::string& path) {
+  json fields = config;
+  for (const auto& [alias, name] : entry_of(family, "aliases").items()) {
+    const auto it = fields.find(alias);
+    if (it == fields.end()) continue;
+    const auto key = name.get<std::string>();
+    if (fields.contains(key) && fields[key] != *it)
+      fail("{}/{}: {} contradicts '{}', its other name, which is {}", path, alias, it->dump(), key,
+           fields[key].dump());
+    json value = *it;
+    fields.erase(it);
+    fields[key] = std::move(value);
+  }
+  return fields;
+}
+
+void check_supported(const HfValues& values, const HfFamily& family) {
+  for (const auto& [key, allowed] : entry_of(family, "only").items()) {
+    if (!values.stated(key)) continue;
+    if (std::find(allowed.begin(), allowed.end(), values.at(key)) == allowed.end())
+      values.refuse(key, fmt::format("{} changes the model's shape in a way that is not supported",
+                                     values.at(key).dump()));
+  }
+}
+
+void set_at(ordered_json& spec, const std::string& path, const json& value) {
+  const auto dot = path.find('.');
+  if (dot == std::string::npos)
+    spec[path] = value;
+  else
+    set_at(spec[path.substr(0, dot)], path.substr(dot + 1), value);
+}
+
+void copy_fields(const HfValues& values, const HfFamily& family, ordered_json& spec) {
+  for (const auto& [key, targets] : family.at("fields").items()) {
+    const auto& value = values.at(key);
+    if (value.is_null() && !values.stated(key) && !family["defaults"].contains(key))
+      values.refuse(key, "missing, and its class has no default for it");
+    if (targets.is_string()) {
+      set_at(spec, targets.get<std::string>(), value);
+      continue;
+    }
+    for (const auto& target : targets) set_at(spec, target.get<std::string>(), value);
+  }
+}
+
+std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family) {
+  std::vector<std::string> notes;
+  for (const auto& key : family.at("ignored")) values.know(key.get<std::string>());
+  const auto unknown = values.unknown();
+  if (!unknown.empty())
+    notes.push_back(
+        fmt::format("fields of no known effect on shapes: {}", fmt::join(unknown, ", ")));
+  if (values.has("quantization_config"))
+    notes.push_back(
+        "quantization_config: the weights are stored quantised; counts are those of the "
+        "model, bytes those of the precision that is asked for");
+  if (values.has("num_nextn_predict_layers") && values.at("num_nextn_predict_layers") != 0)
+    notes.push_back(
+        "num_nextn_predict_layers: the layers that predict further tokens are left out, "
+        "as the library does not load them");
+  return notes;
+}
+
+// "/hidden_size: ..." is "/n_embd: ..." in the user's file.
+std::string in_their_words(std::string message, const HfFamily& family) {
+  for (const auto& [key, targets] : family.at("fields").items()) {
+    if (!targets.is_string()) continue;
+    const auto ours = fmt::format(": /{}: ", targets.get<std::string>());
+    const auto at = message.find(ours);
+    if (at == std::string::npos) continue;
+    return message.replace(at, ours.size(), fmt::format(": /{}: ", key));
+  }
+  return message;
+}
+
+// "size": 224, {"height": 224, "width": 224} or {"shortest_edge": 224}; a crop comes last.
+json image_size_of(const json& preprocessor) {
+  if (!preprocessor.is_object()) return nullptr;
+  const bool cropped = preprocessor.value("do_center_crop", json(false)) == json(true);
+  for (const auto* key : {"crop_size", "size"}) {
+    if (!preprocessor.contains(key) || (key == std::string_view("crop_size") && !cropped)) continue;
+    const auto& size = preprocessor[key];
+    if (!size.is_object()) return size;
+    if (size.contains("height") && size.contains("width"))
+      return json::array({size["height"], size["width"]});
+    if (size.contains("shortest_edge")) return size["shortest_edge"];
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool is_hf_config(const json& config) {
+  return config.is_object() && (config.contains("model_type") || config.contains("architectures"));
+}
+
+HfSpec hf_spec(const json& config, const HfFamily& family, const std::string& head,
+               const std::string& path) {
+  if (!config.is_object()) fail("{}: expected an object, got {}", path, config.dump());
+  const HfValues values(without_aliases(config, family, path),
+                        entry_of(family, "defaults"), path);
+  check_supported(values, family);
+  ordered_json spec = {{"architecture", family.at("architecture")}};
+  spec.update(ordered_json(entry_of(family, "spec")));
+  spec.update(ordered_json(family.at("heads").at(head)));
+  copy_fields(values, family, spec);
+  for (const auto& rule : entry_of(family, "rules"))
+    find_hf_rule(rule.get<std::string>()).apply(values, family, spec);
+  return {std::move(spec), notes_of(values, family)};
+}
+
+Model model_from_hf_config(const json& config, const std::string& source,
+                           const std::string& fallback_name, const json& preprocessor) {
+  HfClass which;
+  HfSpec described;
+  try {
+    which = family_of(config);
+    auto fields = config;
+    const bool has_image = entry_of(*which.family, "defaults").contains("image_size");
+    if (has_image && !fields.contains("image_size"))
+      if (auto size = image_size_of(preprocessor); !size.is_null())
+        fields["image_size"] = std::move(size);
+    described = hf_spec(fields, *which.family, which.head, "");
+  } catch (const Error& error) {
+    throw error.within(source);
+  }
+  const auto name = config.find("name");
+  if (name != config.end() && name->is_string()) described.spec["name"] = *name;
+  try {
+    auto model = model_from_spec(json(described.spec), source, fallback_name);
+    for (const auto& note : described.notes) model.notes.push_back(source + ": " + note);
+    return model;
+  } catch (const Error& error) {
+    throw Error(in_their_words(error.what(), *which.family));
+  }
+}
+
+Model model_from_json(const json& json, const std::string& source,
+                      const std::string& fallback_name) {
+  return is_hf_config(json) ? model_from_hf_config(json, source, fallback_name, nullptr)
+                            : model_from_spec(json, source, fallback_name);
+}
+
+const HfRule& find_hf_rule(std::string_view name) {
+  for (const auto rules : {hf_decoder_rules()})
+    for (const auto& rule : rules)
+      if (rule.name == name) return rule;
+  throw std::out_of_range("specs/hf_families.json: no rule " + std::string(name));
+}
+
+}  // namespace vitals

@@ -1,0 +1,39 @@
+// Hugging Face config.json -> Model: which family (model_type, else the class), which head (the
+// class), and the family's fields as one of our specs. Every shape follows from the config; what
+// cannot be described is an error, what is not known is told.
+#pragma once
+
+#include "models/architecture.h"
+#include "spec/hf_families.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+// An object with model_type or architectures.
+[[nodiscard]] bool is_hf_config(const nlohmann::json& json);
+
+// `source` names the config in messages; `preprocessor` is the preprocessor_config.json beside it,
+// which states the image size where the config does not, or null.
+[[nodiscard]] Model model_from_hf_config(const nlohmann::json& config, const std::string& source,
+                                         const std::string& fallback_name,
+                                         const nlohmann::json& preprocessor);
+
+// A spec or a Hugging Face config, whichever the object is.
+[[nodiscard]] Model model_from_json(const nlohmann::json& json, const std::string& source,
+                                    const std::string& fallback_name);
+
+struct HfSpec {
+  nlohmann::ordered_json spec;     // ours
+  std::vector<std::string> notes;  // what the user should know
+};
+
+// The fields of `config` as our spec; for rules that describe a part of a composite config, whose
+// family is given. `path` is where the part stands: "/text_config". Throws Error "/field: ...".
+[[nodiscard]] HfSpec hf_spec(const nlohmann::json& config, const HfFamily& family,
+                             const std::string& head, const std::string& path);
+
+}  // namespace vitals
