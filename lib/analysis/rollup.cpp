@@ -44,6 +44,21 @@ Rollup parameters(const Graph& graph) {
   return roll_up_modules(graph, std::move(own));
 }
 
+Count active_parameters(const Graph& graph) {
+  Count idle;
+  std::vector<bool> seen(graph.params.size());
+  for (const auto& node : graph.nodes) {
+    const auto* experts = std::get_if<op::ExpertLinear>(&node.op);
+    if (experts == nullptr) continue;
+    for (const auto id : node.params) {
+      if (id == kNone || seen[id]) continue;
+      seen[id] = true;
+      idle += numel(graph.params[id]) / experts->experts * (experts->experts - experts->active);
+    }
+  }
+  return parameters(graph).sum() - idle;
+}
+
 Rollup macs_by_module(const Graph& graph) {
   return roll_up_nodes(graph, [&](const Node& node) { return macs(graph, node); });
 }

@@ -59,8 +59,8 @@ DecoderContext context_of(Builder& b, const DecoderConfig& c, const DecoderNames
 Tensor position_embedding(Builder& b, const DecoderConfig& c, const DecoderNames& n,
                           std::uint64_t s) {
   if (b.options().past_len + s > c.max_position_embeddings)
-    fail("{} tokens are more than the {} learned positions; a smaller --seq-len fits",
-         b.options().past_len + s, c.max_position_embeddings);
+    fail("{}: {} tokens are more than its {} learned positions; a smaller --seq-len fits",
+         b.graph().model, b.options().past_len + s, c.max_position_embeddings);
   const auto ids = b.constant({1, s}, DType::i64);
   return embedding(b, n.positions, ids, c.max_position_embeddings + c.position_offset,
                    c.hidden_size);

@@ -300,6 +300,7 @@ std::vector<Alias> decoder_field_aliases() {
       {"embed_dim", "Width of the tokens.", {"hidden_size"}},
       {"depth", "Number of layers.", {"num_hidden_layers"}},
       {"num_heads", "Query heads.", {"num_attention_heads"}},
+      {"num_classes", "Classes of a classification head.", {"num_labels"}},
       {"num_kv_heads", "Key and value heads.", {"num_key_value_heads"}},
   };
 }

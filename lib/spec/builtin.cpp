@@ -49,6 +49,14 @@ std::string folded(std::string_view name) {
   return result;
 }
 
+// The same for a folded name: language models are listed with hyphens, "gpt2-xl".
+std::string listed_as_folded(const std::string& name) {
+  if (auto listed = listed_name(name); !listed.empty()) return listed;
+  for (const auto& listed : builtin_names())
+    if (folded(listed) == name) return listed;
+  return "";
+}
+
 // The papers' and torchvision's "ViT-B/16", "vit_b_16", "DeiT-S/16" in timm's words; empty when the
 // name is none of these.
 std::string spelled_out(const std::string& name) {
@@ -72,7 +80,7 @@ std::string builtin_canonical(std::string_view name) {
   const auto plain = folded(name);
   // "google/vit-base-patch16-224" is named after who published it.
   for (const auto& spelling : {plain, plain.substr(plain.find('/') + 1), spelled_out(plain)})
-    if (auto listed = listed_name(spelling); !listed.empty()) return listed;
+    if (auto listed = listed_as_folded(spelling); !listed.empty()) return listed;
   return "";
 }
 

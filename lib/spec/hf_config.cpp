@@ -98,7 +98,7 @@ void set_at(ordered_json& spec, const std::string& path, const json& value) {
 void copy_fields(const HfValues& values, const HfFamily& family, ordered_json& spec) {
   for (const auto& [key, targets] : family.at("fields").items()) {
     const auto& value = values.at(key);
-    if (value.is_null() && !values.stated(key) && !family["defaults"].contains(key))
+    if (value.is_null() && !values.stated(key) && !entry_of(family, "defaults").contains(key))
       values.refuse(key, "missing, and its class has no default for it");
     if (targets.is_string()) {
       set_at(spec, targets.get<std::string>(), value);
@@ -111,6 +111,7 @@ void copy_fields(const HfValues& values, const HfFamily& family, ordered_json& s
 std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family) {
   std::vector<std::string> notes;
   for (const auto& key : family.at("ignored")) values.know(key.get<std::string>());
+  for (const auto& field : entry_of(family, "defaults").items()) values.know(field.key());
   const auto unknown = values.unknown();
   if (!unknown.empty())
     notes.push_back(
@@ -162,12 +163,11 @@ bool is_hf_config(const json& config) {
 HfSpec hf_spec(const json& config, const HfFamily& family, const std::string& head,
                const std::string& path) {
   if (!config.is_object()) fail("{}: expected an object, got {}", path, config.dump());
-  const HfValues values(without_aliases(config, family, path),
-                        entry_of(family, "defaults"), path);
+  const HfValues values(without_aliases(config, family, path), entry_of(family, "defaults"), path);
   check_supported(values, family);
   ordered_json spec = {{"architecture", family.at("architecture")}};
-  spec.update(ordered_json(entry_of(family, "spec")));
-  spec.update(ordered_json(family.at("heads").at(head)));
+  for (const auto& [key, value] : entry_of(family, "spec").items()) spec[key] = value;
+  for (const auto& [key, value] : family.at("heads").at(head).items()) spec[key] = value;
   copy_fields(values, family, spec);
   for (const auto& rule : entry_of(family, "rules"))
     find_hf_rule(rule.get<std::string>()).apply(values, family, spec);

@@ -101,6 +101,9 @@ void window_above(const Values& hf, const HfFamily&, ordered_json& spec) {
 void no_rope_layers(const Values& hf, const HfFamily&, ordered_json& spec) {
   const auto every = hf.integer("no_rope_layer_interval");
   if (hf.has("no_rope_layers") && !hf.at("no_rope_layers").empty()) {
+    const auto& stated = hf.at("no_rope_layers");
+    if (!stated.is_array() || stated.size() < layers(hf))
+      hf.refuse("no_rope_layers", "expected an entry for each layer");
     spec["no_rope_layers"] = hf.at("no_rope_layers");
     return;
   }
@@ -228,6 +231,7 @@ void dense_first(const Values& hf, const HfFamily&, ordered_json& spec) {
 void shared_experts(const Values& hf, const HfFamily&, ordered_json& spec) {
   if (!hf.has("n_routed_experts")) {  // a dense model of the family
     spec["num_experts"] = 0;
+    spec["num_experts_per_tok"] = 1;
     return;
   }
   if (!hf.has("n_shared_experts")) return;

@@ -1,0 +1,24 @@
+#include "analysis/kv_cache.h"
+
+#include <algorithm>
+
+namespace vitals {
+
+Count cached_tokens(const KvCache& cache, Count tokens) {
+  if (cache.source_tokens > 0) tokens = cache.source_tokens;
+  return cache.window > 0 ? std::min(tokens, Count(cache.window)) : tokens;
+}
+
+Count kv_cache_elements(const KvCache& cache, Count tokens, LatentCache latent) {
+  const bool compressed = latent == LatentCache::compressed && cache.compressed > 0;
+  const Count per_token = compressed ? Count(cache.compressed) : Count(cache.key) + cache.value;
+  return cached_tokens(cache, tokens) * per_token;
+}
+
+Count kv_cache_elements(const Graph& graph, Count tokens, LatentCache latent) {
+  Count sum;
+  for (const auto& cache : graph.kv_caches) sum += kv_cache_elements(cache, tokens, latent);
+  return sum * graph.batch;
+}
+
+}  // namespace vitals

@@ -1,0 +1,49 @@
+// How many bytes the weights of a model take when they are stored in fewer bits: block formats as
+// data, and schemes that choose a format for each weight. Sizes only: nothing is quantised here.
+#pragma once
+
+#include "graph/graph.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitals {
+
+// A row is stored as blocks of `block` elements in `bytes` bytes each (ggml's type traits).
+struct BlockFormat {
+  std::string_view name;
+  std::uint64_t block = 1;
+  std::uint64_t bytes = 4;
+  std::string_view fallback = "F16";  // of a row that the blocks do not divide
+};
+
+// Throws Error that names the known ones.
+[[nodiscard]] const BlockFormat& block_format(std::string_view name);
+[[nodiscard]] std::span<const BlockFormat> block_formats();
+
+// All schemes: those of bitsandbytes and its kin ("nf4"), and the mixes of gguf files ("Q4_K_M").
+struct QuantScheme {
+  std::string_view name;
+  std::string_view doc;
+};
+[[nodiscard]] const std::vector<QuantScheme>& quant_schemes();
+
+struct QuantizedSize {
+  struct Part {
+    std::string_view format;
+    Count params;
+    Count bytes;
+  };
+  Count params;
+  Count bytes;              // of the tensors; a file's header and vocabulary come on top
+  std::vector<Part> parts;  // by format, the largest first; sums to the totals
+
+  [[nodiscard]] double bits_per_param() const { return 8 * bytes.as_double() / params.as_double(); }
+};
+
+// Throws Error for a scheme that is not known. Names are compared without case.
+[[nodiscard]] QuantizedSize quantized_size(const Graph& graph, std::string_view scheme);
+
+}  // namespace vitals

@@ -1,0 +1,185 @@
+#include "report/language_model.h"
+
+#include "report/units.h"
+
+#include <nlohmann/json.hpp>
+
+namespace vitals {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::uint64_t flops(Count macs) { return (macs * 2).value(); }
+
+// Neighbouring layers that keep the same.
+struct CacheRun {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  KvCache cache;
+};
+
+bool alike(const KvCache& a, const KvCache& b) {
+  return a.key == b.key && a.value == b.value && a.compressed == b.compressed &&
+         a.window == b.window && a.source_tokens == b.source_tokens;
+}
+
+std::vector<CacheRun> runs(const Graph& graph) {
+  std::vector<CacheRun> result;
+  for (std::size_t i = 0; i < graph.kv_caches.size(); ++i) {
+    const auto& cache = graph.kv_caches[i];
+    if (!result.empty() && alike(result.back().cache, cache))
+      result.back().last = i;
+    else
+      result.push_back({i, i, cache});
+  }
+  return result;
+}
+
+bool is_latent(const Graph& graph) {
+  for (const auto& cache : graph.kv_caches)
+    if (cache.compressed > 0) return true;
+  return false;
+}
+
+std::string sentence(double flops_value) { return fmt::format("{}FLOPs", si(flops_value)); }
+
+}  // namespace
+
+ordered_json generation_json(const Generation& g) {
+  ordered_json json = {{"prompt_tokens", g.prompt},
+                       {"new_tokens", g.new_tokens},
+                       {"prefill", {{"macs", g.prefill.value()}, {"flops", flops(g.prefill)}}}};
+  if (g.new_tokens > 0)
+    json["decode"] = {
+        {"macs", g.decode.value()},
+        {"flops", flops(g.decode)},
+        {"first_token_flops", flops(g.first_step)},
+        {"last_token_flops", flops(g.last_step)},
+        {"flops_per_token", 2 * g.decode.as_double() / static_cast<double>(g.new_tokens)}};
+  json["total"] = {{"macs", g.total().value()}, {"flops", flops(g.total())}};
+  return json;
+}
+
+Table generation_table(const Generation& g) {
+  Table table;
+  table.columns = {{"generation"}, {"tokens", true}, {"FLOPs", true}, {"per token", true}};
+  auto row = [&](std::string name, std::uint64_t tokens, Count macs) {
+    const double all = 2 * macs.as_double();
+    table.rows.push_back({std::move(name), grouped(tokens), si(all),
+                          tokens > 0 ? si(all / static_cast<double>(tokens)) : "-"});
+  };
+  row("prefill", g.prompt, g.prefill);
+  row("decode", g.new_tokens, g.decode);
+  row("both", (Count(g.prompt) + g.new_tokens).value(), g.total());
+  if (g.new_tokens > 0)
+    table.notes.push_back(
+        fmt::format("The first new token takes {}, the last {}: attention looks back further.",
+                    sentence(2 * g.first_step.as_double()), sentence(2 * g.last_step.as_double())));
+  return table;
+}
+
+ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype) {
+  const auto size = size_of(dtype);
+  const auto bytes = [&](LatentCache latent, std::uint64_t n) {
+    return (kv_cache_elements(graph, n, latent) * size).value();
+  };
+  ordered_json json = {{"tokens", tokens},
+                       {"dtype", to_string(dtype)},
+                       {"bytes", bytes(LatentCache::expanded, tokens)},
+                       {"bytes_per_token", bytes(LatentCache::expanded, 1)}};
+  if (is_latent(graph)) {
+    json["compressed_bytes"] = bytes(LatentCache::compressed, tokens);
+    json["compressed_bytes_per_token"] = bytes(LatentCache::compressed, 1);
+  }
+  auto& layers = json["layers"] = ordered_json::array();
+  for (const auto& cache : graph.kv_caches) {
+    const auto own = [&](LatentCache latent) {
+      return (kv_cache_elements(cache, tokens, latent) * graph.batch * size).value();
+    };
+    ordered_json layer = {{"path", graph.modules[cache.module].path},
+                          {"tokens", cached_tokens(cache, tokens).value()},
+                          {"bytes", own(LatentCache::expanded)}};
+    if (cache.compressed > 0) layer["compressed_bytes"] = own(LatentCache::compressed);
+    if (cache.window > 0) layer["window"] = cache.window;
+    layers.push_back(std::move(layer));
+  }
+  return json;
+}
+
+Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
+  Table table;
+  table.columns = {{"KV cache"}, {"kept", true}, {"per token", true}, {"bytes", true}};
+  const bool latent = is_latent(graph);
+  auto row = [&](std::string name, Count kept, Count per_token, Count elements) {
+    const auto size = size_of(dtype);
+    table.rows.push_back({std::move(name), grouped(kept),
+                          binary_bytes((per_token * size).as_double()),
+                          binary_bytes((elements * size).as_double())});
+  };
+  auto part = [&](const CacheRun& run, LatentCache form, const char* suffix) {
+    const Count layers = run.last - run.first + 1;
+    const auto name = run.first == run.last
+                          ? fmt::format("layer {}{}", run.first, suffix)
+                          : fmt::format("layers {}-{}{}", run.first, run.last, suffix);
+    row(name, cached_tokens(run.cache, tokens),
+        kv_cache_elements(run.cache, 1, form) * layers * graph.batch,
+        kv_cache_elements(run.cache, tokens, form) * layers * graph.batch);
+  };
+  for (const auto& run : runs(graph)) part(run, LatentCache::expanded, "");
+  if (latent)
+    for (const auto& run : runs(graph)) part(run, LatentCache::compressed, ", latent");
+  table.notes.push_back(fmt::format(
+      "{} tokens in {}, {} in all{}.", grouped(tokens), to_string(dtype),
+      binary_bytes(
+          (kv_cache_elements(graph, tokens, LatentCache::expanded) * size_of(dtype)).as_double()),
+      latent ? " with keys and values written out, as PyTorch eager keeps them" : ""));
+  return table;
+}
+
+ordered_json training_compute_json(const TrainingCompute& t) {
+  return {{"tokens", t.tokens},   {"active_params", t.active_params},
+          {"flops", t.exact},     {"flops_6nd", t.kaplan},
+          {"flops_palm", t.palm}, {"petaflop_days", t.exact / kPetaflopDay}};
+}
+
+Table training_compute_table(const TrainingCompute& t) {
+  Table table;
+  table.columns = {{"training compute"}, {"FLOPs", true}, {"petaflop/s-days", true}};
+  auto row = [&](const char* name, double value) {
+    table.rows.push_back(
+        {name, fmt::format("{:.4g}", value), fmt::format("{:.4g}", value / kPetaflopDay)});
+  };
+  row("exact: 3 x forward", t.exact);
+  row("6 N D", t.kaplan);
+  row("PaLM: 6 N D + attention", t.palm);
+  table.notes.push_back(
+      fmt::format("{} tokens; N = {} parameters that work for a token, embeddings included.",
+                  si(t.tokens), si(t.active_params)));
+  return table;
+}
+
+ordered_json quantized_json(std::string_view scheme, const QuantizedSize& size) {
+  ordered_json parts = ordered_json::array();
+  for (const auto& part : size.parts)
+    parts.push_back(
+        {{"format", part.format}, {"params", part.params.value()}, {"bytes", part.bytes.value()}});
+  return {{"scheme", scheme},
+          {"bytes", size.bytes.value()},
+          {"bits_per_param", size.bits_per_param()},
+          {"parts", std::move(parts)}};
+}
+
+Table quantized_table(const QuantizedSize& size) {
+  Table table;
+  table.columns = {{"weights in"}, {"params", true}, {"bits each", true}, {"bytes", true}};
+  auto row = [&](std::string name, Count params, Count bytes) {
+    table.rows.push_back({std::move(name), grouped(params),
+                          fmt::format("{:.4f}", 8 * bytes.as_double() / params.as_double()),
+                          binary_bytes(bytes.as_double())});
+  };
+  for (const auto& part : size.parts) row(std::string(part.format), part.params, part.bytes);
+  row("all", size.params, size.bytes);
+  return table;
+}
+
+}  // namespace vitals

@@ -1,0 +1,168 @@
+#include "spec/hf_config.h"
+
+#include "analysis/rollup.h"
+#include "spec/spec.h"
+#include "support/published.h"
+#include "support/run.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace vitals;
+using nlohmann::json;
+
+namespace {
+
+Model load(const json& config) { return model_from_json(config, "config.json", "test"); }
+
+Count params(const json& config) { return parameters(load(config).build({.seq_len = 1})).sum(); }
+
+json spec(const json& config) { return json(spec_of(load(config))); }
+
+std::string fault(const json& config) {
+  try {
+    (void)load(config).build({.seq_len = 1});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("published parameters of language models are met exactly") {
+  for (const auto& record : test::published("params/")) {
+    CAPTURE(record["id"]);
+    CHECK(parameters(test::model_of(record).build({.seq_len = 1})).sum() ==
+          Count(record["value"].get<std::uint64_t>()));
+  }
+}
+
+TEST_CASE("model_type decides, else the class; the class decides the head") {
+  const auto whole = params({{"model_type", "gpt2"}});
+  CHECK(params({{"architectures", {"GPT2LMHeadModel"}}}) == whole);
+  CHECK(params({{"model_type", "gpt2"}, {"architectures", {"GPT2Model"}}}) == whole);
+  CHECK(params({{"architectures", {"GPT2ForSequenceClassification"}}}) == whole + Count(2 * 768));
+  CHECK(params({{"architectures", {"GPT2ForSequenceClassification"}},
+                {"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}}}}) == whole + Count(3 * 768));
+  // Untied heads are parameters of their own.
+  const auto llama = params({{"architectures", {"LlamaForCausalLM"}}});
+  CHECK(params({{"architectures", {"LlamaModel"}}}) + Count(32000 * 4096) == llama);
+}
+
+TEST_CASE("an absent field takes the default of its class, a null one what null means there") {
+  CHECK(params({{"model_type", "llama"}}) == 6'738'415'616);
+  CHECK(spec({{"model_type", "mistral"}})["num_key_value_heads"] == 8);
+  CHECK(spec({{"model_type", "mistral"}, {"num_key_value_heads", nullptr}})["num_key_value_heads"]
+            .is_null());
+  CHECK(spec({{"model_type", "qwen3"}})["head_dim"] == 128);
+  CHECK(spec({{"model_type", "qwen3"}, {"head_dim", 64}})["head_dim"] == 64);
+  CHECK(spec({{"model_type", "gpt2"}, {"n_inner", nullptr}})["intermediate_size"].is_null());
+}
+
+TEST_CASE("other names of a field mean the same, and must not contradict it") {
+  CHECK(params({{"model_type", "gpt2"}, {"hidden_size", 1024}, {"n_head", 16}}) ==
+        params({{"model_type", "gpt2"}, {"n_embd", 1024}, {"n_head", 16}}));
+  CHECK(fault({{"model_type", "gpt2"}, {"hidden_size", 1024}, {"n_embd", 768}})
+            .find("contradicts 'n_embd'") != std::string::npos);
+}
+
+TEST_CASE("layers differ as the config says") {
+  const auto gemma2 = spec({{"model_type", "gemma2"}})["layer_types"];
+  CHECK(gemma2[0] == "sliding_attention");
+  CHECK(gemma2[1] == "full_attention");
+  const auto gemma3 = spec({{"model_type", "gemma3_text"}})["layer_types"];
+  CHECK(gemma3[4] == "sliding_attention");
+  CHECK(gemma3[5] == "full_attention");
+  CHECK(spec({{"model_type", "qwen2"}})["layer_types"].is_null());
+  const auto qwen = spec({{"model_type", "qwen2"}, {"use_sliding_window", true}})["layer_types"];
+  CHECK(qwen[27] == "full_attention");
+  CHECK(qwen[28] == "sliding_attention");
+  CHECK(spec({{"model_type", "gpt_neo"}})["layer_types"][1] == "sliding_attention");
+  CHECK(spec({{"model_type", "deepseek_v3"}})["dense_layers"] == json({0, 1, 2}));
+  CHECK(spec({{"model_type", "qwen3_moe"},
+              {"decoder_sparse_step", 2},
+              {"num_hidden_layers", 4},
+              {"mlp_only_layers", {1}}})["dense_layers"] == json({0, 1, 2}));
+  CHECK(spec({{"model_type", "smollm3"}})["no_rope_layers"][3] == 0);
+  CHECK(spec({{"model_type", "phi"}})["rotary_dim"] == 32);
+}
+
+TEST_CASE("Falcon's three kinds of keys and values") {
+  auto kv = [](json more) {
+    more["model_type"] = "falcon";
+    return spec(more)["num_key_value_heads"];
+  };
+  CHECK(kv({}) == 1);
+  CHECK(kv({{"num_kv_heads", 8}}) == 1);  // multi_query overrules it
+  CHECK(kv({{"num_kv_heads", 8},
+            {"new_decoder_architecture", true},
+            {"num_attention_heads", 64},
+            {"hidden_size", 4096}}) == 8);
+  CHECK(kv({{"multi_query", false}}).is_null());
+}
+
+TEST_CASE("faults name the field of the user's file") {
+  const struct {
+    json config;
+    const char* message;
+  } faults[] = {
+      {{{"model_type", "lama"}},
+       "config.json: /model_type: unknown model_type 'lama'; did you mean 'llama'"},
+      {{{"model_type", "t4"}}, "known: "},
+      {{{"architectures", {"FooForCausalLM"}}}, "/architectures: unknown class 'FooForCausalLM'"},
+      {{{"model_type", "llama"}, {"architectures", {"LlamaForFun"}}},
+       "'LlamaForFun' is no class of model_type 'llama'"},
+      {{{"model_type", "gpt2"}, {"n_embd", "768"}},
+       "config.json: /n_embd: expected an integer, got \"768\""},
+      {{{"model_type", "gpt2"}, {"n_embd", 770}}, "config.json: /n_embd: 770 is not divisible"},
+      {{{"model_type", "gpt2"}, {"add_cross_attention", true}},
+       "/add_cross_attention: true changes the model's shape"},
+      {{{"model_type", "llama"}, {"pruned_heads", {{"0", {1}}}}}, "/pruned_heads: "},
+      {{{"model_type", "deepseek_v2"}}, "/num_experts_per_tok: missing"},
+      {{{"model_type", "mpt"}, {"attn_config", {{"qk_ln", true}}}},
+       "/attn_config/qk_ln: not supported"},
+      {{{"model_type", "gpt_neo"}, {"attention_types", 3}}, "/attention_types: "},
+      {{{"model_type", "gemma2"}, {"layer_types", {"sliding_attention"}}},
+       "/layer_types: 1 entries for 26 layers"},
+      {{{"model_type", "llama"}, {"hidden_act", "magic"}}, "/hidden_act: unknown value 'magic'"},
+      {{{"model_type", "llama"}, {"num_hidden_layers", 1e18}}, "/num_hidden_layers: "},
+      {{{"model_type", "gemma2"}, {"num_hidden_layers", 1e18}}, "/num_hidden_layers: "},
+      {{{"model_type", 3}}, "/model_type: expected a string"},
+  };
+  for (const auto& f : faults) {
+    CAPTURE(f.config.dump());
+    const auto message = fault(f.config);
+    CAPTURE(message);
+    CHECK(message.find(f.message) != std::string::npos);
+  }
+}
+
+TEST_CASE("fields of no known effect are told, the usual ones are not") {
+  CHECK(load({{"model_type", "llama"}, {"bos_token_id", 1}, {"torch_dtype", "bfloat16"}})
+            .notes.empty());
+  const auto notes = load({{"model_type", "llama"}, {"my_field", 1}}).notes;
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].find("my_field") != std::string::npos);
+}
+
+TEST_CASE("a folder with nothing but a config.json is a model, named after the folder") {
+  const auto folder = std::filesystem::temp_directory_path() / "vitals-hf-test" / "tiny-llama";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "config.json")
+      << R"({"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2})";
+  for (const auto& argument : {folder.string(), (folder / "config.json").string()}) {
+    const auto result = test::run({"summary", argument, "--seq-len", "5", "--format", "json"});
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    const auto summary = json::parse(result.out);
+    CHECK(summary["model"] == "tiny-llama");
+    CHECK(summary["totals"]["num_tokens"] == 5);
+  }
+  const auto empty = test::run({"summary", folder.parent_path().string()});
+  CHECK(empty.exit_code == 1);
+  CHECK(empty.err.find("without a config.json") != std::string::npos);
+  std::filesystem::remove_all(folder.parent_path());
+}

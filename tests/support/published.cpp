@@ -1,0 +1,25 @@
+#include "support/published.h"
+
+#include "spec/hf_config.h"
+#include "support/run.h"
+
+#include <stdexcept>
+
+namespace vitals::test {
+
+using nlohmann::json;
+
+std::vector<json> published(std::string_view prefix) {
+  static const auto all = json::parse(data("language_models.json"));
+  std::vector<json> records;
+  for (const auto& record : all)
+    if (record["id"].get<std::string>().starts_with(prefix)) records.push_back(record);
+  if (records.empty()) throw std::runtime_error("no published record " + std::string(prefix));
+  return records;
+}
+
+Model model_of(const json& record) {
+  return model_from_json(record["config"], record["id"].get<std::string>(), "test");
+}
+
+}  // namespace vitals::test
