@@ -4,6 +4,7 @@
 #include "analysis/definitions.h"
 #include "analysis/macs.h"
 #include "analysis/module_costs.h"
+#include "analysis/parameter_rule.h"
 #include "analysis/traffic.h"
 #include "core/suggest.h"
 
@@ -197,6 +198,8 @@ Explanation explain_module(const ExplainContext& context, ModuleId id,
   const ModuleExplainer explainer(context, id);
   const auto& module = context.graph.modules[id];
   Explanation e{module.path, module.type, {explainer.params()}};
+  if (id == 0)
+    if (auto rule = parameter_rule(context.graph)) e.quantities.push_back(std::move(*rule));
   for (const auto* convention : conventions)
     if (convention->applies(context.graph))
       e.quantities.push_back(explainer.convention(*convention));

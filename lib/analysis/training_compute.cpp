@@ -25,21 +25,18 @@ double palm_flops_per_token(const TrainingSizes& s) {
 double megatron_model_flops(const MegatronSizes& sizes) { return megatron_flops(sizes, 6); }
 double megatron_hardware_flops(const MegatronSizes& sizes) { return megatron_flops(sizes, 3); }
 
-TrainingCompute training_compute(const Graph& graph, double tokens) {
-  Count all;
+TrainingCompute training_compute(const Graph& graph, Checkpoint checkpoint, double tokens) {
   Count attention;
   for (const auto& node : graph.nodes) {
-    const auto count = macs(graph, node);
-    all += count;
     const bool product =
         std::holds_alternative<op::MatMul>(node.op) || std::holds_alternative<op::Sdpa>(node.op);
-    if (product) attention += count;
+    if (product) attention += macs(graph, node);
   }
   const double seen = (Count(graph.batch) * graph.num_tokens).as_double();
   TrainingCompute t;
   t.tokens = tokens;
   t.active_params = active_parameters(graph).as_double();
-  t.exact = 6 * all.as_double() / seen * tokens;
+  t.exact = training_flops(graph, checkpoint).total().as_double() / seen * tokens;
   t.kaplan = kaplan_flops(t.active_params, tokens);
   t.palm = t.kaplan + 6 * attention.as_double() / seen * tokens;
   return t;

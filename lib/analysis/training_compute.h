@@ -3,7 +3,7 @@
 // floating-point numbers, since a whole training takes more than 2^64 of them.
 #pragma once
 
-#include "graph/graph.h"
+#include "analysis/training.h"
 
 namespace vitals {
 
@@ -46,11 +46,13 @@ struct MegatronSizes {
 struct TrainingCompute {
   double tokens = 0;
   double active_params = 0;
-  double exact = 0;  // three times the forward pass: backward is two (Kaplan, table 1)
+  double exact = 0;  // forward, backward and what is run again, op by op
   double kaplan = 0;
   double palm = 0;  // its attention term from the trace's own products
 };
 
-[[nodiscard]] TrainingCompute training_compute(const Graph& graph, double tokens);
+// Of a graph that was built for training.
+[[nodiscard]] TrainingCompute training_compute(const Graph& graph, Checkpoint checkpoint,
+                                               double tokens);
 
 }  // namespace vitals

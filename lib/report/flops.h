@@ -3,7 +3,9 @@
 #pragma once
 
 #include "analysis/conventions.h"
+#include "analysis/generation.h"
 #include "analysis/training.h"
+#include "analysis/training_compute.h"
 #include "report/module_tree.h"
 #include "report/table.h"
 
@@ -17,6 +19,8 @@ struct FlopsModel {
   Graph graph;
   Graph training;
   Checkpoint checkpoint = Checkpoint::none;
+  std::optional<Generation> generation = {};    // of a language model, when it is asked for
+  std::optional<TrainingCompute> compute = {};  // of a whole training
 };
 
 [[nodiscard]] Table flops_totals(const FlopsModel& model);

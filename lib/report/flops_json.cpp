@@ -2,6 +2,7 @@
 #include "analysis/module_costs.h"
 #include "analysis/traffic.h"
 #include "report/flops.h"
+#include "report/language_model.h"
 
 #include <nlohmann/json.hpp>
 
@@ -87,6 +88,10 @@ ordered_json flops_json(const FlopsModel& model) {
   json["bytes"] = costs.bytes.sum().value();
   json["intensity"] = arithmetic_intensity(macs * 2, costs.bytes.sum());
   json["arithmetic"] = arithmetic_json(graph);
+  if (const auto active = active_parameters(graph); active != parameters(graph).sum())
+    json["active_params"] = active.value();
+  if (model.generation) json["generation"] = generation_json(*model.generation);
+  if (model.compute) json["training_compute"] = training_compute_json(*model.compute);
   json["modules"] = modules_json(model, costs);
   return json;
 }

@@ -149,7 +149,7 @@ Table training_compute_table(const TrainingCompute& t) {
     table.rows.push_back(
         {name, fmt::format("{:.4g}", value), fmt::format("{:.4g}", value / kPetaflopDay)});
   };
-  row("exact: 3 x forward", t.exact);
+  row("op by op", t.exact);
   row("6 N D", t.kaplan);
   row("PaLM: 6 N D + attention", t.palm);
   table.notes.push_back(

@@ -96,7 +96,8 @@ TEST_CASE("training compute: the table of GPT-3, PaLM, Megatron") {
     CHECK(flops == doctest::Approx(record["value"].get<double>()).epsilon(0.01));
   }
   // 3640 petaflop/s-days, from the trace's own parameters.
-  const auto gpt3 = training_compute(build("gpt3-175b", {.seq_len = 2048}), 300e9);
+  const auto gpt3 = training_compute(build("gpt3-175b", {.training = true, .seq_len = 2048}),
+                                     Checkpoint::none, 300e9);
   CHECK(gpt3.kaplan / kPetaflopDay == doctest::Approx(3640).epsilon(0.002));
   CHECK(gpt3.exact > gpt3.kaplan);
 

@@ -1,10 +1,14 @@
 #include "report/flops.h"
 
 #include "command.h"
+#include "core/error.h"
 #include "report/explain.h"
+#include "report/language_model.h"
 
 #include <nlohmann/json.hpp>
 
+#include <charconv>
+#include <cmath>
 #include <memory>
 
 namespace vitals::cli {
@@ -19,15 +23,46 @@ struct Options {
   std::string attention = "eager";
   std::optional<std::size_t> depth;
   bool no_fold = false;
+  std::optional<std::uint64_t> new_tokens;
+  std::string tokens;
 };
+
+// "300B", "15T", "1.4e12", "300000000000"; not positive for anything else.
+double count_of(const std::string& text) {
+  constexpr std::pair<char, double> kSuffixes[] = {
+      {'k', 1e3}, {'M', 1e6}, {'B', 1e9}, {'G', 1e9}, {'T', 1e12}};
+  double factor = 1;
+  auto number = text;
+  for (const auto& [suffix, value] : kSuffixes)
+    if (text.size() > 1 && text.back() == suffix) {
+      factor = value;
+      number.pop_back();
+    }
+  double x = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), x);
+  const bool whole = error == std::errc() && end == number.data() + number.size();
+  return whole && std::isfinite(x) ? x * factor : 0;
+}
+
+std::string check_count(const std::string& text) {
+  return count_of(text) > 0 ? "" : "'" + text + "' is no number of tokens; write 300B or 3e11";
+}
 
 FlopsModel build(const Options& o) {
   const auto model = o.model.load();
   auto options = o.model.build_options();
   options.attention = o.attention == "fused" ? AttentionKernel::fused : AttentionKernel::eager;
   FlopsModel result{model.build(options), {}, *checkpoint_named(o.checkpoint)};
+  if (o.new_tokens) {
+    const auto trace = [&](const BuildOptions& step) { return model.build(step); };
+    if (result.graph.kv_caches.empty())
+      fail("--new-tokens: {} generates no text, it keeps no keys and values", result.graph.model);
+    result.generation = generation_macs(trace, options, *o.new_tokens);
+  }
   options.training = true;
   result.training = model.build(options);
+  if (!o.tokens.empty())
+    result.compute = training_compute(result.training, result.checkpoint, count_of(o.tokens));
   return result;
 }
 
@@ -78,8 +113,12 @@ std::string flops(const Options& o) {
     return to_csv(convention != nullptr ? flops_modules(graph, *convention) : flops_modules(model));
   if (convention != nullptr)
     return titled(headline(graph), flops_tree(graph, *convention, tree), format);
-  return titled(headline(graph), flops_totals(model), format) + "\n" +
-         titled("By kind of op", flops_by_op(graph), format) + "\n" +
+  auto text = titled(headline(graph), flops_totals(model), format) + "\n";
+  if (model.generation)
+    text += titled("Generation", generation_table(*model.generation), format) + "\n";
+  if (model.compute)
+    text += titled("Training", training_compute_table(*model.compute), format) + "\n";
+  return text + titled("By kind of op", flops_by_op(graph), format) + "\n" +
          titled("By module", flops_tree(graph, tree), format);
 }
 
@@ -111,6 +150,13 @@ void add_flops(Commands& commands) {
                   "eager (written out) or fused (one op, which fvcore does not see)")
       ->check(CLI::IsMember({"eager", "fused"}).description(""))
       ->type_name("KERNEL");
+  app->add_option("--new-tokens", o->new_tokens,
+                  "Tokens that a language model writes after its input: prefill and decode")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+      ->type_name("N");
+  app->add_option("--tokens", o->tokens, "Tokens of a whole training, 300B or 1.4e12: its compute")
+      ->check(check_count)
+      ->type_name("D");
   app->add_option("--depth", o->depth, "Levels of the tree to show")->type_name("N");
   app->add_flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_output_options(*app, o->output);
@@ -120,6 +166,7 @@ void add_flops(Commands& commands) {
       "  vitals flops vit_base_patch16_224 --convention all\n"
       "  vitals flops vit_base_patch16_224 --explain blocks.0.attn.qkv\n"
       "  vitals flops deit_tiny_patch16_224 --num-classes 2 --convention thop --depth 2\n"
+      "  vitals flops llama-3-8b --seq-len 1024 --new-tokens 256 --tokens 15T\n"
       "  vitals flops my_vit.json --batch 8 --checkpoint block --format json | jq .training");
   app->callback([&commands, o] { commands.run = [o] { deliver(flops(*o), o->output); }; });
 }
