@@ -129,7 +129,7 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
 
 // "/hidden_size: ..." is "/n_embd: ..." in the user's file.
 std::string in_their_words(std::string message, const HfFamily& family) {
-  for (const auto& [key, targets] : family.at("fields").items()) {
+  for (const auto& [key, targets] : entry_of(family, "fields").items()) {
     if (!targets.is_string()) continue;
     const auto ours = fmt::format(": /{}: ", targets.get<std::string>());
     const auto at = message.find(ours);
@@ -152,6 +152,40 @@ json image_size_of(const json& preprocessor) {
     if (size.contains("shortest_edge")) return size["shortest_edge"];
   }
   return nullptr;
+}
+
+// The language model of a composite config, and a note of what is left out of it.
+HfSpec part_of(const json& config, const HfFamily& family, const HfClass& which) {
+  const auto& part = family.at("part");
+  const auto field = part.at("field").get<std::string>();
+  auto inner = config.value(field, json::object());
+  if (!inner.is_object()) fail("/{}: expected an object, got {}", field, inner.dump());
+  const auto type = inner.value("model_type", part.at("model_type"));
+  const auto* inner_family = type.is_string() ? find_hf_family(type.get<std::string>()) : nullptr;
+  if (inner_family == nullptr)
+    fail("/{}/model_type: unknown model_type {} (known: {})", field, type.dump(),
+         fmt::join(hf_model_types(), ", "));
+  // Whether the head is tied is said of the whole, or of the part.
+  if (config.contains("tie_word_embeddings") && !inner.contains("tie_word_embeddings"))
+    inner["tie_word_embeddings"] = config["tie_word_embeddings"];
+  const bool same_head = inner_family->at("heads").contains(which.head);
+  const auto head = same_head ? which.head : inner_family->at("default_head").get<std::string>();
+  auto described = hf_spec(inner, *inner_family, head, "/" + field);
+  for (const auto& other : part.at("left_out"))
+    if (config.contains(other.get<std::string>()))
+      described.notes.push_back(fmt::format("{}: left out, all counts are the language model's",
+                                            other.get<std::string>()));
+  return described;
+}
+
+HfSpec describe(json config, const HfClass& which, const json& preprocessor) {
+  const auto& family = *which.family;
+  if (family.contains("part")) return part_of(config, family, which);
+  const bool has_image = entry_of(family, "defaults").contains("image_size");
+  if (has_image && !config.contains("image_size"))
+    if (auto size = image_size_of(preprocessor); !size.is_null())
+      config["image_size"] = std::move(size);
+  return hf_spec(config, family, which.head, "");
 }
 
 }  // namespace
@@ -180,12 +214,7 @@ Model model_from_hf_config(const json& config, const std::string& source,
   HfSpec described;
   try {
     which = family_of(config);
-    auto fields = config;
-    const bool has_image = entry_of(*which.family, "defaults").contains("image_size");
-    if (has_image && !fields.contains("image_size"))
-      if (auto size = image_size_of(preprocessor); !size.is_null())
-        fields["image_size"] = std::move(size);
-    described = hf_spec(fields, *which.family, which.head, "");
+    described = describe(config, which, preprocessor);
   } catch (const Error& error) {
     throw error.within(source);
   }
