@@ -88,8 +88,6 @@ ordered_json flops_json(const FlopsModel& model) {
   json["bytes"] = costs.bytes.sum().value();
   json["intensity"] = arithmetic_intensity(macs * 2, costs.bytes.sum());
   json["arithmetic"] = arithmetic_json(graph);
-  if (const auto active = active_parameters(graph); active != parameters(graph).sum())
-    json["active_params"] = active.value();
   if (model.generation) json["generation"] = generation_json(*model.generation);
   if (model.compute) json["training_compute"] = training_compute_json(*model.compute);
   json["modules"] = modules_json(model, costs);

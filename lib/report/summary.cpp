@@ -104,6 +104,7 @@ ordered_json summary_json(const Graph& graph) {
   json["input_shape"] = shapes_json(inputs);
   json["totals"] = {{"params", params.sum().value()},
                     {"trainable_params", trainable.value()},
+                    {"active_params", active_parameters(graph).value()},
                     {"params_torchsummary", ts.total_params.value()},
                     {"macs", macs.sum().value()},
                     {"flops", (macs.sum() * 2).value()},
