@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 using namespace vitals;
 using nlohmann::json;
 
@@ -104,7 +106,7 @@ TEST_CASE("training compute: the table of GPT-3, PaLM, Megatron") {
   const auto palm = only("train_flops/palm");
   CHECK(palm_flops_per_token(
             {at(palm, "params"), at(palm, "L"), at(palm, "H"), at(palm, "Q"), at(palm, "T")}) ==
-        doctest::Approx(palm["value"].get<double>()).epsilon(1e-9));
+        doctest::Approx(palm["value"].get<double>()).epsilon(palm["rel_tol"].get<double>()));
   for (const auto& record : test::published("flops/korthikanti-eq7"))
     CHECK(megatron_model_flops(megatron_sizes(record)) ==
           doctest::Approx(record["value"].get<double>()).epsilon(1e-9));
@@ -156,8 +158,8 @@ TEST_CASE("quantised files have the sizes that llama.cpp prints") {
                {"IQ4_XS", 4.4597}, {"IQ3_XXS", 3.2548}, {"IQ1_S", 2.0042}};
   for (const auto& row : table) {
     CAPTURE(row.name);
-    CHECK(quantized_size(graph, row.name).bits_per_param() ==
-          doctest::Approx(row.bits).epsilon(1e-5));
+    // Printed with four digits after the point.
+    CHECK(std::abs(quantized_size(graph, row.name).bits_per_param() - row.bits) < 5e-5);
   }
 }
 

@@ -71,7 +71,7 @@ TEST_CASE("faults in the input exit 1, each with its own message") {
   } faults[] = {
       {{"vit_bas_patch32"}, "unknown model 'vit_bas_patch32'; did you mean 'vit_base_patch32_224'"},
       {{"no/such/spec.json"}, "no/such/spec.json: cannot be read: No such file or directory"},
-      {{"/"}, "/: is a directory"},
+      {{"/"}, "/: a folder without a config.json"},
       {{folder.file("empty.json")}, "empty.json: empty"},
       {{folder.file("broken.json")}, "broken.json:3:1: not JSON"},
       {{"vit_base_patch32", "--set", "depht=3"},
