@@ -48,6 +48,8 @@ TEST_CASE("wrong usage exits 2, says so on standard error, and prints nothing") 
       {"summary", "vit_base_patch32", "--style", "flat"},
       {"summary", "vit_base_patch32", "--set", "depth"},
       {"summary", "vit_base_patch32", "--optimizer", "adamw"},
+      {"summary", "vit_base_patch32", "--batch", "1", "--batch", "2"},
+      {"compare", "vit_base_patch32"},
       {"spec"},
   };
   for (const auto& arguments : wrong) {
@@ -161,4 +163,15 @@ TEST_CASE("a tree's figures sum to their parents, folded or not") {
   const auto shallow = run({"summary", "vit_base_patch32", "--style", "tree", "--depth", "1"}).out;
   CHECK(shallow.find("blocks") != std::string::npos);
   CHECK(shallow.find("0-11") == std::string::npos);
+}
+
+TEST_CASE("a misspelt command or option is answered with the name that was meant") {
+  const auto message = [](const std::vector<std::string>& arguments) { return run(arguments).err; };
+  CHECK(message({"sumary", "x"})
+            .starts_with("vitals: there is no command 'sumary'; did you mean 'summary'?"));
+  CHECK(message({"summary", "vit_base_patch32", "--bacth", "3"})
+            .starts_with("vitals summary: there is no option '--bacth'; did you mean '--batch'?"));
+  CHECK(message({"summary", "vit_base_patch32", "--format", "jsn"})
+            .starts_with(
+                "vitals summary: --format: there is no 'jsn'; did you mean 'json' or 'csv'?"));
 }

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "spec/load.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,7 +14,7 @@
 namespace vitals::cli {
 namespace {
 
-// "224", "224x160" -> the JSON of the field img_size. CLI11 shows the message with exit code 2.
+// "224", "224x160" -> the JSON of the field img_size.
 std::string check_img_size(const std::string& text) {
   const auto x = text.find('x');
   auto is_count = [](const std::string& t) {
@@ -91,61 +93,39 @@ BuildOptions ModelOptions::build_options() const {
   return options;
 }
 
-void add_model_options(CLI::App& app, ModelOptions& o, bool positional) {
+void add_model_options(Command& c, ModelOptions& o, bool positional) {
   if (positional)
-    app.add_option("model", o.model,
-                   "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or "
-                   "its folder, "
-                   "or - for JSON on standard input")
-        ->type_name("MODEL")
-        ->required();
-  const auto positive = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40);
-  const char* group = "Model";
-  app.add_option("--batch", o.batch, "Samples in a batch")
-      ->check(positive)
-      ->type_name("N")
-      ->group(group);
-  app.add_option("--num-classes", o.num_classes, "Classes of the head (0: no head)")
-      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 40))
-      ->type_name("N")
-      ->group(group);
-  app.add_option("--img-size", o.img_size, "Image size in pixels")
-      ->check(check_img_size)
-      ->type_name("N|HxW")
-      ->group(group);
-  app.add_option("--in-chans", o.in_chans, "Image channels")
-      ->check(positive)
-      ->type_name("N")
-      ->group(group);
-  app.add_option("--seq-len", o.seq_len, "Tokens of a language model's input")
-      ->check(positive)
-      ->type_name("N")
-      ->group(group);
-  app.add_option("--set", o.set,
-                 "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)")
-      ->check(check_set)
-      ->type_name("KEY=VALUE")
-      ->group(group)
-      ->take_all();
+    c.text("model", o.model, "MODEL",
+           "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or its "
+           "folder, or - for JSON on standard input")
+        .required = true;
+  c.group = "Model";
+  c.count("--batch", o.batch, "Samples in a batch");
+  c.count("--num-classes", o.num_classes, "Classes of the head (0: no head)", {0});
+  c.text("--img-size", o.img_size, "N|HxW", "Image size in pixels", check_img_size);
+  c.count("--in-chans", o.in_chans, "Image channels");
+  c.count("--seq-len", o.seq_len, "Tokens of a language model's input");
+  c.texts("--set", o.set, "KEY=VALUE",
+          "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)",
+          check_set);
+  c.group = "Options";
 }
 
-void add_output_options(CLI::App& app, OutputOptions& o) {
-  static const std::map<std::string, Format> formats = {{"table", Format::table},
-                                                        {"json", Format::json},
-                                                        {"csv", Format::csv},
-                                                        {"markdown", Format::markdown}};
-  const char* group = "Output";
-  app.add_option("--format", o.format, "table, json, csv or markdown")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
-      ->type_name("FORMAT")
-      ->group(group);
-  app.add_option("-o,--output", o.file, "Write to FILE instead of standard output")
-      ->type_name("FILE")
-      ->group(group);
-  app.add_option("--color", o.color, "auto, always or never")
-      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
-      ->type_name("WHEN")
-      ->group(group);
+void add_output_file(Command& c, OutputOptions& o) {
+  c.text("-o,--output", o.file, "FILE", "Write to FILE instead of standard output");
+}
+
+void add_output_options(Command& c, OutputOptions& o) {
+  c.group = "Output";
+  c.choice("--format", o.format,
+           {{"table", Format::table},
+            {"json", Format::json},
+            {"csv", Format::csv},
+            {"markdown", Format::markdown}},
+           "table, json, csv or markdown");
+  add_output_file(c, o);
+  c.choice("--color", o.color, {"auto", "always", "never"}, "auto, always or never");
+  c.group = "Options";
 }
 
 std::string render(const Table& table, Format format) {

@@ -2,14 +2,12 @@
 // command hands back its result. No arithmetic here.
 #pragma once
 
+#include "command_line.h"
 #include "graph/graph.h"
 #include "models/architecture.h"
 #include "report/table.h"
 #include "spec/spec.h"
 
-#include <CLI/CLI.hpp>
-
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,8 +39,10 @@ struct OutputOptions {
   std::string color = "auto";
 };
 
-void add_model_options(CLI::App& app, ModelOptions& options, bool positional = true);
-void add_output_options(CLI::App& app, OutputOptions& options);
+// Their options in a command's description; without `positional`, the command takes MODEL itself.
+void add_model_options(Command& command, ModelOptions& options, bool positional = true);
+void add_output_options(Command& command, OutputOptions& options);
+void add_output_file(Command& command, OutputOptions& options);
 
 // A text in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
 [[nodiscard]] std::string render(const Table& table, Format format);
@@ -54,16 +54,12 @@ void add_output_options(CLI::App& app, OutputOptions& options);
 // half-written is left. A reader that closes the pipe is no fault.
 void deliver(const std::string& text, const OutputOptions& options);
 
-// Each registers its subcommand; `run` is called after parsing, at most one of them.
-struct Commands {
-  CLI::App& app;
-  std::function<void()> run;
-};
-void add_summary(Commands& commands);
-void add_spec(Commands& commands);
-void add_flops(Commands& commands);
-void add_compare(Commands& commands);
-void add_list(Commands& commands);
-void add_memory(Commands& commands);
+// The subcommands, each in a file of its name.
+[[nodiscard]] Command compare_command();
+[[nodiscard]] Command flops_command();
+[[nodiscard]] Command list_command();
+[[nodiscard]] Command memory_command();
+[[nodiscard]] Command spec_command();
+[[nodiscard]] Command summary_command();
 
 }  // namespace vitals::cli

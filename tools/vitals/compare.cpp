@@ -31,24 +31,24 @@ std::string compare_models(const Options& o) {
 
 }  // namespace
 
-void add_compare(Commands& commands) {
-  auto* app = commands.app.add_subcommand("compare", "Models side by side");
+Command compare_command() {
   auto o = std::make_shared<Options>();
-  app->add_option("models", o->names, "Two models or more, each as in the other commands")
-      ->type_name("MODEL")
-      ->required()
-      ->expected(2, 16);
-  app->add_option("--depth", o->depth, "Levels of modules to compare where the trees agree")
-      ->check(CLI::Range(0, 64))
-      ->type_name("N");
-  add_model_options(*app, o->model, false);
-  add_output_options(*app, o->output);
-  app->footer(
-      "Examples:\n"
-      "  vitals compare vit_base_patch16_224 vit_base_patch32_224\n"
-      "  vitals compare vit_small_patch16_224 deit3_small_patch16_224 my_vit.json --depth 3\n"
-      "  vitals compare vit_tiny_patch16_224 vit_small_patch16_224 --format json");
-  app->callback([&commands, o] { commands.run = [o] { deliver(compare_models(*o), o->output); }; });
+  Command c{"compare", "Models side by side"};
+  auto& models =
+      c.texts("models", o->names, "MODEL", "Two models or more, each as in the other commands");
+  models.required = true;
+  models.least = 2;
+  models.most = 16;
+  c.count("--depth", o->depth, "Levels of modules to compare where the trees agree", {0, 64})
+      .initial = "1";
+  add_model_options(c, o->model, false);
+  add_output_options(c, o->output);
+  c.examples = {
+      "vitals compare vit_base_patch16_224 vit_base_patch32_224",
+      "vitals compare vit_small_patch16_224 deit3_small_patch16_224 my_vit.json --depth 3",
+      "vitals compare vit_tiny_patch16_224 vit_small_patch16_224 --format json"};
+  c.run = [o] { deliver(compare_models(*o), o->output); };
+  return c;
 }
 
 }  // namespace vitals::cli

@@ -131,44 +131,34 @@ std::vector<std::string> convention_names() {
 
 }  // namespace
 
-void add_flops(Commands& commands) {
-  auto* app = commands.app.add_subcommand("flops", "MACs and FLOPs by module, op and convention");
+Command flops_command() {
   auto o = std::make_shared<Options>();
-  add_model_options(*app, o->model);
-  app->add_option("--convention", o->convention,
-                  fmt::format("What a tool counts: {}", fmt::join(convention_names(), ", ")))
-      ->check(CLI::IsMember(convention_names()).description(""))
-      ->type_name("NAME");
-  app->add_option("--explain", o->explain,
-                  "Formulas, with their numbers, of the module or parameter PATH (.: the model)")
-      ->type_name("PATH");
-  app->add_option("--checkpoint", o->checkpoint,
-                  "What training computes again: none, selective (attention's core) or block")
-      ->check(CLI::IsMember({"none", "selective", "block"}).description(""))
-      ->type_name("WHAT");
-  app->add_option("--attention", o->attention,
-                  "eager (written out) or fused (one op, which fvcore does not see)")
-      ->check(CLI::IsMember({"eager", "fused"}).description(""))
-      ->type_name("KERNEL");
-  app->add_option("--new-tokens", o->new_tokens,
-                  "Tokens that a language model writes after its input: prefill and decode")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
-      ->type_name("N");
-  app->add_option("--tokens", o->tokens, "Tokens of a whole training, 300B or 1.4e12: its compute")
-      ->check(check_count)
-      ->type_name("D");
-  app->add_option("--depth", o->depth, "Levels of the tree to show")->type_name("N");
-  app->add_flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
-  add_output_options(*app, o->output);
-  app->footer(
-      "Examples:\n"
-      "  vitals flops vit_base_patch16_224\n"
-      "  vitals flops vit_base_patch16_224 --convention all\n"
-      "  vitals flops vit_base_patch16_224 --explain blocks.0.attn.qkv\n"
-      "  vitals flops deit_tiny_patch16_224 --num-classes 2 --convention thop --depth 2\n"
-      "  vitals flops llama-3-8b --seq-len 1024 --new-tokens 256 --tokens 15T\n"
-      "  vitals flops my_vit.json --batch 8 --checkpoint block --format json | jq .training");
-  app->callback([&commands, o] { commands.run = [o] { deliver(flops(*o), o->output); }; });
+  Command c{"flops", "MACs and FLOPs by module, op and convention"};
+  add_model_options(c, o->model);
+  c.choice("--convention", o->convention, convention_names(),
+           fmt::format("What a tool counts: {}", fmt::join(convention_names(), ", ")));
+  c.text("--explain", o->explain, "PATH",
+         "Formulas, with their numbers, of the module or parameter PATH (.: the model)");
+  c.choice("--checkpoint", o->checkpoint, {"none", "selective", "block"},
+           "What training computes again: none, selective (attention's core) or block");
+  c.choice("--attention", o->attention, {"eager", "fused"},
+           "eager (written out) or fused (one op, which fvcore does not see)");
+  c.count("--new-tokens", o->new_tokens,
+          "Tokens that a language model writes after its input: prefill and decode");
+  c.text("--tokens", o->tokens, "D", "Tokens of a whole training, 300B or 1.4e12: its compute",
+         check_count);
+  c.count("--depth", o->depth, "Levels of the tree to show", {0});
+  c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
+  add_output_options(c, o->output);
+  c.examples = {
+      "vitals flops vit_base_patch16_224",
+      "vitals flops vit_base_patch16_224 --convention all",
+      "vitals flops vit_base_patch16_224 --explain blocks.0.attn.qkv",
+      "vitals flops deit_tiny_patch16_224 --num-classes 2 --convention thop --depth 2",
+      "vitals flops llama-3-8b --seq-len 1024 --new-tokens 256 --tokens 15T",
+      "vitals flops my_vit.json --batch 8 --checkpoint block --format json | jq .training"};
+  c.run = [o] { deliver(flops(*o), o->output); };
+  return c;
 }
 
 }  // namespace vitals::cli

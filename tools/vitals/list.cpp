@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include <fnmatch.h>
-#include <map>
 #include <memory>
 
 namespace vitals::cli {
@@ -54,26 +53,24 @@ std::string list(const Options& o) {
 
 }  // namespace
 
-void add_list(Commands& commands) {
-  static const std::map<std::string, ListOrder> orders = {{"name", ListOrder::name},
-                                                          {"params", ListOrder::params},
-                                                          {"macs", ListOrder::macs},
-                                                          {"tokens", ListOrder::tokens},
-                                                          {"img-size", ListOrder::img_size}};
-  auto* app = commands.app.add_subcommand("list", "The built-in models and their size");
+Command list_command() {
   auto o = std::make_shared<Options>();
-  app->add_option("pattern", o->pattern, "Only names that match: 'deit*', or a part of the name")
-      ->type_name("PATTERN");
-  app->add_option("--sort", o->order, "name, params, macs, tokens or img-size; smallest first")
-      ->transform(CLI::CheckedTransformer(orders).description(""))
-      ->type_name("ORDER");
-  app->add_flag("--reverse", o->reverse, "Largest first");
-  app->add_flag("--names", o->names, "Bare names, one a line");
-  add_output_options(*app, o->output);
-  app->footer(
-      "Examples:\n  vitals list\n  vitals list 'deit*' --sort params\n"
-      "  vitals list dinov3 --format csv\n  vitals list swin --names");
-  app->callback([&commands, o] { commands.run = [o] { deliver(list(*o), o->output); }; });
+  Command c{"list", "The built-in models and their size"};
+  c.text("pattern", o->pattern, "PATTERN", "Only names that match: 'deit*', or a part of the name");
+  c.choice("--sort", o->order,
+           {{"name", ListOrder::name},
+            {"params", ListOrder::params},
+            {"macs", ListOrder::macs},
+            {"tokens", ListOrder::tokens},
+            {"img-size", ListOrder::img_size}},
+           "name, params, macs, tokens or img-size; smallest first");
+  c.flag("--reverse", o->reverse, "Largest first");
+  c.flag("--names", o->names, "Bare names, one a line");
+  add_output_options(c, o->output);
+  c.examples = {"vitals list", "vitals list 'deit*' --sort params",
+                "vitals list dinov3 --format csv", "vitals list swin --names"};
+  c.run = [o] { deliver(list(*o), o->output); };
+  return c;
 }
 
 }  // namespace vitals::cli

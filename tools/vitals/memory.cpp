@@ -134,130 +134,87 @@ std::string check_fit(const std::string& text) {
   }
 }
 
-void add_recipe(CLI::App& app, Options& o) {
-  const auto choice = [&](const char* name, std::string& value, const char* doc,
-                          const std::vector<std::string>& values) {
-    app.add_option(name, value, doc)
-        ->check(CLI::IsMember(values).description(""))
-        ->type_name("NAME")
-        ->group("Recipe")
-        ->capture_default_str();
-  };
-  choice("--mode", o.mode, "training or inference", {"training", "inference"});
-  choice("--precision", o.precision, "fp32, bf16, fp16, amp, mixed16, mixed18 or mixed20",
-         precision_names());
-  choice("--optimizer", o.optimizer,
-         "adamw, adam, sgd, momentum, adafactor, lion, adamw8bit or none", optimizer_names());
-  choice("--attention", o.attention, "fused (scaled_dot_product_attention) or eager (written out)",
-         {"eager", "fused"});
-  choice("--loss", o.loss, "cross-entropy or none", {"cross-entropy", "none"});
-  choice("--checkpoint", o.checkpoint,
-         "none, selective (attention's core runs twice) or block (every block runs twice)",
-         {"none", "selective", "block"});
-  app.add_option("--device", o.device, "cuda, cpu, or a device's name")
-      ->check(check_device)
-      ->type_name("NAME")
-      ->group("Recipe")
-      ->capture_default_str();
-  app.add_flag("--keep-gradients", o.keep_gradients,
-               "Gradients live through the next forward pass (zero_grad(set_to_none=False))")
-      ->group("Recipe");
-  app.add_option("--freeze", o.freeze, "Do not train this module or parameter (repeatable)")
-      ->type_name("PATH")
-      ->group("Recipe")
-      ->take_all();
-  app.add_option("--lora-rank", o.lora_rank, "Train low-rank adapters alone")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20))
-      ->type_name("N")
-      ->group("Recipe");
-  app.add_option("--lora-targets", o.lora_targets, "Linear layers that get one, by name: qkv,proj")
-      ->delimiter(',')
-      ->type_name("NAMES")
-      ->group("Recipe");
+void add_recipe(Command& c, Options& o) {
+  c.group = "Recipe";
+  c.choice("--mode", o.mode, {"training", "inference"}, "training or inference");
+  c.choice("--precision", o.precision, precision_names(),
+           "fp32, bf16, fp16, amp, mixed16, mixed18 or mixed20");
+  c.choice("--optimizer", o.optimizer, optimizer_names(),
+           "adamw, adam, sgd, momentum, adafactor, lion, adamw8bit or none");
+  c.choice("--attention", o.attention, {"eager", "fused"},
+           "fused (scaled_dot_product_attention) or eager (written out)");
+  c.choice("--loss", o.loss, {"cross-entropy", "none"}, "cross-entropy or none");
+  c.choice("--checkpoint", o.checkpoint, {"none", "selective", "block"},
+           "none, selective (attention's core runs twice) or block (every block runs twice)");
+  c.text("--device", o.device, "NAME", "cuda, cpu, or a device's name", check_device);
+  c.flag("--keep-gradients", o.keep_gradients,
+         "Gradients live through the next forward pass (zero_grad(set_to_none=False))");
+  c.texts("--freeze", o.freeze, "PATH", "Do not train this module or parameter (repeatable)");
+  c.count("--lora-rank", o.lora_rank, "Train low-rank adapters alone", {1, std::uint64_t{1} << 20});
+  c.texts("--lora-targets", o.lora_targets, "NAMES",
+          "Linear layers that get one, by name: qkv,proj", {}, true);
+  c.group = "Options";
 }
 
-void add_parallel(CLI::App& app, Parallelism& p) {
-  const auto ranks = CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20);
-  const char* group = "Devices";
-  auto* dp = app.add_option("--dp", p.data, "Data-parallel ranks")
-                 ->check(ranks)
-                 ->type_name("N")
-                 ->group(group);
-  app.add_option("--zero", p.zero, "ZeRO's stage over them: 0 to 3")
-      ->check(CLI::Range(0U, 3U))
-      ->needs(dp)
-      ->type_name("STAGE")
-      ->group(group);
-  auto* tp = app.add_option("--tp", p.tensor, "Tensor-parallel ranks")
-                 ->check(ranks)
-                 ->type_name("N")
-                 ->group(group);
-  app.add_flag("--sequence-parallel", p.sequence, "Cut the residual stream over them, too")
-      ->needs(tp)
-      ->group(group);
-  auto* pp = app.add_option("--pp", p.pipeline, "Pipeline stages")
-                 ->check(ranks)
-                 ->type_name("N")
-                 ->group(group);
-  app.add_option("--interleave", p.interleave, "Chunks of the model a stage")
-      ->check(ranks)
-      ->type_name("V")
-      ->needs(pp)
-      ->group(group);
-  app.add_option("--micro-batches", p.micro_batches, "Parts that the batch is run in")
-      ->check(ranks)
-      ->type_name("M")
-      ->group(group);
+void add_parallel(Command& c, Parallelism& p) {
+  const Bounds ranks{1, std::uint64_t{1} << 20};
+  c.group = "Devices";
+  c.count("--dp", p.data, "Data-parallel ranks", ranks);
+  c.count("--zero", p.zero, "ZeRO's stage over them: 0 to 3", {0, 3}).needs = "--dp";
+  c.count("--tp", p.tensor, "Tensor-parallel ranks", ranks);
+  c.flag("--sequence-parallel", p.sequence, "Cut the residual stream over them, too").needs =
+      "--tp";
+  c.count("--pp", p.pipeline, "Pipeline stages", ranks);
+  c.count("--interleave", p.interleave, "Chunks of the model a stage", ranks).needs = "--pp";
+  c.count("--micro-batches", p.micro_batches, "Parts that the batch is run in", ranks);
+  c.group = "Options";
 }
 
 // Options that were given and change nothing, because nothing is trained.
-void tell_unused(const CLI::App& app, const Options& o) {
+void tell_unused(const Options& o, const Given& given) {
   if (o.mode == "training") return;
   std::vector<std::string> unused;
   for (const char* name : {"--optimizer", "--loss", "--checkpoint", "--keep-gradients"})
-    if (app.get_option(name)->count() > 0) unused.emplace_back(name);
+    if (given.has(name)) unused.emplace_back(name);
   if (!unused.empty())
     fmt::print(stderr, "vitals: inference trains nothing: {} changes nothing\n",
                fmt::join(unused, ", "));
 }
 
-void check_usage(const Options& o) {
+std::string check_usage(const Options& o) {
   if (o.lora_rank.has_value() != !o.lora_targets.empty())
-    throw CLI::ValidationError("--lora-rank and --lora-targets belong together");
-  if (!o.fit.empty() && o.model.batch)
-    throw CLI::ValidationError("--fit finds the batch itself: leave out --batch");
+    return "--lora-rank and --lora-targets belong together";
+  if (!o.fit.empty() && o.model.batch) return "--fit finds the batch itself: leave out --batch";
+  return "";
 }
 
 }  // namespace
 
-void add_memory(Commands& commands) {
-  auto* app = commands.app.add_subcommand("memory", "What training and inference take");
+Command memory_command() {
   auto o = std::make_shared<Options>();
-  add_model_options(*app, o->model);
-  add_recipe(*app, *o);
-  add_parallel(*app, o->parallel);
-  app->add_option("--fit", o->fit, "Find the largest batch that fits: 24GB, 24GiB, a100-80gb")
-      ->check(check_fit)
-      ->type_name("SIZE|DEVICE");
-  app->add_flag("--timeline", o->timeline, "Draw what is live over the step");
-  app->add_option("--depth", o->depth, "Levels of the module table to show")
-      ->type_name("N")
-      ->capture_default_str();
-  app->add_flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
-  add_output_options(*app, o->output);
-  app->footer(
-      "Examples:\n"
-      "  vitals memory vit_base_patch16_224 --batch 64\n"
-      "  vitals memory vit_base_patch16_224 --fit rtx3090 --attention eager --optimizer momentum\n"
-      "  vitals memory vit_large_patch16_224 --batch 32 --checkpoint block --timeline\n"
-      "  vitals memory vit_base_patch16_224 --mode inference --precision fp16\n"
-      "  vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj\n"
-      "  vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2");
-  app->callback([&commands, app, o] {
-    check_usage(*o);
-    tell_unused(*app, *o);
-    commands.run = [o] { deliver(memory(*o), o->output); };
-  });
+  Command c{"memory", "What training and inference take"};
+  add_model_options(c, o->model);
+  add_recipe(c, *o);
+  add_parallel(c, o->parallel);
+  c.text("--fit", o->fit, "SIZE|DEVICE", "Find the largest batch that fits: 24GB, 24GiB, a100-80gb",
+         check_fit);
+  c.flag("--timeline", o->timeline, "Draw what is live over the step");
+  c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "3";
+  c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
+  add_output_options(c, o->output);
+  c.examples = {
+      "vitals memory vit_base_patch16_224 --batch 64",
+      "vitals memory vit_base_patch16_224 --fit rtx3090 --attention eager --optimizer momentum",
+      "vitals memory vit_large_patch16_224 --batch 32 --checkpoint block --timeline",
+      "vitals memory vit_base_patch16_224 --mode inference --precision fp16",
+      "vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj",
+      "vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2"};
+  c.check = [o](const Given& given) {
+    tell_unused(*o, given);
+    return check_usage(*o);
+  };
+  c.run = [o] { deliver(memory(*o), o->output); };
+  return c;
 }
 
 }  // namespace vitals::cli

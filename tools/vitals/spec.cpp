@@ -19,24 +19,21 @@ std::string spec(const Options& o) {
 
 }  // namespace
 
-void add_spec(Commands& commands) {
-  auto* app =
-      commands.app.add_subcommand("spec", "The resolved spec as JSON: what MODEL really means");
+Command spec_command() {
   auto o = std::make_shared<Options>();
-  add_model_options(*app, o->model);
-  auto* model = app->get_option("model");
-  model->required(false);
-  app->add_flag("--schema", o->schema, "Print the JSON schema of specs instead");
-  app->add_option("-o,--output", o->output.file, "Write to FILE instead of standard output")
-      ->type_name("FILE");
-  app->footer(
-      "Examples:\n  vitals spec vit_base_patch32\n  vitals spec deit_tiny_patch16_224 --set "
-      "depth=6 > my_vit.json\n"
-      "  vitals spec --schema");
-  app->callback([&commands, o, model] {
-    if (!o->schema && model->count() == 0) throw CLI::RequiredError("MODEL");
-    commands.run = [o] { deliver(spec(*o), o->output); };
-  });
+  Command c{"spec", "The resolved spec as JSON: what MODEL really means"};
+  add_model_options(c, o->model);
+  c.options.front().required = false;
+  c.flag("--schema", o->schema, "Print the JSON schema of specs instead");
+  add_output_file(c, o->output);
+  c.examples = {"vitals spec vit_base_patch32",
+                "vitals spec deit_tiny_patch16_224 --set depth=6 > my_vit.json",
+                "vitals spec --schema"};
+  c.check = [o](const Given& given) {
+    return o->schema || given.has("model") ? "" : "MODEL is required";
+  };
+  c.run = [o] { deliver(spec(*o), o->output); };
+  return c;
 }
 
 }  // namespace vitals::cli

@@ -31,23 +31,21 @@ std::string summary(const Options& o) {
 
 }  // namespace
 
-void add_summary(Commands& commands) {
-  auto* app = commands.app.add_subcommand("summary", "Layers, output shapes and parameters");
+Command summary_command() {
   auto o = std::make_shared<Options>();
-  add_model_options(*app, o->model);
-  app->add_option("--style", o->style, "torchsummary (its table, byte for byte) or tree (nested)")
-      ->check(CLI::IsMember({"torchsummary", "tree"}).description(""))
-      ->type_name("STYLE");
-  app->add_option("--depth", o->depth, "Levels of the tree to show")->type_name("N");
-  app->add_flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
-  add_output_options(*app, o->output);
-  app->footer(
-      "Examples:\n"
-      "  vitals summary vit_base_patch32\n"
-      "  vitals summary vit_base_patch16_224 --num-classes 5 --batch 8\n"
-      "  vitals summary vit_large_patch16_224 --style tree --depth 2\n"
-      "  vitals summary my_vit.json --format json | jq .totals");
-  app->callback([&commands, o] { commands.run = [o] { deliver(summary(*o), o->output); }; });
+  Command c{"summary", "Layers, output shapes and parameters"};
+  add_model_options(c, o->model);
+  c.choice("--style", o->style, {"torchsummary", "tree"},
+           "torchsummary (its table, byte for byte) or tree (nested)");
+  c.count("--depth", o->depth, "Levels of the tree to show", {0});
+  c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
+  add_output_options(c, o->output);
+  c.examples = {"vitals summary vit_base_patch32",
+                "vitals summary vit_base_patch16_224 --num-classes 5 --batch 8",
+                "vitals summary vit_large_patch16_224 --style tree --depth 2",
+                "vitals summary my_vit.json --format json | jq .totals"};
+  c.run = [o] { deliver(summary(*o), o->output); };
+  return c;
 }
 
 }  // namespace vitals::cli
