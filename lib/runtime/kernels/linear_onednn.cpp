@@ -1,0 +1,322 @@
+#include "runtime/kernels/linear_onednn.h"
+
+#ifdef VITALS_WITH_ONEDNN
+
+#include "runtime/kernels/layout.h"
+#include "runtime/kernels/onednn_api.h"
+#include "runtime/kernels/onednn_library.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+namespace vitals {
+namespace {
+
+dnnl_data_type_t data_type(Element type) { return type == Element::kF32 ? dnnl_f32 : dnnl_bf16; }
+
+// What a primitive is made for; another set of strides or types needs another one.
+struct PlanKey {
+  std::int64_t rows = 0;
+  std::int64_t x_stride = 0;
+  std::int64_t y_stride = 0;
+  std::int64_t multiplier_stride = 0;
+  std::int64_t residual_stride = 0;
+  Element multiplier_type = Element::kF32;
+  Element residual_type = Element::kF32;
+  bool residual_is_y = false;
+
+  friend bool operator==(const PlanKey&, const PlanKey&) = default;
+};
+
+dnnl_memory_desc_t matrix(const OnednnApi& api, std::int64_t rows, std::int64_t columns,
+                          Element type, std::int64_t row_stride, std::int64_t column_stride = 1) {
+  dnnl_memory_desc_t desc;
+  const dnnl_dims_t dims = {rows, columns};
+  const dnnl_dims_t strides = {row_stride, column_stride};
+  check_onednn(api.memory_desc_init_by_strides(&desc, 2, dims, data_type(type), strides),
+               "describing a matrix");
+  return desc;
+}
+
+void append_activation(const OnednnApi& api, dnnl_post_ops_t ops, Activation activation) {
+  dnnl_alg_kind_t kind = dnnl_eltwise_relu;
+  float alpha = 0;
+  switch (activation) {
+    case Activation::kNone:
+      return;
+    case Activation::kRelu:
+      break;
+    case Activation::kGelu:
+      kind = dnnl_eltwise_gelu_erf;
+      break;
+    case Activation::kGeluTanh:
+      kind = dnnl_eltwise_gelu_tanh;
+      break;
+    case Activation::kQuickGelu:
+      kind = dnnl_eltwise_swish;
+      alpha = 1.702f;
+      break;
+    case Activation::kSilu:
+      kind = dnnl_eltwise_swish;
+      alpha = 1;
+      break;
+    case Activation::kTanh:
+      kind = dnnl_eltwise_tanh;
+      break;
+    case Activation::kSigmoid:
+      kind = dnnl_eltwise_logistic;
+      break;
+  }
+  check_onednn(api.post_ops_append_eltwise(ops, 1.0f, kind, alpha, 0), "adding an activation");
+}
+
+}  // namespace
+
+struct OnednnLinear::State {
+  const OnednnApi& api;
+  LinearShape shape;
+  LinearOptions options;
+  std::vector<float> bias;
+  std::vector<float> gamma;
+  dnnl_memory_desc_t weights_desc = {};  // as the library chose it
+  void* weights = nullptr;
+  PlanKey key;
+  dnnl_primitive_t primitive = nullptr;
+  std::size_t scratchpad_bytes = 0;
+  std::vector<dnnl_exec_arg_t> arguments;
+
+  explicit State(const OnednnApi& a) : api(a) {}
+  ~State() { release(); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  void release() {
+    for (const dnnl_exec_arg_t& argument : arguments) api.memory_destroy(argument.memory);
+    arguments.clear();
+    if (primitive != nullptr) api.primitive_destroy(primitive);
+    primitive = nullptr;
+  }
+  void add_argument(int index, const dnnl_memory_desc_t& desc, const void* data) {
+    dnnl_memory_t memory = nullptr;
+    check_onednn(api.memory_create(&memory, &desc, api.engine, const_cast<void*>(data)),
+                 "creating a memory");
+    arguments.push_back({index, memory});
+  }
+  void set_argument(int index, const void* data) {
+    for (const dnnl_exec_arg_t& argument : arguments) {
+      if (argument.arg == index) {
+        api.memory_set_data_handle(argument.memory, const_cast<void*>(data));
+      }
+    }
+  }
+  dnnl_memory_desc_t multiplier_desc(const PlanKey& k) const {
+    return matrix(api, k.rows, shape.out_features, k.multiplier_type, k.multiplier_stride);
+  }
+  dnnl_memory_desc_t gamma_desc() const {
+    return matrix(api, 1, shape.out_features, Element::kF32, shape.out_features);
+  }
+  dnnl_memory_desc_t residual_desc(const PlanKey& k) const {
+    return matrix(api, k.rows, shape.out_features, k.residual_type, k.residual_stride);
+  }
+  void append_post_ops(dnnl_post_ops_t ops, const PlanKey& k) const;
+  dnnl_primitive_desc_t describe(const PlanKey& k) const;
+  void plan(const PlanKey& k);
+  void pack(WeightStore& store, const LinearWeights& from);
+};
+
+void OnednnLinear::State::append_post_ops(dnnl_post_ops_t ops, const PlanKey& k) const {
+  append_activation(api, ops, options.activation);
+  if (options.multiplier) {
+    const dnnl_memory_desc_t desc = multiplier_desc(k);
+    check_onednn(api.post_ops_append_binary(ops, dnnl_binary_mul, &desc), "adding a gate");
+  }
+  if (!gamma.empty()) {
+    const dnnl_memory_desc_t desc = gamma_desc();
+    check_onednn(api.post_ops_append_binary(ops, dnnl_binary_mul, &desc), "adding LayerScale");
+  }
+  if (!options.residual) return;
+  if (k.residual_is_y) {
+    // A second operand that is the result itself may be overwritten by partial sums; `sum` is
+    // made for that.
+    check_onednn(api.post_ops_append_sum(ops, 1.0f), "adding a residual in place");
+  } else {
+    const dnnl_memory_desc_t desc = residual_desc(k);
+    check_onednn(api.post_ops_append_binary(ops, dnnl_binary_add, &desc), "adding a residual");
+  }
+}
+
+dnnl_primitive_desc_t OnednnLinear::State::describe(const PlanKey& k) const {
+  const dnnl_memory_desc_t x = matrix(api, k.rows, shape.in_features, options.x, k.x_stride);
+  const dnnl_memory_desc_t y = matrix(api, k.rows, shape.out_features, options.y, k.y_stride);
+  dnnl_memory_desc_t w = weights_desc;
+  if (weights == nullptr) {
+    const dnnl_dims_t dims = {shape.in_features, shape.out_features};
+    check_onednn(
+        api.memory_desc_init_by_tag(&w, 2, dims, data_type(options.weights), dnnl_format_tag_any),
+        "describing weights");
+  }
+  const dnnl_memory_desc_t b = gamma_desc();  // bias has the same form
+  dnnl_matmul_desc_t matmul;
+  check_onednn(api.matmul_desc_init(&matmul, &x, &w, bias.empty() ? nullptr : &b, &y),
+               "describing a matmul");
+  dnnl_post_ops_t ops = nullptr;
+  dnnl_primitive_attr_t attributes = nullptr;
+  check_onednn(api.post_ops_create(&ops), "creating post-ops");
+  check_onednn(api.primitive_attr_create(&attributes), "creating attributes");
+  append_post_ops(ops, k);
+  api.primitive_attr_set_post_ops(attributes, ops);
+  api.primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+  dnnl_primitive_desc_t desc = nullptr;
+  const dnnl_status_t status =
+      api.primitive_desc_create(&desc, &matmul, attributes, api.engine, nullptr);
+  api.primitive_attr_destroy(attributes);
+  api.post_ops_destroy(ops);
+  check_onednn(status, "planning a matmul (is this precision supported on this CPU?)");
+  return desc;
+}
+
+void OnednnLinear::State::plan(const PlanKey& k) {
+  release();
+  const dnnl_primitive_desc_t desc = describe(k);
+  if (weights == nullptr)
+    weights_desc = *api.primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+  const dnnl_memory_desc_t scratchpad =
+      *api.primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
+  scratchpad_bytes = api.memory_desc_get_size(&scratchpad);
+  const dnnl_status_t status = api.primitive_create(&primitive, desc);
+  api.primitive_desc_destroy(desc);
+  check_onednn(status, "creating a matmul");
+  key = k;
+  add_argument(DNNL_ARG_SRC, matrix(api, k.rows, shape.in_features, options.x, k.x_stride),
+               nullptr);
+  add_argument(DNNL_ARG_DST, matrix(api, k.rows, shape.out_features, options.y, k.y_stride),
+               nullptr);
+  add_argument(DNNL_ARG_WEIGHTS, weights_desc, weights);
+  add_argument(DNNL_ARG_SCRATCHPAD, scratchpad, nullptr);
+  if (!bias.empty()) add_argument(DNNL_ARG_BIAS, gamma_desc(), bias.data());
+  int index = options.activation == Activation::kNone ? 0 : 1;
+  const auto operand = [](int i) { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | DNNL_ARG_SRC_1; };
+  if (options.multiplier) add_argument(operand(index++), multiplier_desc(k), nullptr);
+  if (!gamma.empty()) add_argument(operand(index++), gamma_desc(), gamma.data());
+  if (options.residual && !k.residual_is_y) add_argument(operand(index), residual_desc(k), nullptr);
+}
+
+void OnednnLinear::State::pack(WeightStore& store, const LinearWeights& from) {
+  const std::int64_t n_stride = from.n_stride == 0 ? shape.in_features : from.n_stride;
+  const dnnl_memory_desc_t source =
+      matrix(api, shape.in_features, shape.out_features, Element::kF32, from.k_stride, n_stride);
+  weights = store.allocate(api.memory_desc_get_size(&weights_desc));
+  dnnl_primitive_desc_t desc = nullptr;
+  check_onednn(api.reorder_primitive_desc_create(&desc, &source, api.engine, &weights_desc,
+                                                 api.engine, nullptr),
+               "planning a reorder");
+  dnnl_primitive_t reorder = nullptr;
+  const dnnl_status_t status = api.primitive_create(&reorder, desc);
+  api.primitive_desc_destroy(desc);
+  check_onednn(status, "creating a reorder");
+  dnnl_memory_t in = nullptr;
+  dnnl_memory_t out = nullptr;
+  api.memory_create(&in, &source, api.engine, const_cast<float*>(from.weight));
+  api.memory_create(&out, &weights_desc, api.engine, weights);
+  const dnnl_exec_arg_t arguments_of_reorder[] = {{DNNL_ARG_FROM, in}, {DNNL_ARG_TO, out}};
+  const dnnl_status_t done = api.primitive_execute(reorder, api.stream, 2, arguments_of_reorder);
+  api.memory_destroy(in);
+  api.memory_destroy(out);
+  api.primitive_destroy(reorder);
+  check_onednn(done, "packing weights");
+  set_argument(DNNL_ARG_WEIGHTS, weights);
+}
+
+OnednnLinear::OnednnLinear(Engine& engine, WeightStore& store, const LinearShape& shape,
+                           const LinearOptions& options, const LinearWeights& weights)
+    : state_(std::make_unique<State>(engine.onednn()->api())) {
+  State& s = *state_;
+  s.shape = shape;
+  s.options = options;
+  const auto count = static_cast<std::size_t>(shape.out_features);
+  if (weights.bias != nullptr) s.bias.assign(weights.bias, weights.bias + count);
+  if (weights.gamma != nullptr) s.gamma.assign(weights.gamma, weights.gamma + count);
+  PlanKey key;
+  key.rows = std::max<std::int64_t>(1, shape.rows);
+  key.x_stride = shape.in_features;
+  key.y_stride = shape.out_features;
+  key.multiplier_stride = shape.out_features;
+  key.residual_stride = shape.out_features;
+  key.multiplier_type = options.y;
+  key.residual_type = options.y;
+  s.plan(key);
+  s.pack(store, weights);
+}
+
+OnednnLinear::~OnednnLinear() = default;
+
+void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
+  if (operands.rows <= 0) return;
+  State& s = *state_;
+  PlanKey key = s.key;
+  key.rows = operands.rows;
+  key.x_stride = operands.x.stride;
+  key.y_stride = operands.y.stride;
+  ConstRows multiplier = operands.multiplier;
+  AlignedBuffer copy;
+  if (s.options.multiplier) {
+    if (multiplier.data == operands.y.data) {  // see append_post_ops: may be overwritten
+      const std::size_t size = element_size(multiplier.type);
+      const auto columns = static_cast<std::size_t>(s.shape.out_features);
+      CopyJob job;
+      job.sizes[4] = operands.rows;
+      job.sizes[5] = s.shape.out_features;
+      job.in_strides[4] = multiplier.stride;
+      job.in_strides[5] = job.out_strides[5] = 1;
+      job.out_strides[4] = s.shape.out_features;
+      job.in = multiplier.data;
+      job.out = copy.reserve(static_cast<std::size_t>(operands.rows) * columns * size);
+      job.in_type = job.out_type = multiplier.type;
+      copy_strided(engine, job);
+      multiplier = ConstRows(job.out, multiplier.type, s.shape.out_features);
+    }
+    key.multiplier_stride = multiplier.stride;
+    key.multiplier_type = multiplier.type;
+  }
+  if (s.options.residual) {
+    key.residual_stride = operands.residual.stride;
+    key.residual_type = operands.residual.type;
+    key.residual_is_y = operands.residual.data == operands.y.data;
+  }
+  if (!(key == s.key)) s.plan(key);
+  s.set_argument(DNNL_ARG_SRC, operands.x.data);
+  s.set_argument(DNNL_ARG_DST, operands.y.data);
+  s.set_argument(DNNL_ARG_SCRATCHPAD, engine.shared_scratch(s.scratchpad_bytes));
+  int index = s.options.activation == Activation::kNone ? 0 : 1;
+  if (s.options.multiplier) {
+    s.set_argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP(index++) | DNNL_ARG_SRC_1, multiplier.data);
+  }
+  if (!s.gamma.empty()) ++index;
+  s.set_argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP(index) | DNNL_ARG_SRC_1, operands.residual.data);
+  check_onednn(s.api.primitive_execute(s.primitive, s.api.stream,
+                                       static_cast<int>(s.arguments.size()), s.arguments.data()),
+               "running a matmul");
+}
+
+}  // namespace vitals
+
+#else
+
+#include <stdexcept>
+
+namespace vitals {
+
+struct OnednnLinear::State {};
+
+OnednnLinear::OnednnLinear(Engine&, WeightStore&, const LinearShape&, const LinearOptions&,
+                           const LinearWeights&) {
+  throw std::runtime_error("this vitals was built without oneDNN (libdnnl-dev was missing)");
+}
+OnednnLinear::~OnednnLinear() = default;
+void OnednnLinear::run(Engine&, const LinearOperands&) {}
+
+}  // namespace vitals
+
+#endif

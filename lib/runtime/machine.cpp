@@ -1,0 +1,182 @@
+#include "runtime/machine.h"
+
+#include "runtime/kernels/kernel_table.h"
+#include "runtime/kernels/memory.h"
+#include "runtime/thread_pool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace vitals {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The best of several short rounds: anything else on the machine only ever slows one down.
+template <class Round>
+double best_rate(int rounds, const Round& round) {
+  double best = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const auto start = Clock::now();
+    const double work = round();
+    best = std::max(best, work / seconds_since(start));
+  }
+  return best / 1e9;
+}
+
+double peak_gflops(ThreadPool& pool, double (*kernel)(std::int64_t)) {
+  // As many iterations as take about five milliseconds.
+  std::int64_t iterations = 1000;
+  while (true) {
+    const auto start = Clock::now();
+    kernel(iterations);
+    if (seconds_since(start) > 5e-3) break;
+    iterations *= 2;
+  }
+  std::vector<double> flops(static_cast<std::size_t>(pool.threads()));
+  return best_rate(20, [&] {
+    pool.parallel_for(pool.threads(), [&](std::int64_t task, int) {
+      flops[static_cast<std::size_t>(task)] = kernel(iterations);
+    });
+    double total = 0;
+    for (const double f : flops) total += f;
+    return total;
+  });
+}
+
+double read_bandwidth(ThreadPool& pool, const kernels::KernelTable& table) {
+  constexpr std::int64_t kFloats = std::int64_t{64} << 20;  // 256 MiB
+  constexpr std::int64_t kPieces = 64;
+  WeightStore store;  // huge pages, as weights have
+  float* data = static_cast<float*>(store.allocate(kFloats * sizeof(float)));
+  pool.parallel_for(kPieces, [&](std::int64_t piece, int) {
+    std::fill_n(data + piece * (kFloats / kPieces), kFloats / kPieces, 1.0f);
+  });
+  std::vector<float> sums(kPieces);
+  return best_rate(6, [&] {
+    pool.parallel_for(kPieces, [&](std::int64_t piece, int) {
+      sums[static_cast<std::size_t>(piece)] =
+          table.read_sum(data + piece * (kFloats / kPieces), kFloats / kPieces);
+    });
+    return static_cast<double>(kFloats * static_cast<std::int64_t>(sizeof(float)));
+  });
+}
+
+// One line a measurement: cpu TAB isa TAB threads TAB f32 TAB bf16 TAB bandwidth
+std::string key_of(const MachinePeaks& peaks) {
+  return fmt::format("{}\t{}\t{}\t", peaks.cpu, peaks.isa, peaks.threads);
+}
+
+bool read_numbers(const std::string& text, MachinePeaks& peaks) {
+  std::istringstream in(text);
+  in >> peaks.f32_gflops >> peaks.bf16_gflops >> peaks.read_gb_per_s;
+  return !in.fail() && peaks.f32_gflops > 0 && peaks.bf16_gflops > 0 && peaks.read_gb_per_s > 0;
+}
+
+bool recall(const std::filesystem::path& file, MachinePeaks& peaks) {
+  std::ifstream in(file);
+  const std::string key = key_of(peaks);
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(key) && read_numbers(line.substr(key.size()), peaks)) return true;
+  }
+  return false;
+}
+
+void remember(const std::filesystem::path& file, const MachinePeaks& peaks) {
+  const std::string key = key_of(peaks);
+  std::string kept;
+  {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+      if (!line.starts_with(key)) kept += line + "\n";
+    }
+  }
+  std::error_code ignored;
+  std::filesystem::create_directories(file.parent_path(), ignored);
+  // Written aside and moved, so that two runs at once leave one whole file.
+  const std::filesystem::path aside = fmt::format("{}.{}", file.string(), getpid());
+  std::ofstream out(aside);
+  out << kept << key
+      << fmt::format("{:.6g}\t{:.6g}\t{:.6g}\n", peaks.f32_gflops, peaks.bf16_gflops,
+                     peaks.read_gb_per_s);
+  out.close();
+  if (out) std::filesystem::rename(aside, file, ignored);
+  if (!out || ignored) std::filesystem::remove(aside, ignored);
+}
+
+const char* environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && value[0] == '/' ? value : nullptr;
+}
+
+MachinePeaks identity(int threads) {
+  MachinePeaks peaks;
+  peaks.cpu = cpu_name();
+  peaks.isa = isa_name(best_isa());
+  peaks.threads = std::max(1, threads);
+  return peaks;
+}
+
+}  // namespace
+
+std::string cpu_name() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with("model name")) continue;
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    std::string name = line.substr(colon + 2);
+    std::replace(name.begin(), name.end(), '\t', ' ');
+    return name;
+  }
+  return "unknown";
+}
+
+MachinePeaks measure_peaks(int threads, bool pin) {
+  MachinePeaks peaks = identity(threads);
+  const kernels::KernelTable& table = kernels::kernel_table(best_isa());
+  ThreadPool pool({peaks.threads, pin, PoolKind::kOwn});
+  peaks.f32_gflops = peak_gflops(pool, table.peak_f32);
+  peaks.bf16_gflops =
+      table.peak_bf16 == table.peak_f32 ? peaks.f32_gflops : peak_gflops(pool, table.peak_bf16);
+  peaks.read_gb_per_s = read_bandwidth(pool, table);
+  return peaks;
+}
+
+std::optional<std::filesystem::path> peaks_cache_file() {
+  if (const char* cache = environment("XDG_CACHE_HOME")) {
+    return std::filesystem::path(cache) / "vitals" / "machine";
+  }
+  if (const char* home = environment("HOME")) {
+    return std::filesystem::path(home) / ".cache" / "vitals" / "machine";
+  }
+  return std::nullopt;
+}
+
+MachinePeaks machine_peaks(int threads, bool pin) {
+  return machine_peaks(threads, pin, peaks_cache_file(), false);
+}
+
+MachinePeaks machine_peaks(int threads, bool pin, const std::optional<std::filesystem::path>& cache,
+                           bool fresh) {
+  MachinePeaks peaks = identity(threads);
+  if (cache && !fresh && recall(*cache, peaks)) return peaks;
+  peaks = measure_peaks(threads, pin);
+  if (cache) remember(*cache, peaks);
+  return peaks;
+}
+
+}  // namespace vitals

@@ -1,0 +1,98 @@
+// Random operands, poisoned outputs and the engines that this CPU can run, for the kernels' tests.
+// Must not know of any one kernel.
+#pragma once
+
+#include "runtime/kernels/engine.h"
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+// An array of fp32 or bf16 with the values it really holds kept in fp64 beside it.
+struct Sample {
+  Element type = Element::kF32;
+  std::vector<float> f32;
+  std::vector<Bf16> bf16;
+  std::vector<double> exact;
+
+  void* data() { return type == Element::kF32 ? static_cast<void*>(f32.data()) : bf16.data(); }
+  double at(std::size_t i) const {
+    return type == Element::kF32 ? static_cast<double>(f32[i])
+                                 : static_cast<double>(to_float(bf16[i]));
+  }
+};
+
+class Random {
+ public:
+  explicit Random(std::uint32_t seed) : engine_(seed) {}
+  std::int64_t integer(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(engine_);
+  }
+  bool coin() { return integer(0, 1) == 1; }
+  float normal(float deviation) { return std::normal_distribution<float>(0, deviation)(engine_); }
+  Sample sample(std::int64_t count, Element type, float deviation = 1) {
+    Sample s;
+    s.type = type;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float v = normal(deviation);
+      if (type == Element::kF32) {
+        s.f32.push_back(v);
+      } else {
+        s.bf16.push_back(to_bf16(v));
+      }
+      s.exact.push_back(s.at(static_cast<std::size_t>(i)));
+    }
+    return s;
+  }
+
+ private:
+  std::mt19937 engine_;
+};
+
+inline Sample poisoned(std::int64_t count, Element type) {
+  Sample s;
+  s.type = type;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  s.f32.assign(type == Element::kF32 ? static_cast<std::size_t>(count) : 0, nan);
+  s.bf16.assign(type == Element::kBf16 ? static_cast<std::size_t>(count) : 0, to_bf16(nan));
+  return s;
+}
+
+// |got - want| within `tolerance` plus, for bf16 results, their own rounding.
+inline bool close(double got, double want, double tolerance, Element type) {
+  if (std::isnan(want)) return std::isnan(got);
+  const double rounding = type == Element::kBf16 ? std::fabs(want) / 256 : 0;
+  return std::fabs(got - want) <= tolerance + rounding;
+}
+
+// Every instruction set and backend that this machine has, with 1 and 3 threads.
+inline void for_each_engine(const std::function<void(Engine&)>& test) {
+  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
+    if (!has_isa(isa)) continue;
+    for (const int threads : {1, 3}) {
+      EngineOptions options;
+      options.threads = threads;
+      options.isa = isa;
+      Engine engine(options);
+      test(engine);
+    }
+  }
+#ifndef VITALS_NO_OPENMP_IN_TESTS
+  if (onednn_available(nullptr)) {
+    EngineOptions options;
+    options.backend = Backend::kOnednn;
+    options.threads = 2;
+    Engine engine(options);
+    test(engine);
+  }
+#endif
+}
+
+}  // namespace vitals

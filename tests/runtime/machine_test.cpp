@@ -1,0 +1,60 @@
+#include "runtime/machine.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <unistd.h>
+
+using namespace vitals;
+
+namespace {
+
+std::filesystem::path fresh_folder() {
+  std::string name = (std::filesystem::temp_directory_path() / "vitals_machine_XXXXXX").string();
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  return name;
+}
+
+}  // namespace
+
+TEST_CASE("peaks are measured once and then read from the cache") {
+  const std::filesystem::path folder = fresh_folder();
+  const std::filesystem::path file = folder / "deep" / "machine";
+  const MachinePeaks first = machine_peaks(2, false, file, false);
+  CHECK(first.f32_gflops > 0.1);
+  CHECK(first.bf16_gflops >= first.f32_gflops);
+  CHECK(first.read_gb_per_s > 0.01);
+  CHECK(first.threads == 2);
+  CHECK(!first.cpu.empty());
+
+  const MachinePeaks again = machine_peaks(2, false, file, false);
+  CHECK(again.f32_gflops == doctest::Approx(first.f32_gflops).epsilon(1e-4));
+  CHECK(again.read_gb_per_s == doctest::Approx(first.read_gb_per_s).epsilon(1e-4));
+
+  // Nonsense in the file is measured over; other machines' lines stay.
+  std::ofstream(file) << "other cpu\tavx2\t2\t1\t1\t1\n"
+                      << first.cpu << "\t" << first.isa << "\t2\tx\n";
+  CHECK(machine_peaks(2, false, file, false).f32_gflops > 0.1);
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  CHECK(line.starts_with("other cpu"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a cache that cannot be written is no error") {
+  CHECK(machine_peaks(1, false, std::filesystem::path("/proc/nowhere/machine"), false).f32_gflops >
+        0.1);
+  CHECK(machine_peaks(1, false, std::nullopt, false).f32_gflops > 0.1);
+}
+
+TEST_CASE("the cache's place follows XDG_CACHE_HOME, then HOME") {
+  setenv("XDG_CACHE_HOME", "/x/cache", 1);
+  CHECK(peaks_cache_file() == std::filesystem::path("/x/cache/vitals/machine"));
+  unsetenv("XDG_CACHE_HOME");
+  setenv("HOME", "/x", 1);
+  CHECK(peaks_cache_file() == std::filesystem::path("/x/.cache/vitals/machine"));
+  unsetenv("HOME");
+  CHECK(!peaks_cache_file().has_value());
+}
