@@ -31,6 +31,12 @@ Graph Builder::finish(const Tensors& outputs) {
   return std::move(graph_);
 }
 
+void Builder::name(std::string_view name, Tensor x) {
+  const auto& path = graph_.modules[module_].path;
+  graph_.named_values.push_back(
+      {fmt::format("{}{}{}", path, path.empty() ? "" : ".", name), x.id()});
+}
+
 ModuleId Builder::child(std::string_view name, std::string_view type) {
   const auto& parent = graph_.modules[module_].path;
   std::string path;
@@ -97,7 +103,16 @@ Tensor Builder::input(const Shape& shape, DType dtype) {
 }
 
 Tensor Builder::constant(const Shape& shape, DType dtype) {
-  return add(op::Constant{shape, dtype}, {});
+  return add(op::Constant{shape, dtype, {}}, {});
+}
+
+Tensor Builder::constant(const Shape& shape, std::function<void(std::span<float>)> fill) {
+  return add(op::Constant{shape, DType::f32, std::move(fill)}, {});
+}
+
+Tensor Builder::zeros(const Shape& shape) {
+  return constant(shape,
+                  [](std::span<float> values) { std::fill(values.begin(), values.end(), 0.0F); });
 }
 
 Tensor Builder::state(const Shape& shape, DType dtype) { return add(op::Input{shape, dtype}, {}); }

@@ -71,6 +71,9 @@ class Builder {
     return result;
   }
 
+  // Notes that a library calls an nn.Identity of this name here.
+  void name(std::string_view name, Tensor x);
+
   // Closes the trace; the builder is spent.
   [[nodiscard]] Graph finish(const Tensors& outputs);
 
@@ -81,6 +84,9 @@ class Builder {
 
   Tensor input(const Shape& shape, DType dtype = DType::f32);
   Tensor constant(const Shape& shape, DType dtype = DType::f32);
+  // The same with its values, for those who run the trace.
+  Tensor constant(const Shape& shape, std::function<void(std::span<float>)> fill);
+  Tensor zeros(const Shape& shape);
   // What an earlier forward pass left behind (a KV cache): data, but no input of the model.
   Tensor state(const Shape& shape, DType dtype = DType::f32);
   // Notes what the current module keeps of every token while the model generates.

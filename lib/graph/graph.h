@@ -61,6 +61,13 @@ struct Call {
   std::vector<NodeId> locals;   // values that a name of its Python frame holds until it returns
 };
 
+// A value that a library's code has under a name where this trace has no call: an nn.Identity that
+// stands where the model leaves a layer out.
+struct NamedValue {
+  std::string path;
+  NodeId value = 0;
+};
+
 // The sizes that the field's rules of thumb ask for, where the model is a plain stack of
 // transformer layers: l(12h^2+13h)+Vh and their kin. Tells nothing that the trace does not know.
 struct PlainStack {
@@ -91,6 +98,7 @@ struct Graph {
   std::vector<Node> nodes;         // topological: inputs come before
   std::vector<NodeId> inputs;
   std::vector<NodeId> outputs;
+  std::vector<NamedValue> named_values;
   std::uint64_t batch = 1;
   std::uint64_t num_tokens = 0;    // length of the main sequence
   std::vector<KvCache> kv_caches;  // of a model that generates, by layer

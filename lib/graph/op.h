@@ -9,7 +9,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -27,10 +29,13 @@ struct Parameter {
   Shape shape;
 };
 
-// A constant that the model computes once from the sizes (a mask, RoPE's tables).
+// A constant that the model computes once from the sizes (a mask, RoPE's tables). Its values change
+// no count: `fill` writes them, row-major, for those who run the op; without it the model can only
+// be counted.
 struct Constant {
   Shape shape;
   DType dtype = DType::f32;
+  std::function<void(std::span<float>)> fill = {};
 };
 
 // y = x W^T + b over the last dimension. W: [out, in]; params: weight, bias. A bias that is
@@ -200,9 +205,10 @@ struct Embedding {
 };
 
 // Rows of a table by an index that is fixed by the sizes (relative position bias): `count` rows of
-// input[0], a [rows, dim] value. Which rows they are changes no count; who runs the op brings them.
+// input[0], a [rows, dim] value.
 struct Gather {
   std::uint64_t count = 0;
+  std::function<void(std::span<std::int64_t>)> rows = {};  // writes them, for those who run the op
 };
 
 // Rotary position embedding on the last `dim` features of q or k, x*cos + rotate(x)*sin; features

@@ -3,6 +3,7 @@
 #include "models/eva_block.h"
 #include "models/image.h"
 #include "models/image_fields.h"
+#include "models/tables.h"
 
 namespace vitals {
 namespace {
@@ -101,14 +102,19 @@ Tensor with_tokens_and_positions(Builder& b, Tensor x, const EvaConfig& c) {
 
 // Each block and head learns its own frequencies over both axes of the grid (Heo et al. 2024,
 // arXiv:2403.13298): sines and cosines [depth, heads, patches, 2 * head_dim].
-Tensor mixed_rope(Builder& b, std::uint64_t patches, const EvaConfig& c) {
+Tensor mixed_rope(Builder& b, const Size2& grid, const EvaConfig& c) {
+  const auto patches = grid.height * grid.width;
   const auto half = c.embed_dim / c.num_heads / 2;
   const auto freqs = b.within("rope", "RotaryEmbeddingMixed", [&] {
     return b.parameter("freqs", {2, c.depth, c.num_heads, half});
   });
   auto along = [&](std::uint64_t axis) {
     const auto own = b.reshape(b.select(freqs, 0, axis), {c.depth, c.num_heads, 1, half});
-    return b.matmul(b.constant({patches, 1}), own);
+    const bool along_columns = (axis == 1) == (c.rope_grid_indexing == "ij");
+    const auto positions = b.constant({patches, 1}, [grid, along_columns](std::span<float> values) {
+      grid_positions(grid, along_columns, values);
+    });
+    return b.matmul(positions, own);
   };
   const auto along_x = along(0);
   const auto angles = along_x + along(1);
@@ -121,9 +127,19 @@ Tensor mixed_rope(Builder& b, std::uint64_t patches, const EvaConfig& c) {
   return b.concat({sines, twice(op::ActivationKind::cos)}, -1);
 }
 
-Tensor rope_tables(Builder& b, std::uint64_t patches, const EvaConfig& c) {
-  if (c.rope_type == "mixed") return mixed_rope(b, patches, c);
-  return b.constant({patches, 2 * (c.embed_dim / c.num_heads)});
+Tensor rope_tables(Builder& b, const Size2& grid, const EvaConfig& c) {
+  if (c.rope_type == "mixed") return mixed_rope(b, grid, c);
+  const RopeTable table{.grid = grid,
+                        .dim = c.embed_dim / c.num_heads,
+                        .temperature = c.rope_temperature,
+                        .grid_offset = c.rope_grid_offset,
+                        .columns_first = c.rope_grid_indexing == "xy",
+                        .reference = c.ref_feat_shape};
+  const bool dinov3 = c.rope_type == "dinov3";
+  return b.constant({grid.height * grid.width, 2 * table.dim},
+                    [table, dinov3, half = c.rope_rotate_half](std::span<float> values) {
+                      dinov3 ? rope_dinov3(table, half, values) : rope_cat(table, values);
+                    });
 }
 
 // The rows of the patches that patch dropout kept, different ones for every sample:
@@ -135,6 +151,11 @@ Tensor kept_rows(Builder& b, Tensor rope, std::uint64_t kept) {
   if (s.rank() == 2) return b.contiguous(b.expand(rows, {batch, 1, s[0], s[1]}));
   const auto each = b.expand(rows, {batch, s[0], s[1], s[2], s[3]});
   return b.transpose(b.contiguous(each), 0, 1);
+}
+
+// The patches that there are, those of a padded border included.
+Size2 rope_grid(Tensor image, const EvaConfig& c) {
+  return {image.dim(2) / c.patch_size.height, image.dim(3) / c.patch_size.width};
 }
 
 Tensor blocks(Builder& b, Tensor x, std::optional<Tensor> rope, const EvaConfig& c) {
@@ -151,20 +172,22 @@ Tensor blocks(Builder& b, Tensor x, std::optional<Tensor> rope, const EvaConfig&
 
 Tensor features(Builder& b, const EvaConfig& c) {
   const auto layer = norm_or_default(c.norm_layer);
+  const auto image = image_input(b, image_of(c));
   auto x = patch_embed(
-      b, image_input(b, image_of(c)),
+      b, image,
       {.patch = c.patch_size, .embed_dim = c.embed_dim, .bias = !c.use_pre_transformer_norm});
   std::optional<Tensor> rope;
-  if (rotates(c)) rope = rope_tables(b, x.dim(1), c);
+  if (rotates(c)) rope = rope_tables(b, rope_grid(image, c), c);
   x = dropout(b, "pos_drop", with_tokens_and_positions(b, x, c), c.pos_drop_rate);
   if (c.patch_drop_rate > 0) {
     x = patch_dropout(b, x, prefix_tokens(c), c.patch_drop_rate);
     if (rope && b.options().training) rope = kept_rows(b, *rope, x.dim(1) - prefix_tokens(c));
   }
-  if (c.use_pre_transformer_norm) x = norm(b, "norm_pre", x, layer);
+  x = norm_or_identity(b, "norm_pre", x, c.use_pre_transformer_norm, layer);
   b.graph().num_tokens = x.dim(1);
   x = blocks(b, x, rope, c);
-  return c.use_post_transformer_norm.value_or(!has_fc_norm(c)) ? norm(b, "norm", x, layer) : x;
+  return norm_or_identity(b, "norm", x, c.use_post_transformer_norm.value_or(!has_fc_norm(c)),
+                          layer);
 }
 
 Tensors forward(Builder& b, const EvaConfig& c) {
@@ -176,7 +199,7 @@ Tensors forward(Builder& b, const EvaConfig& c) {
           ? attention_pool(
                 b, x, {.num_heads = pool_heads(c), .mlp_ratio = pool_mlp_ratio(c), .norm = layer})
           : pool_tokens(b, x, c.global_pool, prefix_tokens(c));
-  if (has_fc_norm(c)) x = norm(b, "fc_norm", x, layer);
+  x = norm_or_identity(b, "fc_norm", x, has_fc_norm(c), layer);
   x = dropout(b, "head_drop", x, c.drop_rate);
   return {classifier(b, "head", x, c.num_classes)};
 }

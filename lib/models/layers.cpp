@@ -74,11 +74,18 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer)
       NormOptions{.rms = same_name(layer.kind, "RmsNorm"), .eps = layer.eps.value_or(1e-6)});
 }
 
+Tensor norm_or_identity(Builder& b, std::string_view name, Tensor x, bool wanted,
+                        const LayerSpec& layer) {
+  if (wanted) return norm(b, name, x, layer);
+  b.name(name, x);
+  return x;
+}
+
 Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint64_t after) {
   auto zeros = [&](std::uint64_t length) {
     auto shape = x.shape();
     shape[shape.index(axis)] = length;
-    return b.constant(shape);
+    return b.zeros(shape);
   };
   Tensors parts;
   if (before > 0) parts.push_back(zeros(before));
@@ -278,7 +285,7 @@ Tensor qkv_without_k_bias(Builder& b, Tensor x, std::uint64_t width, bool bias) 
   if (!bias) return linear(b, "qkv", x, 3 * width, false);
   const auto q_bias = b.parameter("q_bias", {width});
   const auto v_bias = b.parameter("v_bias", {width});
-  const auto joined = b.concat({q_bias, b.constant({width}), v_bias}, 0);
+  const auto joined = b.concat({q_bias, b.zeros({width}), v_bias}, 0);
   // The module is there for its weight and never called.
   const auto weight = b.within("qkv", "Linear", [&] {
     return b.param("weight", {3 * width, x.dim(-1)});

@@ -41,6 +41,10 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& opti
 // The same by a spec's words, or Affine (ResMLP's alpha * x + beta).
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer);
 
+// The same where it is wanted; else x, noted as the nn.Identity that timm has in its place.
+Tensor norm_or_identity(Builder& b, std::string_view name, Tensor x, bool wanted,
+                        const LayerSpec& layer);
+
 // x with zeros before and after it along one axis (F.pad).
 Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint64_t after);
 

@@ -1,6 +1,7 @@
 #include "models/swin_block.h"
 
 #include "models/relative_position.h"
+#include "models/tables.h"
 
 #include <cmath>
 
@@ -66,7 +67,10 @@ std::optional<Tensor> window_mask(Builder& b, const Size2& grid, const Size2& wi
         "image size that every stage halves evenly, or set strict_img_size to false",
         grid.height, grid.width, laid_for.height, laid_for.width);
   const auto area = o.window.height * o.window.width;
-  return b.constant({windows.height * windows.width, area, area});
+  return b.constant({windows.height * windows.width, area, area},
+                    [windows, window = o.window, shift = o.shift](std::span<float> values) {
+                      shifted_window_mask(windows, window, shift, values);
+                    });
 }
 
 Tensor windowed_attention(Builder& b, Tensor x, const SwinBlock& o) {

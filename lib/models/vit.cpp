@@ -67,6 +67,7 @@ void validate(const VitConfig& c) {
 
 VitBlock block_of(const VitConfig& c, std::uint64_t index) {
   VitBlock o;
+  o.index = index;
   o.kind = c.block_fn;
   o.attn_layer = c.attn_layer == "DiffAttention" ? "diff" : c.attn_layer;
   o.num_heads = c.num_heads;
@@ -141,7 +142,7 @@ Tensor features(Builder& b, const VitConfig& c) {
       {.patch = c.patch_size, .embed_dim = c.embed_dim, .bias = !c.pre_norm, .norm = embed_norm});
   x = dropout(b, "pos_drop", with_tokens_and_positions(b, x, c), c.pos_drop_rate);
   if (c.patch_drop_rate > 0) x = patch_dropout(b, x, prefix_tokens(c), c.patch_drop_rate);
-  if (c.pre_norm) x = norm(b, "norm_pre", x, norm_or_default(c.norm_layer));
+  x = norm_or_identity(b, "norm_pre", x, c.pre_norm, norm_or_default(c.norm_layer));
   b.graph().num_tokens = x.dim(1);
   x = b.call("blocks", "Sequential", {x}, [&] {
     auto y = x;
@@ -150,7 +151,8 @@ Tensor features(Builder& b, const VitConfig& c) {
                  [&] { return vit_block(b, y, block_of(c, i)); });
     return y;
   });
-  return c.final_norm && !has_fc_norm(c) ? norm(b, "norm", x, norm_or_default(c.norm_layer)) : x;
+  return norm_or_identity(b, "norm", x, c.final_norm && !has_fc_norm(c),
+                          norm_or_default(c.norm_layer));
 }
 
 bool plain_blocks(const VitConfig& c) {
@@ -164,7 +166,7 @@ Tensors forward(Builder& b, const VitConfig& c) {
   if (plain_blocks(c)) note_plain_stack(b, c.depth, c.embed_dim, c.num_heads, c.mlp_ratio);
   if (c.distilled) return distilled_heads(b, x, c);
   x = pooled(b, x, c);
-  if (has_fc_norm(c)) x = norm(b, "fc_norm", x, norm_or_default(c.norm_layer));
+  x = norm_or_identity(b, "fc_norm", x, has_fc_norm(c), norm_or_default(c.norm_layer));
   x = pre_logits(b, x, c);
   if (c.drop_rate > 0) x = dropout(b, "head_drop", x, c.drop_rate);
   return {classifier(b, "head", x, c.num_classes)};

@@ -7,18 +7,23 @@ namespace {
 
 AttentionCore core_of(const VitBlock& o) { return {.scale = o.scale, .attn_drop = o.attn_drop}; }
 
-Tensor maybe_norm(Builder& b, std::string_view name, Tensor x, bool wanted, const LayerSpec& kind) {
-  return wanted ? norm(b, name, x, kind) : x;
+// What the second map is weighed with before anything is learned: more, the deeper the block.
+double lambda_init(const VitBlock& o) {
+  return 0.8 - 0.6 * std::exp(-0.3 * static_cast<double>(o.index));
 }
 
-// How much of the second map is taken away: exp(q1 . k1) - exp(q2 . k2) of learned vectors.
-Tensor differential_lambda(Builder& b, std::uint64_t width) {
+// How much of the second map is taken away: exp(q1 . k1) - exp(q2 . k2) of learned vectors, plus
+// what it starts from.
+Tensor differential_lambda(Builder& b, std::uint64_t width, const VitBlock& o) {
   auto product = [&](std::string_view x, std::string_view y) {
     auto sum = b.add(op::Reduce{op::ReduceKind::sum, 0},
                      {b.parameter(x, {width}) * b.parameter(y, {width})});
     return b.activation(sum, op::ActivationKind::exp);
   };
-  return product("lambda_q1", "lambda_k1") - product("lambda_q2", "lambda_k2");
+  const auto start = b.constant({}, [value = lambda_init(o)](std::span<float> values) {
+    values[0] = static_cast<float>(value);
+  });
+  return product("lambda_q1", "lambda_k1") - product("lambda_q2", "lambda_k2") + start;
 }
 
 // One fused op a map: each then weighs the values by itself.
@@ -31,7 +36,7 @@ Tensor fused_difference(Builder& b, Tensor q, Tensor k, Tensor v, double scale, 
                           {.scale = scale, .attn_drop = o.attn_drop});
   };
   const auto first = attend(0);
-  return first - attend(1) * differential_lambda(b, q.dim(-1));
+  return first - attend(1) * differential_lambda(b, q.dim(-1), o);
 }
 
 // Two softmax maps, the second subtracted from the first (Ye et al. 2024, arXiv:2410.05258):
@@ -44,17 +49,18 @@ Tensor differential_core(Builder& b, Tensor q, Tensor k, Tensor v, const VitBloc
       return fused_difference(b, q, k, v, scale, o);
     const auto scores = b.matmul(q * scale, b.transpose(k, -2, -1));
     auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
-    const auto lambda = differential_lambda(b, q.dim(-1));
+    const auto lambda = differential_lambda(b, q.dim(-1), o);
     weights = b.reshape(weights, {q.dim(0), o.num_heads, 2, tokens, tokens});
     weights = b.select(weights, 2, 0) - b.select(weights, 2, 1) * lambda;
     return b.matmul(weights, v);
   };
-  return norm(b, "sub_norm", mixed(), LayerSpec{"RmsNorm", 1e-5, {}, {}, {}}) * 0.8;
+  return norm(b, "sub_norm", mixed(), LayerSpec{"RmsNorm", 1e-5, {}, {}, {}}) *
+         (1 - lambda_init(o));
 }
 
 Tensor differential_attention(Builder& b, Tensor q, Tensor k, Tensor v, const VitBlock& o) {
-  q = maybe_norm(b, "q_norm", heads_of(b, q, 2 * o.num_heads), o.qk_norm, o.norm);
-  k = maybe_norm(b, "k_norm", heads_of(b, k, 2 * o.num_heads), o.qk_norm, o.norm);
+  q = norm_or_identity(b, "q_norm", heads_of(b, q, 2 * o.num_heads), o.qk_norm, o.norm);
+  k = norm_or_identity(b, "k_norm", heads_of(b, k, 2 * o.num_heads), o.qk_norm, o.norm);
   return merge_heads(b, differential_core(b, q, k, heads_of(b, v, o.num_heads), o));
 }
 
@@ -65,8 +71,8 @@ Tensor mixed_tokens(Builder& b, Tensor qkv, const VitBlock& o) {
                                   b.slice(qkv, -1, 2 * width, width), o);
   }
   auto [q, k, v] = split_heads(b, qkv, o.num_heads);
-  q = maybe_norm(b, "q_norm", q, o.qk_norm, o.norm);
-  k = maybe_norm(b, "k_norm", k, o.qk_norm, o.norm);
+  q = norm_or_identity(b, "q_norm", q, o.qk_norm, o.norm);
+  k = norm_or_identity(b, "k_norm", k, o.qk_norm, o.norm);
   return merge_heads(b, attention_core(b, q, k, v, core_of(o)));
 }
 
@@ -75,14 +81,16 @@ Tensor attention(Builder& b, std::string_view name, Tensor x, const VitBlock& o)
   return b.call(name, diff ? "DiffAttention" : "Attention", {x}, [&] {
     const auto qkv = linear(b, "qkv", x, 3 * x.dim(-1), o.qkv_bias);
     auto y = mixed_tokens(b, qkv, o);
-    y = maybe_norm(b, "norm", y, o.scale_attn_norm, o.norm);
+    y = norm_or_identity(b, "norm", y, o.scale_attn_norm, o.norm);
     y = linear(b, "proj", y, x.dim(-1), o.proj_bias);
     return dropout(b, "proj_drop", y, o.proj_drop);
   });
 }
 
 Tensor scaled(Builder& b, std::string_view name, Tensor x, const VitBlock& o) {
-  return o.layer_scale ? layer_scale(b, name, x) : x;
+  if (o.layer_scale) return layer_scale(b, name, x);
+  b.name(name, x);
+  return x;
 }
 
 Tensor plain_block(Builder& b, Tensor x, const VitBlock& o) {
@@ -122,8 +130,8 @@ Tensor parallel_scaling_block(Builder& b, Tensor x, const VitBlock& o) {
   if (diff) {
     tokens = differential_attention(b, q, k, v, o);
   } else {
-    const auto qn = maybe_norm(b, "q_norm", heads_of(b, q, o.num_heads), o.qk_norm, o.norm);
-    const auto kn = maybe_norm(b, "k_norm", heads_of(b, k, o.num_heads), o.qk_norm, o.norm);
+    const auto qn = norm_or_identity(b, "q_norm", heads_of(b, q, o.num_heads), o.qk_norm, o.norm);
+    const auto kn = norm_or_identity(b, "k_norm", heads_of(b, k, o.num_heads), o.qk_norm, o.norm);
     tokens = merge_heads(b, attention_core(b, qn, kn, heads_of(b, v, o.num_heads), core_of(o)));
     tokens = linear(b, "attn_out_proj", tokens, width, o.proj_bias);
   }

@@ -11,6 +11,7 @@ namespace vitals {
 struct VitBlock {
   std::string kind = "Block";
   std::string attn_layer = "Attention";
+  std::uint64_t index = 0;  // of the block in its stack
   std::uint64_t num_heads = 1;
   double scale = 1.0;
   bool qkv_bias = true;
