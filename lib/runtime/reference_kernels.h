@@ -391,7 +391,7 @@ void apply_affine(const Operands<T>& in, const Dims& index, Row<T> y) {
 template <class T>
 void run(const op::LayerNorm& o, const Operands<T>& in, const Strided<T>& out) {
   for_each_row(in.inputs[0], out, [&](const Dims& index, Row<const T> x, Row<T> y) {
-    const T count(static_cast<double>(x.size));
+    const auto count = T(static_cast<double>(x.size));
     const T mean = sum_of(x) / count;
     for (std::uint64_t i = 0; i < x.size; ++i) y[i] = x[i] - mean;
     const T factor = reciprocal_root(dot(constant(y), constant(y)) / count + T(o.eps));

@@ -10,7 +10,7 @@ namespace {
 
 double activate(Activation activation, double x) {
   switch (activation) {
-    case Activation::kNone:
+    case Activation::kIdentity:
       return x;
     case Activation::kRelu:
       return x > 0 ? x : 0;

@@ -12,7 +12,7 @@ const double kPi = 3.14159265358979323846;
 
 double reference(Activation activation, double x) {
   switch (activation) {
-    case Activation::kNone:
+    case Activation::kIdentity:
       return x;
     case Activation::kRelu:
       return x > 0 ? x : 0;
@@ -181,7 +181,7 @@ TEST_CASE("sums and products broadcast rows") {
       job.columns = columns;
       job.b_rows = period > rows ? 0 : period;
       job.op = random.coin() ? BinaryOp::kAdd : BinaryOp::kMul;
-      job.activation = random.coin() ? Activation::kSilu : Activation::kNone;
+      job.activation = random.coin() ? Activation::kSilu : Activation::kIdentity;
       binary(engine, job, rows);
       int wrong = 0;
       for (std::int64_t r = 0; r < rows; ++r) {

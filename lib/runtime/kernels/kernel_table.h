@@ -1,7 +1,6 @@
 // The seam between threaded kernels and code compiled for one instruction set: plain structs and a
-// table of single-thread functions, filled once per instruction set in a translation unit of its
-// own. Holds no inline code, so that nothing compiled for a wide CPU can be linked for a narrow
-// one.
+// table of single-thread functions, filled once per instruction set in a file of its own. Holds no
+// inline code, so that nothing compiled for a wide CPU can be linked for a narrow one.
 #pragma once
 
 #include "runtime/kernels/element.h"
@@ -12,7 +11,7 @@
 namespace vitals {
 
 enum class Activation : std::uint8_t {
-  kNone,
+  kIdentity,
   kRelu,
   kGelu,       // exact: x * Phi(x)
   kGeluTanh,   // the tanh approximation (Hendrycks & Gimpel 2016)
@@ -29,7 +28,7 @@ namespace kernels {
 struct TileEpilogue {
   const float* bias = nullptr;
   const float* gamma = nullptr;
-  Activation activation = Activation::kNone;
+  Activation activation = Activation::kIdentity;
   Element multiplier_type = Element::kF32;
   Element residual_type = Element::kF32;
   Element out_type = Element::kF32;
@@ -95,15 +94,15 @@ struct BinaryJob {
   std::int64_t columns = 0;
   std::int64_t b_rows = 0;  // b repeats every b_rows rows; 0: as many as a
   BinaryOp op = BinaryOp::kAdd;
-  Activation activation = Activation::kNone;  // y = act(a) op b
+  Activation activation = Activation::kIdentity;  // y = act(a) op b
 };
 
 struct UnaryJob {
   ConstRows x;
   Rows y;
   std::int64_t columns = 0;
-  Activation activation = Activation::kNone;
-  float scale = 1;  // y = act(x) * scale; with kNone this is a copy or a conversion
+  Activation activation = Activation::kIdentity;
+  float scale = 1;  // y = act(x) * scale; with kIdentity this is a copy or a conversion
 };
 
 struct MeanJob {

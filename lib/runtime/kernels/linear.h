@@ -21,7 +21,7 @@ struct LinearOptions {
   Element weights = Element::kF32;  // how W is kept and multiplied; sums are fp32 always
   Element x = Element::kF32;
   Element y = Element::kF32;
-  Activation activation = Activation::kNone;
+  Activation activation = Activation::kIdentity;
   bool multiplier = false;  // run() gets one (gated MLPs)
   bool residual = false;    // run() gets one
 };

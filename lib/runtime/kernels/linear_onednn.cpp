@@ -2,6 +2,7 @@
 
 #ifdef VITALS_WITH_ONEDNN
 
+#include "onednn_describe.h"
 #include "runtime/kernels/layout.h"
 #include "runtime/kernels/onednn_api.h"
 #include "runtime/kernels/onednn_library.h"
@@ -13,8 +14,6 @@
 
 namespace vitals {
 namespace {
-
-dnnl_data_type_t data_type(Element type) { return type == Element::kF32 ? dnnl_f32 : dnnl_bf16; }
 
 // What a primitive is made for; another set of strides or types needs another one.
 struct PlanKey {
@@ -29,48 +28,6 @@ struct PlanKey {
 
   friend bool operator==(const PlanKey&, const PlanKey&) = default;
 };
-
-dnnl_memory_desc_t matrix(const OnednnApi& api, std::int64_t rows, std::int64_t columns,
-                          Element type, std::int64_t row_stride, std::int64_t column_stride = 1) {
-  dnnl_memory_desc_t desc;
-  const dnnl_dims_t dims = {rows, columns};
-  const dnnl_dims_t strides = {row_stride, column_stride};
-  check_onednn(api.memory_desc_init_by_strides(&desc, 2, dims, data_type(type), strides),
-               "describing a matrix");
-  return desc;
-}
-
-void append_activation(const OnednnApi& api, dnnl_post_ops_t ops, Activation activation) {
-  dnnl_alg_kind_t kind = dnnl_eltwise_relu;
-  float alpha = 0;
-  switch (activation) {
-    case Activation::kNone:
-      return;
-    case Activation::kRelu:
-      break;
-    case Activation::kGelu:
-      kind = dnnl_eltwise_gelu_erf;
-      break;
-    case Activation::kGeluTanh:
-      kind = dnnl_eltwise_gelu_tanh;
-      break;
-    case Activation::kQuickGelu:
-      kind = dnnl_eltwise_swish;
-      alpha = 1.702f;
-      break;
-    case Activation::kSilu:
-      kind = dnnl_eltwise_swish;
-      alpha = 1;
-      break;
-    case Activation::kTanh:
-      kind = dnnl_eltwise_tanh;
-      break;
-    case Activation::kSigmoid:
-      kind = dnnl_eltwise_logistic;
-      break;
-  }
-  check_onednn(api.post_ops_append_eltwise(ops, 1.0f, kind, alpha, 0), "adding an activation");
-}
 
 }  // namespace
 
@@ -196,7 +153,7 @@ void OnednnLinear::State::plan(const PlanKey& k) {
   add_argument(DNNL_ARG_WEIGHTS, weights_desc, weights);
   add_argument(DNNL_ARG_SCRATCHPAD, scratchpad, nullptr);
   if (!bias.empty()) add_argument(DNNL_ARG_BIAS, gamma_desc(), bias.data());
-  int index = options.activation == Activation::kNone ? 0 : 1;
+  int index = options.activation == Activation::kIdentity ? 0 : 1;
   const auto operand = [](int i) { return DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | DNNL_ARG_SRC_1; };
   if (options.multiplier) add_argument(operand(index++), multiplier_desc(k), nullptr);
   if (!gamma.empty()) add_argument(operand(index++), gamma_desc(), gamma.data());
@@ -289,7 +246,7 @@ void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
   s.set_argument(DNNL_ARG_SRC, operands.x.data);
   s.set_argument(DNNL_ARG_DST, operands.y.data);
   s.set_argument(DNNL_ARG_SCRATCHPAD, engine.shared_scratch(s.scratchpad_bytes));
-  int index = s.options.activation == Activation::kNone ? 0 : 1;
+  int index = s.options.activation == Activation::kIdentity ? 0 : 1;
   if (s.options.multiplier) {
     s.set_argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP(index++) | DNNL_ARG_SRC_1, multiplier.data);
   }

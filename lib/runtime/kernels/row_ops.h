@@ -23,7 +23,7 @@ void layer_norm(Engine& engine, const NormJob& job, std::int64_t rows);
 void rms_norm(Engine& engine, const NormJob& job, std::int64_t rows);
 // y = softmax(scale * x) over each row; `activation` is ignored.
 void softmax(Engine& engine, const UnaryJob& job, std::int64_t rows);
-// y = scale * act(x); with kNone a copy, a cast or a permutation of rows.
+// y = scale * act(x); with kIdentity a copy, a cast or a permutation of rows.
 void unary(Engine& engine, const UnaryJob& job, std::int64_t rows);
 // y = act(a) + b or act(a) * b; b broadcast by stride 0 or by b_rows.
 void binary(Engine& engine, const BinaryJob& job, std::int64_t rows);

@@ -70,7 +70,7 @@ template <Activation kActivation>
 VITALS_INLINE Reg activate(Reg x) {
   const Reg half = Vec::set(0.5f);
   switch (kActivation) {
-    case Activation::kNone:
+    case Activation::kIdentity:
       return x;
     case Activation::kRelu:
       return Vec::max(Vec::set(0.0f), x);
@@ -100,8 +100,8 @@ VITALS_INLINE Reg activate(Reg x) {
 template <class Body>
 VITALS_INLINE void with_activation(Activation activation, const Body& body) {
   switch (activation) {
-    case Activation::kNone:
-      return body.template run<Activation::kNone>();
+    case Activation::kIdentity:
+      return body.template run<Activation::kIdentity>();
     case Activation::kRelu:
       return body.template run<Activation::kRelu>();
     case Activation::kGelu:

@@ -1,0 +1,69 @@
+#include "runtime/open_engine.h"
+
+#include "core/error.h"
+#include "runtime/kernels/linear.h"
+#include "runtime/machine_load.h"
+
+#include <vector>
+
+namespace vitals {
+namespace {
+
+// Whether oneDNN has bf16 products shows only when it plans one.
+void require_bf16(Engine& engine) {
+  constexpr std::int64_t kSide = 32;
+  const std::vector<float> weight(kSide * kSide);
+  WeightStore store;
+  LinearOptions options;
+  options.weights = options.x = options.y = Element::kBf16;
+  try {
+    const Linear layer(engine, store, {kSide, kSide, kSide}, options, {.weight = weight.data()});
+  } catch (const std::runtime_error& error) {
+    fail(
+        "--precision bf16: oneDNN cannot multiply bf16 on this CPU ({}); use --backend eigen, or "
+        "--precision fp32",
+        error.what());
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
+  EngineOptions options;
+  options.backend = request.backend.value_or(choose_backend(request.precision));
+  options.threads = request.threads > 0 ? request.threads : usable_cpus();
+  // Two threads on one CPU would wait for each other.
+  options.pin = request.pin && options.threads <= usable_cpus();
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = std::make_unique<Engine>(options);
+  } catch (const std::runtime_error& error) {
+    fail("--backend {}: {}", backend_name(options.backend), error.what());
+  }
+  if (request.precision == Element::kBf16 && options.backend == Backend::kOnednn)
+    require_bf16(*engine);
+  return engine;
+}
+
+bool multiplies_bf16(const Engine& engine) {
+  return engine.table().peak_bf16 != engine.table().peak_f32;
+}
+
+std::vector<std::string> cautions(Engine& engine, Element precision) {
+  std::vector<std::string> sentences;
+  const int threads = engine.pool().threads();
+  if (threads > usable_cpus())
+    sentences.push_back(
+        fmt::format("{} threads share {} CPUs: they wait for each other, and the times say little.",
+                    threads, usable_cpus()));
+  if (precision == Element::kBf16 && !multiplies_bf16(engine))
+    sentences.emplace_back(
+        "This CPU has no bf16 products: bf16 halves the bytes, but is multiplied as fp32.");
+  return sentences;
+}
+
+const char* precision_name(Element precision) {
+  return precision == Element::kF32 ? "fp32" : "bf16";
+}
+
+}  // namespace vitals

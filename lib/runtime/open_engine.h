@@ -1,0 +1,34 @@
+// The engine that a user asks for: which backend, how many threads, and whether this machine can do
+// it. Turns what goes wrong into messages for people.
+#pragma once
+
+#include "runtime/kernels/engine.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct EngineRequest {
+  std::optional<Backend> backend = {};  // nothing: the fastest here
+  Element precision = Element::kF32;
+  int threads = 0;  // 0: one for every CPU that the process may use
+  bool pin = false;
+};
+
+// Throws Error when the backend is not there, or cannot compute in this precision on this CPU.
+[[nodiscard]] std::unique_ptr<Engine> open_engine(const EngineRequest& request);
+
+// What a person should know of an engine before trusting its times: more threads than CPUs, a
+// precision that this CPU has no products for. Sentences.
+[[nodiscard]] std::vector<std::string> cautions(Engine& engine, Element precision);
+
+// Whether the CPU multiplies bf16 itself; else bf16 weights are widened and multiplied as fp32.
+[[nodiscard]] bool multiplies_bf16(const Engine& engine);
+
+// "fp32", "bf16"
+[[nodiscard]] const char* precision_name(Element precision);
+
+}  // namespace vitals

@@ -1,0 +1,107 @@
+// Every op of a trace by the executor, on every instruction set and backend, against the reference
+// kernel in fp64; the memory is NaN before each run.
+#include "core/error.h"
+#include "runtime/kernel_case.h"
+#include "runtime/reference_run.h"
+#include "support/examples.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace vitals;
+
+namespace {
+
+// What vitals counts and does not run: training, and mixtures of experts.
+bool is_run(const Graph& graph, const Node& node) {
+  const auto* sdpa = std::get_if<op::Sdpa>(&node.op);
+  const auto* constant = std::get_if<op::Constant>(&node.op);
+  const auto* gather = std::get_if<op::Gather>(&node.op);
+  const bool training = std::holds_alternative<op::Dropout>(node.op) ||
+                        std::holds_alternative<op::DropPath>(node.op) ||
+                        (sdpa != nullptr && sdpa->dropout > 0);
+  const bool experts = std::holds_alternative<op::ExpertLinear>(node.op) ||
+                       std::holds_alternative<op::TopK>(node.op) ||
+                       std::holds_alternative<op::MaskedFill>(node.op);
+  const bool unknown =
+      (constant != nullptr && !constant->fill) || (gather != nullptr && !gather->rows);
+  (void)graph;
+  return !training && !experts && !unknown;
+}
+
+double greatest(const std::vector<double>& values) {
+  double top = 0;
+  for (double v : values) top = std::max(top, std::abs(v));
+  return top;
+}
+
+// The largest difference, or infinity where only one is a number.
+double distance(const std::vector<float>& got, const std::vector<double>& want) {
+  double most = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const auto v = static_cast<double>(got[i]);
+    if (std::isnan(v) != std::isnan(want[i])) return INFINITY;
+    if (!std::isnan(v)) most = std::max(most, std::abs(v - want[i]));
+  }
+  return most;
+}
+
+void check_op(Engine& engine, Graph graph, Element precision) {
+  graph.outputs = {static_cast<NodeId>(graph.nodes.size() - 1)};
+  const auto params = test::noisy_params(graph);
+  ExecutorOptions options;
+  options.precision = precision;
+  Executor executor(graph, engine, params, options);
+  const auto inputs = test::fill_inputs(executor);
+  const test::ReferenceRun reference(graph, params, inputs);
+  const auto& want = reference.value(graph.outputs[0]);
+  for (int run = 0; run < 2; ++run) {
+    executor.poison();
+    executor.run();
+    const auto got = executor.value(graph.outputs[0]);
+    REQUIRE(got.size() == want.size());
+    const double unit = precision == Element::kF32 ? 2e-6 : 2e-2;
+    CHECK(distance(got, want) <= unit * (1 + greatest(want)));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every op on every engine computes what its reference kernel does") {
+  for_each_engine([](Engine& engine) {
+    CAPTURE(engine.description());
+    for (const auto precision : {Element::kF32, Element::kBf16}) {
+      const bool bf16 = precision == Element::kBf16;
+      if (bf16 && engine.backend() == Backend::kOnednn) continue;  // not on every CPU
+      CAPTURE(bf16);
+      test::for_each_example([&](const std::string& name, const Graph& graph, const Node& node) {
+        CAPTURE(name);
+        if (is_run(graph, node)) check_op(engine, graph, precision);
+      });
+    }
+  });
+}
+
+TEST_CASE("an op that no kernel runs is named, with its module") {
+  Builder b("model", {});
+  const auto x = b.input({2, 4});
+  const auto y = b.call("layer", "Layer", {x}, [&] { return b.add(op::TopK{2}, {x}); });
+  const auto graph = b.finish({y});
+  CHECK_THROWS_WITH_AS((void)lower(graph, {}),
+                       doctest::Contains("layer: vitals has no kernel for "
+                                         "the op 'topk'"),
+                       Error);
+}
+
+TEST_CASE("a constant whose values nobody stated is named, with its module") {
+  Builder b("model", {});
+  const auto x = b.input({2, 4});
+  const auto y = b.call("layer", "Layer", {x}, [&] { return x + b.constant({4}); });
+  const auto graph = b.finish({y});
+  Engine engine({});
+  CHECK_THROWS_WITH_AS(Executor(graph, engine, random_params(graph, 0), {}),
+                       doctest::Contains("layer: vitals can count this model but not run it"),
+                       Error);
+}
