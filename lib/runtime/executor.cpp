@@ -110,15 +110,20 @@ std::vector<float> Executor::value(NodeId id) const {
 }
 
 void Executor::poison() {
-  std::vector<std::vector<float>> inputs;
-  for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
-    const auto values = input(i);
-    inputs.emplace_back(values.begin(), values.end());
+  std::vector<std::vector<char>> inputs;
+  const auto bytes_of = [&](NodeId id) {
+    const auto& view = program_.value[id];
+    const auto size = size_of(program_.buffers[view.buffer].dtype);
+    return std::span(static_cast<char*>(at(view)), numel(view.shape).value() * size);
+  };
+  for (auto id : graph_.inputs) {
+    const auto bytes = bytes_of(id);
+    inputs.emplace_back(bytes.begin(), bytes.end());
   }
   // All bits set is a NaN in fp32 and in bf16.
   std::memset(arena_.reserve(0), 0xff, arena_.bytes());
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    std::copy(inputs[i].begin(), inputs[i].end(), input(i).begin());
+    std::copy(inputs[i].begin(), inputs[i].end(), bytes_of(graph_.inputs[i]).begin());
 }
 
 }  // namespace vitals

@@ -19,7 +19,7 @@ struct LoadCounters {
 [[nodiscard]] LoadCounters load_counters();
 [[nodiscard]] LoadCounters operator-(const LoadCounters& later, const LoadCounters& earlier);
 
-// CPUs that this process may run on.
+// CPUs that this process may run on, as it was when this was first asked: before any pinning.
 [[nodiscard]] int usable_cpus();
 
 }  // namespace vitals

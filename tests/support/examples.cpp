@@ -349,10 +349,13 @@ std::vector<Example> examples<op::Rope>() {
   std::vector<Example> all;
   for (const bool half : {false, true})
     for (const std::uint64_t dim : {4U, 6U})
-      all.push_back(
-          {fmt::format("rope {} {}", dim, half), [=](Builder& b) {
-             b.add(op::Rope{dim, half}, {b.input({2, 3, 5, 6}), b.constant({5, 2 * dim})});
-           }});
+      all.push_back({fmt::format("rope {} {}", dim, half), [=](Builder& b) {
+                       const auto table = b.constant({5, 2 * dim}, [](std::span<float> values) {
+                         for (std::size_t i = 0; i < values.size(); ++i)
+                           values[i] = static_cast<float>(i % 7) / 4.0F - 0.75F;
+                       });
+                       b.add(op::Rope{dim, half}, {b.input({2, 3, 5, 6}), table});
+                     }});
   return all;
 }
 

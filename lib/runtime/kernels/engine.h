@@ -27,7 +27,7 @@ struct EngineOptions {
   Backend backend = Backend::kEigen;
   int threads = 1;
   bool pin = false;
-  std::optional<Isa> isa;  // for tests: a narrower set than the CPU's best
+  std::optional<Isa> isa = {};  // for tests: a narrower set than the CPU's best
 };
 
 class Engine {
