@@ -54,6 +54,9 @@ struct BenchResult {
   std::uint64_t weights_bytes = 0;
   std::uint64_t scratch_bytes = 0;  // of kernels, beside the arena
   std::uint64_t peak_rss_bytes = 0;
+  [[nodiscard]] std::uint64_t predicted_bytes() const {
+    return weights_bytes + arena_bytes + scratch_bytes;
+  }
   std::vector<std::string> warnings;  // sentences: what makes the figures doubtful
 };
 
@@ -72,6 +75,9 @@ struct BenchOptions {
 // Whether an op, or the whole, ran faster than the machine's limits allow: these were measured when
 // the machine was slower, and should be measured anew.
 [[nodiscard]] bool beats_its_limits(std::span<const BenchResult> results);
+
+// What an op reached the machine can do, whatever its own measurement says.
+void raise_limits(MachinePeaks& machine, std::span<const BenchResult> results);
 
 // Judges a result by other limits.
 void set_limits(BenchResult& result, const MachinePeaks& machine);

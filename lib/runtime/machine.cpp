@@ -2,6 +2,7 @@
 
 #include "runtime/kernels/kernel_table.h"
 #include "runtime/kernels/memory.h"
+#include "runtime/machine_load.h"
 #include "runtime/thread_pool.h"
 
 #include <fmt/format.h>
@@ -122,6 +123,15 @@ const char* environment(const char* name) {
   return value != nullptr && value[0] == '/' ? value : nullptr;
 }
 
+// Whether others had more than a tenth of a CPU between the two.
+bool others_ran(const LoadCounters& load) {
+  constexpr double kBusy = 0.1;
+  const double stolen = load.stolen_cpu_seconds.value_or(0);
+  const double others =
+      load.machine_cpu_seconds.value_or(load.own_cpu_seconds) - load.own_cpu_seconds;
+  return others + stolen > kBusy * load.wall_seconds;
+}
+
 MachinePeaks identity(int threads) {
   MachinePeaks peaks;
   peaks.cpu = cpu_name();
@@ -149,10 +159,12 @@ MachinePeaks measure_peaks(int threads, bool pin) {
   MachinePeaks peaks = identity(threads);
   const kernels::KernelTable& table = kernels::kernel_table(best_isa());
   ThreadPool pool({peaks.threads, pin, PoolKind::kOwn});
+  const auto before = load_counters();
   peaks.f32_gflops = peak_gflops(pool, table.peak_f32);
   peaks.bf16_gflops =
       table.peak_bf16 == table.peak_f32 ? peaks.f32_gflops : peak_gflops(pool, table.peak_bf16);
   peaks.read_gb_per_s = read_bandwidth(pool, table);
+  peaks.disturbed = others_ran(load_counters() - before);
   return peaks;
 }
 
@@ -175,7 +187,7 @@ MachinePeaks machine_peaks(int threads, bool pin, const std::optional<std::files
   MachinePeaks peaks = identity(threads);
   if (cache && !fresh && recall(*cache, peaks)) return peaks;
   peaks = measure_peaks(threads, pin);
-  if (cache) remember(*cache, peaks);
+  if (cache && !peaks.disturbed) remember(*cache, peaks);
   return peaks;
 }
 

@@ -16,6 +16,7 @@ struct MachinePeaks {
   double f32_gflops = 0;     // 10^9 FLOP/s, all threads together
   double bf16_gflops = 0;    // in bf16 tiles where the CPU has them, else the same as f32
   double read_gb_per_s = 0;  // 10^9 bytes/s from memory, far beyond the caches
+  bool disturbed = false;    // other programs ran meanwhile: the machine can do more
 };
 
 // "unknown" where /proc/cpuinfo does not tell.
@@ -29,7 +30,8 @@ MachinePeaks measure_peaks(int threads, bool pin);
 std::optional<std::filesystem::path> peaks_cache_file();
 
 // From the cache file if it holds this CPU, instruction set and number of threads; else measured
-// and remembered. A cache that cannot be read or written is as good as none.
+// and, unless it was disturbed, remembered. A cache that cannot be read or written is as good as
+// none.
 MachinePeaks machine_peaks(int threads, bool pin);
 
 // The same with the file given (none: measure always), and with `fresh` measuring anew.
