@@ -93,14 +93,14 @@ BuildOptions ModelOptions::build_options() const {
   return options;
 }
 
-void add_model_options(Command& c, ModelOptions& o, bool positional) {
+void add_model_options(Command& c, ModelOptions& o, bool positional, bool batch) {
   if (positional)
     c.text("model", o.model, "MODEL",
            "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or its "
            "folder, or - for JSON on standard input")
         .required = true;
   c.group = "Model";
-  c.count("--batch", o.batch, "Samples in a batch");
+  if (batch) c.count("--batch", o.batch, "Samples in a batch");
   c.count("--num-classes", o.num_classes, "Classes of the head (0: no head)", {0});
   c.text("--img-size", o.img_size, "N|HxW", "Image size in pixels", check_img_size);
   c.count("--in-chans", o.in_chans, "Image channels");

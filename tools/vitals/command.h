@@ -39,8 +39,10 @@ struct OutputOptions {
   std::string color = "auto";
 };
 
-// Their options in a command's description; without `positional`, the command takes MODEL itself.
-void add_model_options(Command& command, ModelOptions& options, bool positional = true);
+// Their options in a command's description; without `positional`, the command takes MODEL itself,
+// and without `batch` the size of the batch.
+void add_model_options(Command& command, ModelOptions& options, bool positional = true,
+                       bool batch = true);
 void add_output_options(Command& command, OutputOptions& options);
 void add_output_file(Command& command, OutputOptions& options);
 
@@ -55,6 +57,7 @@ void add_output_file(Command& command, OutputOptions& options);
 void deliver(const std::string& text, const OutputOptions& options);
 
 // The subcommands, each in a file of its name.
+[[nodiscard]] Command bench_command();
 [[nodiscard]] Command compare_command();
 [[nodiscard]] Command flops_command();
 [[nodiscard]] Command list_command();

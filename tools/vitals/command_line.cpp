@@ -38,7 +38,8 @@ void add_option(CLI::App& app, const Option& o) {
                      ->group(o.positional() ? "" : o.group)
                      ->expected(static_cast<int>(o.least), static_cast<int>(o.most))
                      ->required(o.required);
-  if (o.positional()) option->group("Positionals");
+  // What a positional argument does not take goes to the next one.
+  if (o.positional()) option->group("Positionals")->allow_extra_args(o.most > 1);
   if (o.repeatable && !o.positional()) option->take_all();
   if (!o.initial.empty()) option->default_str(o.initial);
 }

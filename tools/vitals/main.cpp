@@ -17,12 +17,14 @@ vitals::cli::Program program() {
             std::string("vitals ") + VITALS_VERSION,
             {},
             {}};
-  p.commands = {summary_command(), flops_command(), memory_command(),
+  p.commands = {summary_command(), flops_command(), memory_command(), bench_command(),
                 compare_command(), list_command(),  spec_command()};
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
                 "vitals memory vit_base_patch16_224 --batch 64",
-                "vitals summary my_vit.json --num-classes 10 --format json", "vitals list 'deit*'"};
+                "vitals bench vit_base_patch32",
+                "vitals summary my_vit.json --num-classes 10 --format json",
+                "vitals list 'deit*'"};
   return p;
 }
 

@@ -1,0 +1,118 @@
+// `vitals bench` as scripts see it: keys, sums that must hold, and what is refused.
+#include "support/run.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+using nlohmann::json;
+using vitals::test::run;
+
+namespace {
+
+std::vector<std::string> small(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"bench",      "vit_tiny_patch16_224",
+                                        "--img-size", "64",
+                                        "--set",      "depth=2",
+                                        "--runs",     "3",
+                                        "--threads",  "1"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+}  // namespace
+
+TEST_CASE("bench: the keys that scripts rely on; its FLOPs are those of `flops`") {
+  const auto result = run(small({"--format", "json", "--batch", "2"}));
+  REQUIRE(result.exit_code == 0);
+  const auto bench = json::parse(result.out);
+  CHECK(bench.at("model") == "vit_tiny_patch16_224");
+  CHECK(bench.at("precision") == "fp32");
+  CHECK(bench.at("threads") == 1);
+  CHECK(bench.at("batch") == 2);
+  CHECK((bench.at("backend") == "eigen" || bench.at("backend") == "onednn"));
+  const auto& latency = bench.at("latency_ms");
+  CHECK(latency.at("runs") == 3);
+  const double median = latency.at("median");
+  CHECK(latency.at("min").get<double>() <= median);
+  CHECK(median <= latency.at("p95").get<double>());
+  CHECK(latency.at("ci95").at(0).get<double>() <= median);
+  CHECK(latency.at("ci95").at(1).get<double>() >= median);
+  CHECK(latency.at("mean").get<double>() > 0);
+  CHECK(latency.at("stddev").get<double>() >= 0);
+  CHECK(bench.at("throughput").get<double>() == doctest::Approx(2000 / median));
+  const auto& memory = bench.at("memory");
+  CHECK(memory.at("planned_bytes") == memory.at("arena_bytes"));
+  CHECK(memory.at("peak_rss_bytes").get<double>() >= memory.at("weights_bytes").get<double>());
+
+  std::uint64_t flops = 0;
+  double share = 0;
+  double roofline = 0;
+  for (const auto& op : bench.at("ops")) {
+    flops += op.at("flops").get<std::uint64_t>();
+    share += op.at("share").get<double>();
+    roofline += op.at("roofline_ms").get<double>();
+    CHECK(op.at("bytes").get<std::uint64_t>() > 0);
+    CHECK(op.at("median_ms").get<double>() >= 0);
+    CHECK((op.at("bound") == "compute" || op.at("bound") == "memory"));
+    CHECK(op.at("type").is_string());
+    CHECK(op.at("path").is_string());
+    CHECK(op.at("gflops_per_s").get<double>() >= 0);
+  }
+  CHECK(flops == bench.at("flops").get<std::uint64_t>());
+  CHECK(roofline == doctest::Approx(bench.at("roofline_ms").get<double>()));
+  CHECK(share + bench.at("overhead_ms").get<double>() / median == doctest::Approx(1.0));
+  CHECK(bench.at("machine").at("peak_gflops_per_s").get<double>() > 0);
+  CHECK(bench.at("machine").at("bandwidth_gb_per_s").get<double>() > 0);
+  CHECK(bench.at("machine").at("cpu").is_string());
+  CHECK(bench.at("gflops_per_s").get<double>() ==
+        doctest::Approx(static_cast<double>(flops) / median / 1e6));
+  CHECK(bench.at("efficiency").get<double>() ==
+        doctest::Approx(bench.at("gflops_per_s").get<double>() /
+                        bench.at("machine").at("peak_gflops_per_s").get<double>()));
+
+  const auto theory = run({"flops", "vit_tiny_patch16_224", "--img-size", "64", "--set", "depth=2",
+                           "--batch", "2", "--format", "json"});
+  CHECK(json::parse(theory.out).at("flops") == flops);
+}
+
+TEST_CASE("bench: sweeps, two models, and the table's parts") {
+  const auto sweep = run(small({"--batch", "1,3", "--format", "csv"}));
+  REQUIRE(sweep.exit_code == 0);
+  CHECK(std::count(sweep.out.begin(), sweep.out.end(), '\n') == 3);
+  const auto two = run({"bench", "vit_tiny_patch16_224", "deit_tiny_patch16_224", "--img-size",
+                        "32", "--runs", "3", "--threads", "1", "--precision", "bf16"});
+  REQUIRE(two.exit_code == 0);
+  CHECK(two.out.find("deit_tiny_patch16_224") != std::string::npos);
+  CHECK(two.out.find(" the time of ") != std::string::npos);
+  const auto table = run(small({}));
+  REQUIRE(table.exit_code == 0);
+  for (const char* part : {"blocks.*.mlp.fc1 (2x)", "linear + gelu", "roofline ms", "(between ops)",
+                           "latency", "throughput", "memory"})
+    CHECK_MESSAGE(table.out.find(part) != std::string::npos, part);
+}
+
+TEST_CASE("bench: what is refused, in words") {
+  const auto refused = [](std::vector<std::string> arguments, int code, const std::string& words) {
+    arguments.insert(arguments.begin(), "bench");
+    const auto result = run(arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == code);
+    CHECK(result.out.empty());
+    CHECK(result.err.find(words) != std::string::npos);
+  };
+  const std::string model = "vit_tiny_patch16_224";
+  refused({"no_such_model"}, 1, "no_such_model");
+  refused({model, "--batch", "0"}, 2, "--batch");
+  refused({model, "--batch", "1,x"}, 2, "--batch");
+  refused({model, "--threads", "0"}, 2, "--threads");
+  refused({model, "--backend", "cuda"}, 2, "--backend");
+  refused({model, "--precision", "fp8"}, 2, "--precision");
+  refused({model, "--runs", "0"}, 2, "--runs");
+  refused({model, "--seconds", "-1"}, 2, "--seconds");
+  refused({model, "--runs", "2", "--seconds", "1"}, 2, "--");
+  refused({model, model, "--batch", "1,2"}, 2, "one --batch");
+  refused({model, "--batch", "100000000"}, 1, "not enough memory");
+}
