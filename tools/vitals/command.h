@@ -62,6 +62,7 @@ void deliver(const std::string& text, const OutputOptions& options);
 [[nodiscard]] Command flops_command();
 [[nodiscard]] Command list_command();
 [[nodiscard]] Command memory_command();
+[[nodiscard]] Command report_command();
 [[nodiscard]] Command spec_command();
 [[nodiscard]] Command summary_command();
 

@@ -18,7 +18,7 @@ vitals::cli::Program program() {
             {},
             {}};
   p.commands = {summary_command(), flops_command(), memory_command(), bench_command(),
-                compare_command(), list_command(),  spec_command()};
+                report_command(), compare_command(), list_command(),  spec_command()};
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
                 "vitals memory vit_base_patch16_224 --batch 64",

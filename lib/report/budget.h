@@ -1,0 +1,40 @@
+// Limits that a figure must not pass, for scripts: `params > 90M`. Parses and compares; knows no
+// model.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitals {
+
+enum class BudgetUnit { count, bytes, seconds };
+
+// A figure that a limit can be put on.
+struct Quantity {
+  std::string name;
+  BudgetUnit unit = BudgetUnit::count;
+  double value = 0;  // bytes and seconds without a prefix
+};
+
+// A statement about a figure that makes the command fail when it is true.
+struct FailCondition {
+  std::string text;  // as it was written
+  std::string name;
+  std::string comparison;  // >, >=, <, <=, == or !=
+  double limit = 0;
+};
+
+// "params > 90M", "memory >= 16GiB", "latency > 5ms": k, M, G, T are powers of ten, KiB, MiB, GiB,
+// TiB of two. `known` are the figures that the command has, with their units. Throws Error.
+[[nodiscard]] FailCondition parse_fail_condition(const std::string& text,
+                                                 const std::vector<Quantity>& known);
+
+// Whether it is true of the figures; the one that it names must be among them.
+[[nodiscard]] bool holds(const FailCondition& condition, const std::vector<Quantity>& figures);
+
+// "params > 90M: params is 86,567,656".
+[[nodiscard]] std::string describe(const FailCondition& condition,
+                                   const std::vector<Quantity>& figures);
+
+}  // namespace vitals

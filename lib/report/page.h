@@ -1,0 +1,31 @@
+// `vitals report`: one self-contained HTML page about one model or several. The figures are the
+// JSON of the other commands, embedded as they are; page/page.js draws them. Fetches nothing.
+#pragma once
+
+#include "report/flops.h"
+#include "report/memory.h"
+#include "spec/device.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct PageModel {
+  const FlopsModel& flops;       // of one sample
+  const MemoryAnswer& training;  // of one step
+  const MemoryAnswer& inference;
+  const nlohmann::ordered_json& spec;
+};
+
+struct PageOptions {
+  const DeviceSpec& device;  // whose roof the ops stand under
+  std::string version;
+};
+
+[[nodiscard]] std::string report_page(const std::vector<PageModel>& models,
+                                      const PageOptions& options);
+
+}  // namespace vitals

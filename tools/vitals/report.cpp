@@ -1,0 +1,109 @@
+#include "command.h"
+#include "core/error.h"
+#include "core/suggest.h"
+#include "report/page.h"
+#include "spec/device.h"
+#include "version.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <unistd.h>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  OutputOptions output;
+  std::vector<std::string> names;
+  std::string device = "a100-80gb";
+};
+
+// What a page tells about one model. The answers about memory point to its graphs, so it stays
+// where it is.
+struct Subject {
+  FlopsModel flops;
+  Graph training;
+  Graph inference;
+  nlohmann::ordered_json spec;
+  std::optional<MemoryAnswer> training_memory = {};
+  std::optional<MemoryAnswer> inference_memory = {};
+};
+
+constexpr std::uint64_t kBatch = 32;
+
+MemoryAnswer memory_of(const Graph& graph, const MemoryOptions& options) {
+  return {graph,       options,      AttentionKernel::fused,
+          graph.batch, "cuda",       estimate_memory(graph, options),
+          {},          std::nullopt, std::nullopt};
+}
+
+MemoryOptions recipe(bool training) {
+  MemoryOptions options;
+  options.training = training;
+  options.precision = precision("amp");
+  options.optimizer = optimizer(training ? "adamw" : "none");
+  return options;
+}
+
+std::unique_ptr<Subject> subject(const Options& o, const std::string& name) {
+  const auto model = o.model.load(name);
+  auto one = o.model.build_options();
+  one.batch = 1;
+  auto trained = one;
+  trained.training = true;
+  auto served = one;
+  served.batch = o.model.batch.value_or(kBatch);
+  served.attention = AttentionKernel::fused;
+  auto step = served;
+  step.training = true;
+  auto s = std::make_unique<Subject>(Subject{{model.build(one), model.build(trained)},
+                                             model.build(step),
+                                             model.build(served),
+                                             spec_of(model)});
+  s->training_memory.emplace(memory_of(s->training, recipe(true)));
+  s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
+  return s;
+}
+
+std::string report(const Options& o) {
+  std::vector<std::unique_ptr<Subject>> subjects;
+  std::vector<PageModel> models;
+  for (const auto& name : o.names) {
+    const auto& s = *subjects.emplace_back(subject(o, name));
+    models.push_back({s.flops, *s.training_memory, *s.inference_memory, s.spec});
+  }
+  return report_page(models, {*find_device(o.device), std::string("vitals ") + VITALS_VERSION});
+}
+
+std::string check_device(const std::string& name) {
+  if (find_device(name) != nullptr) return "";
+  return "unknown device '" + name + "'" + did_you_mean(name, device_names());
+}
+
+}  // namespace
+
+Command report_command() {
+  auto o = std::make_shared<Options>();
+  Command c{"report", "One self-contained HTML page"};
+  auto& models = c.texts("models", o->names, "MODEL", "One model or more, each as elsewhere");
+  models.required = true;
+  models.most = 8;
+  c.text("--device", o->device, "NAME", "Whose peak and bandwidth the roofline shows",
+         check_device);
+  c.text("-o,--output", o->output.file, "FILE", "Write to FILE instead of standard output");
+  add_model_options(c, o->model, false);
+  c.examples = {"vitals report vit_base_patch16_224 -o report.html",
+                "vitals report vit_base_patch16_224 vit_base_patch32_224 -o both.html",
+                "vitals report my_vit.json --batch 64 --device rtx4090 > report.html"};
+  c.check = [o](const Given&) {
+    return o->output.file.empty() && ::isatty(STDOUT_FILENO) == 1
+               ? "the page is for a browser: name a file with -o report.html"
+               : "";
+  };
+  c.run = [o] { deliver(report(*o), o->output); };
+  return c;
+}
+
+}  // namespace vitals::cli
