@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "analysis/rollup.h"
 #include "core/error.h"
 #include "spec/load.h"
 
@@ -126,6 +127,44 @@ void add_output_options(Command& c, OutputOptions& o) {
   add_output_file(c, o);
   c.choice("--color", o.color, {"auto", "always", "never"}, "auto, always or never");
   c.group = "Options";
+}
+
+const std::vector<Quantity> kModelFigures = {{"params"}, {"macs"}, {"flops"}, {"tokens"}};
+
+std::vector<Quantity> model_figures(const Graph& graph) {
+  const auto macs = macs_by_module(graph).sum();
+  return {{"params", BudgetUnit::count, parameters(graph).sum().as_double()},
+          {"macs", BudgetUnit::count, macs.as_double()},
+          {"flops", BudgetUnit::count, (macs * 2).as_double()},
+          {"tokens", BudgetUnit::count, static_cast<double>(graph.num_tokens)}};
+}
+
+void add_fail_if(Command& c, std::vector<FailCondition>& conditions,
+                 const std::vector<Quantity>& known) {
+  std::vector<std::string> names;
+  for (const auto& quantity : known) names.push_back(quantity.name);
+  c.add("--fail-if", "CONDITION",
+        fmt::format("Exit with code 3 if it is true, as in '{} > {}' (repeatable). Figures: {}",
+                    names.front(), known.front().unit == BudgetUnit::bytes ? "16GiB" : "90M",
+                    fmt::join(names, ", ")),
+        [&conditions, known](const std::string& text) {
+          try {
+            conditions.push_back(parse_fail_condition(text, known));
+            return std::string();
+          } catch (const Error& error) {
+            return std::string(error.what());
+          }
+        })
+      .repeatable = true;
+}
+
+void check_conditions(const std::vector<FailCondition>& conditions,
+                      const std::vector<Quantity>& figures) {
+  std::string failed;
+  for (const auto& condition : conditions)
+    if (holds(condition, figures))
+      failed += (failed.empty() ? "" : "; ") + describe(condition, figures);
+  if (!failed.empty()) throw ConditionFailed(failed);
 }
 
 std::string render(const Table& table, Format format) {

@@ -5,6 +5,7 @@
 #include "command_line.h"
 #include "graph/graph.h"
 #include "models/architecture.h"
+#include "report/budget.h"
 #include "report/table.h"
 #include "spec/spec.h"
 
@@ -45,6 +46,18 @@ void add_model_options(Command& command, ModelOptions& options, bool positional 
                        bool batch = true);
 void add_output_options(Command& command, OutputOptions& options);
 void add_output_file(Command& command, OutputOptions& options);
+
+// What every model can be held to: parameters, MACs, FLOPs, tokens.
+extern const std::vector<Quantity> kModelFigures;
+[[nodiscard]] std::vector<Quantity> model_figures(const Graph& graph);
+
+// --fail-if: conditions on the figures `known`, whose values do not matter here.
+void add_fail_if(Command& command, std::vector<FailCondition>& conditions,
+                 const std::vector<Quantity>& known);
+
+// Throws ConditionFailed when any of them is true.
+void check_conditions(const std::vector<FailCondition>& conditions,
+                      const std::vector<Quantity>& figures);
 
 // A text in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
 [[nodiscard]] std::string render(const Table& table, Format format);

@@ -25,7 +25,21 @@ struct Options {
   bool no_fold = false;
   std::optional<std::uint64_t> new_tokens;
   std::string tokens;
+  std::vector<FailCondition> fail_if;
 };
+
+std::vector<Quantity> known_figures() {
+  auto known = kModelFigures;
+  known.push_back({"training_flops"});
+  return known;
+}
+
+std::vector<Quantity> figures(const FlopsModel& model) {
+  auto figures = model_figures(model.graph);
+  const auto training = training_flops(model.training, model.checkpoint).total();
+  figures.push_back({"training_flops", BudgetUnit::count, training.as_double()});
+  return figures;
+}
 
 // "300B", "15T", "1.4e12", "300000000000"; not positive for anything else.
 double count_of(const std::string& text) {
@@ -94,8 +108,7 @@ std::string json_text(const Options& o, const FlopsModel& model) {
   return json.dump(2) + "\n";
 }
 
-std::string flops(const Options& o) {
-  const auto model = build(o);
+std::string flops(const Options& o, const FlopsModel& model) {
   const auto& graph = model.graph;
   const auto format = o.output.format;
   const auto* convention = find_convention(o.convention);
@@ -149,6 +162,7 @@ Command flops_command() {
          check_count);
   c.count("--depth", o->depth, "Levels of the tree to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
+  add_fail_if(c, o->fail_if, known_figures());
   add_output_options(c, o->output);
   c.examples = {
       "vitals flops vit_base_patch16_224",
@@ -157,7 +171,11 @@ Command flops_command() {
       "vitals flops deit_tiny_patch16_224 --num-classes 2 --convention thop --depth 2",
       "vitals flops llama-3-8b --seq-len 1024 --new-tokens 256 --tokens 15T",
       "vitals flops my_vit.json --batch 8 --checkpoint block --format json | jq .training"};
-  c.run = [o] { deliver(flops(*o), o->output); };
+  c.run = [o] {
+    const auto model = build(*o);
+    deliver(flops(*o, model), o->output);
+    check_conditions(o->fail_if, figures(model));
+  };
   return c;
 }
 

@@ -31,7 +31,24 @@ struct Options {
   std::optional<std::size_t> depth = 3;
   bool no_fold = false;
   bool timeline = false;
+  std::vector<FailCondition> fail_if;
 };
+
+// What --fail-if may ask, of the most loaded device.
+std::vector<Quantity> figures(const MemoryEstimate& e) {
+  const auto bytes = [](const char* name, Count value) {
+    return Quantity{name, BudgetUnit::bytes, value.as_double()};
+  };
+  return {bytes("memory", e.peak.bytes),
+          bytes("peak", e.peak.bytes),
+          bytes("total", e.bytes.total()),
+          bytes("weights", e.bytes.weights),
+          bytes("gradients", e.bytes.gradients),
+          bytes("optimizer", e.bytes.optimizer),
+          bytes("activations", e.bytes.activations),
+          bytes("workspace", e.bytes.workspace),
+          bytes("kv_cache", e.bytes.kv_cache)};
+}
 
 MemoryOptions memory_options(const Options& o) {
   MemoryOptions m;
@@ -79,7 +96,22 @@ MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
   return result;
 }
 
-std::string memory(Options o) {
+std::string text_of(const MemoryAnswer& answer, const Options& o) {
+  const TreeOptions tree{o.depth, !o.no_fold};
+  switch (o.output.format) {
+    case Format::json:
+      return memory_json(answer).dump(2) + "\n";
+    case Format::csv:
+      return to_csv(memory_layers(answer));
+    case Format::markdown:
+      return to_markdown(memory_modules(answer, tree));
+    case Format::table:
+      return memory_text(answer, {tree, o.timeline});
+  }
+  return "";
+}
+
+void memory(Options o) {
   const auto model = o.model.load();
   std::optional<MemoryAnswer::FitResult> fitted;
   if (!o.fit.empty()) {
@@ -104,18 +136,8 @@ std::string memory(Options o) {
                       std::nullopt};
   if (find_device(o.device) != nullptr) answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
-  const TreeOptions tree{o.depth, !o.no_fold};
-  switch (o.output.format) {
-    case Format::json:
-      return memory_json(answer).dump(2) + "\n";
-    case Format::csv:
-      return to_csv(memory_layers(answer));
-    case Format::markdown:
-      return to_markdown(memory_modules(answer, tree));
-    case Format::table:
-      return memory_text(answer, {tree, o.timeline});
-  }
-  return "";
+  deliver(text_of(answer, o), o.output);
+  check_conditions(o.fail_if, figures(answer.on_device()));
 }
 
 std::string check_device(const std::string& name) {
@@ -201,6 +223,7 @@ Command memory_command() {
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "3";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
+  add_fail_if(c, o->fail_if, figures({}));
   add_output_options(c, o->output);
   c.examples = {
       "vitals memory vit_base_patch16_224 --batch 64",
@@ -208,12 +231,13 @@ Command memory_command() {
       "vitals memory vit_large_patch16_224 --batch 32 --checkpoint block --timeline",
       "vitals memory vit_base_patch16_224 --mode inference --precision fp16",
       "vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj",
-      "vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2"};
+      "vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2",
+      "vitals memory my_vit.json --batch 32 --fail-if 'memory > 16GiB'"};
   c.check = [o](const Given& given) {
     tell_unused(*o, given);
     return check_usage(*o);
   };
-  c.run = [o] { deliver(memory(*o), o->output); };
+  c.run = [o] { memory(*o); };
   return c;
 }
 

@@ -16,10 +16,10 @@ struct Options {
   std::string style = "torchsummary";
   std::optional<std::size_t> depth;
   bool no_fold = false;
+  std::vector<FailCondition> fail_if;
 };
 
-std::string summary(const Options& o) {
-  const auto graph = o.model.load().build(o.model.build_options());
+std::string summary(const Options& o, const Graph& graph) {
   if (o.output.format == Format::json) return summary_json(graph).dump(2) + "\n";
   const TreeOptions tree{o.depth, !o.no_fold};
   if (o.output.format == Format::csv) return to_csv(summary_layers(graph));
@@ -39,12 +39,18 @@ Command summary_command() {
            "torchsummary (its table, byte for byte) or tree (nested)");
   c.count("--depth", o->depth, "Levels of the tree to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
+  add_fail_if(c, o->fail_if, kModelFigures);
   add_output_options(c, o->output);
   c.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --num-classes 5 --batch 8",
                 "vitals summary vit_large_patch16_224 --style tree --depth 2",
+                "vitals summary my_vit.json --fail-if 'params > 90M' --fail-if 'macs > 18G'",
                 "vitals summary my_vit.json --format json | jq .totals"};
-  c.run = [o] { deliver(summary(*o), o->output); };
+  c.run = [o] {
+    const auto graph = o->model.load().build(o->model.build_options());
+    deliver(summary(*o, graph), o->output);
+    check_conditions(o->fail_if, model_figures(graph));
+  };
   return c;
 }
 
