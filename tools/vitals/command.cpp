@@ -2,12 +2,14 @@
 
 #include "analysis/rollup.h"
 #include "core/error.h"
+#include "report/paint.h"
 #include "spec/load.h"
 
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <unistd.h>
@@ -65,6 +67,16 @@ void write_stdout(const std::string& text) {
     if (n < 0) fail("standard output: {}", std::strerror(errno));
     done += static_cast<std::size_t>(n);
   }
+}
+
+// https://no-color.org
+bool colour(const OutputOptions& options) {
+  if (options.color != "auto") return options.color == "always";
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? std::string_view(value) : std::string_view();
+  };
+  return ::isatty(STDOUT_FILENO) == 1 && set("NO_COLOR").empty() && set("TERM") != "dumb";
 }
 
 }  // namespace
@@ -181,7 +193,7 @@ std::string titled(const std::string& title, const Table& table, Format format) 
 
 void deliver(const std::string& text, const OutputOptions& options) {
   if (options.file.empty())
-    write_stdout(text);
+    write_stdout(options.format == Format::table && colour(options) ? painted(text) : text);
   else
     write_file(text, options.file);
 }

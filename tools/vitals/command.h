@@ -79,4 +79,8 @@ void deliver(const std::string& text, const OutputOptions& options);
 [[nodiscard]] Command spec_command();
 [[nodiscard]] Command summary_command();
 
+// About the program itself.
+[[nodiscard]] Command completions_command(const Program& program);
+[[nodiscard]] Command manual_command(const Program& program);
+
 }  // namespace vitals::cli

@@ -10,15 +10,16 @@
 
 namespace {
 
-vitals::cli::Program program() {
+// The commands that write about the program itself refer to it, so that it stays where it is.
+const vitals::cli::Program& program() {
   using namespace vitals::cli;
-  Program p{"vitals",
-            "The vital signs of a transformer, from its description alone.",
-            std::string("vitals ") + VITALS_VERSION,
-            {},
-            {}};
-  p.commands = {summary_command(), flops_command(), memory_command(), bench_command(),
-                report_command(), compare_command(), list_command(),  spec_command()};
+  static Program p;
+  p.name = "vitals";
+  p.doc = "The vital signs of a transformer, from its description alone.";
+  p.version = version_report();
+  p.commands = {summary_command(),      flops_command(),   memory_command(), bench_command(),
+                report_command(),       compare_command(), list_command(),   spec_command(),
+                completions_command(p), manual_command(p)};
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
                 "vitals memory vit_base_patch16_224 --batch 64",

@@ -74,7 +74,7 @@ std::string report(const Options& o) {
     const auto& s = *subjects.emplace_back(subject(o, name));
     models.push_back({s.flops, *s.training_memory, *s.inference_memory, s.spec});
   }
-  return report_page(models, {*find_device(o.device), std::string("vitals ") + VITALS_VERSION});
+  return report_page(models, {*find_device(o.device), version()});
 }
 
 std::string check_device(const std::string& name) {

@@ -1,0 +1,80 @@
+#include "report/paint.h"
+
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+namespace vitals {
+namespace {
+
+constexpr std::string_view kBold = "\033[1m";
+constexpr std::string_view kDim = "\033[2m";
+constexpr std::string_view kHot = "\033[1;31m";
+constexpr std::string_view kWarm = "\033[33m";
+constexpr std::string_view kPlain = "\033[0m";
+
+// From these shares on, in percent, a part is where the cost is.
+constexpr double kHotShare = 25;
+constexpr double kWarmShare = 10;
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size() - 1) + 1;
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return lines;
+}
+
+bool is_rule(std::string_view line) {
+  const auto body = line.substr(0, line.find('\n'));
+  return body.size() >= 3 && body.find_first_not_of("-=") == std::string_view::npos;
+}
+
+std::string wrapped(std::string_view style, std::string_view line) {
+  const auto body = line.substr(0, line.find('\n'));
+  return std::string(style) + std::string(body) + std::string(kPlain) +
+         std::string(line.substr(body.size()));
+}
+
+// "96.4 %" in a line: a number, a blank, the sign.
+std::string with_shares(std::string_view line) {
+  std::string out;
+  std::size_t done = 0;
+  for (auto at = line.find(" %"); at != std::string_view::npos; at = line.find(" %", at + 2)) {
+    const auto before = line.substr(0, at).find_last_not_of("0123456789.");
+    const auto begin = before == std::string_view::npos ? 0 : before + 1;
+    const bool share = begin < at && begin >= done && (begin == 0 || line[begin - 1] == ' ');
+    const auto value =
+        share ? std::strtod(std::string(line.substr(begin, at - begin)).c_str(), nullptr) : 0;
+    if (value < kWarmShare || value > 100) continue;
+    out += line.substr(done, begin - done);
+    out += value >= kHotShare ? kHot : kWarm;
+    out += line.substr(begin, at + 2 - begin);
+    out += kPlain;
+    done = at + 2;
+  }
+  return out + std::string(line.substr(done));
+}
+
+}  // namespace
+
+std::string painted(const std::string& text) {
+  const auto lines = lines_of(text);
+  std::string out;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const bool title = i + 1 < lines.size() && is_rule(lines[i + 1]) && lines[i] != "\n";
+    if (is_rule(lines[i]))
+      out += wrapped(kDim, lines[i]);
+    else if (title)
+      out += wrapped(kBold, lines[i]);
+    else if (lines[i].starts_with("(Nx)"))
+      out += wrapped(kDim, lines[i]);
+    else
+      out += with_shares(lines[i]);
+  }
+  return out;
+}
+
+}  // namespace vitals

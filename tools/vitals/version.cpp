@@ -1,0 +1,15 @@
+#include "version.h"
+
+#include "build_info.h"
+#include "commit.h"
+
+namespace vitals::cli {
+
+std::string version() { return std::string("vitals ") + VITALS_VERSION; }
+
+std::string version_report() {
+  return version() + "\ncommit    " + VITALS_COMMIT + "\ncompiler  " + VITALS_COMPILER +
+         "\nbackends  " + VITALS_BACKENDS + "\ncharts    " + VITALS_CHARTS;
+}
+
+}  // namespace vitals::cli
