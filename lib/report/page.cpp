@@ -57,6 +57,7 @@ ordered_json data_json(const std::vector<PageModel>& models, const PageOptions& 
                      {"inference", memory_json(m.inference)},
                      {"ops", ops_json(graph)},
                      {"spec", m.spec}});
+    if (m.measured != nullptr) array.back()["bench"] = m.measured->json;
   }
   return data;
 }
@@ -131,6 +132,13 @@ std::string memory_section(const PageModel& m, std::size_t index) {
                                                 "Weights, and what autograd keeps", false, false});
 }
 
+std::string measured_section(const PageModel& m, std::size_t index) {
+  if (m.measured == nullptr) return "";
+  return "<h3>Measured on this machine</h3>\n<pre>" + html_text(m.measured->heading) + "</pre>\n" +
+         chart("measured", index, "Measured time and roofline, by module") +
+         to_html(m.measured->ops, {fmt::format("measured-{}", index), "", true, false});
+}
+
 std::string layers_section(const Graph& graph, std::size_t index) {
   const auto id = fmt::format("layers-{}", index);
   return "<h3>Layers</h3>\n<p>Each module's own parameters and MACs: they sum to the totals. A "
@@ -169,6 +177,7 @@ std::string model_section(const PageModel& m, const PageOptions& o, std::size_t 
       "not its MACs alone.</p>\n",
       html_text(o.device.title));
   text += chart("roofline", index, "Arithmetic intensity of every op under the device's roof");
+  text += measured_section(m, index);
   text += "<h3>FLOPs</h3>\n" + to_html(flops_totals(m.flops), {id("totals"), "", false, false}) +
           to_html(flops_by_op(graph), {id("kinds"), "By kind of op", true, false}) +
           to_html(flops_by_convention(graph),

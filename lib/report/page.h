@@ -6,7 +6,7 @@
 #include "report/memory.h"
 #include "spec/device.h"
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include <string>
 #include <vector>
@@ -18,6 +18,13 @@ struct PageModel {
   const MemoryAnswer& training;  // of one step
   const MemoryAnswer& inference;
   const nlohmann::ordered_json& spec;
+  // A measurement of a forward pass: its heading, its table of ops and its JSON, or nothing.
+  struct Measured {
+    std::string heading;
+    Table ops;
+    nlohmann::ordered_json json;
+  };
+  const Measured* measured = nullptr;
 };
 
 struct PageOptions {

@@ -13,7 +13,13 @@ std::string grouped(Count n) {
 
 namespace {
 
+bool all_digits = false;
+
 std::string scaled(double value, double step, const char* const* units, std::size_t count) {
+  if (all_digits && value >= 0 && value < 0x1p64) {
+    const auto digits = grouped(Count(static_cast<std::uint64_t>(std::llround(value))));
+    return *units[0] == '\0' ? digits : fmt::format("{} {}", digits, units[0]);
+  }
   std::size_t i = 0;
   while (std::abs(value) >= step && i + 1 < count) {
     value /= step;
@@ -25,6 +31,8 @@ std::string scaled(double value, double step, const char* const* units, std::siz
 }
 
 }  // namespace
+
+void show_all_digits() { all_digits = true; }
 
 std::string si(double value) {
   static constexpr const char* kUnits[] = {"", "k", "M", "G", "T", "P", "E"};

@@ -11,6 +11,10 @@ namespace vitals {
 [[nodiscard]] std::string grouped(Count n);            // 86,567,656
 [[nodiscard]] std::string si(double value);            // 86.6 M, 17.6 G
 [[nodiscard]] std::string binary_bytes(double bytes);  // 330.2 MiB
+// From now on si() and binary_bytes() give all digits: 86,567,656; 346,270,624 B. For the whole
+// process: a report does not mix both.
+void show_all_digits();
+
 [[nodiscard]] std::string percent(double share);       // 12.3 %
 
 }  // namespace vitals

@@ -155,6 +155,14 @@ TEST_CASE("every format carries the same numbers") {
   CHECK(children == summary["totals"]["params"]);
 }
 
+TEST_CASE("--exact shows all digits") {
+  const auto tree = run({"summary", "vit_base_patch32", "--style", "tree", "--exact"}).out;
+  CHECK(tree.find("4,409,186,304") != std::string::npos);
+  CHECK(tree.find("4.41 G") == std::string::npos);
+  const auto memory = run({"memory", "vit_base_patch16_224", "--exact"}).out;
+  CHECK(memory.find("346,270,624 B") != std::string::npos);
+}
+
 TEST_CASE("a tree's figures sum to their parents, folded or not") {
   const auto folded = run({"summary", "vit_base_patch32", "--style", "tree"}).out;
   const auto unfolded = run({"summary", "vit_base_patch32", "--style", "tree", "--no-fold"}).out;

@@ -1,9 +1,10 @@
-#include "report/bench.h"
+#include "bench.h"
 
 #include "command.h"
 #include "compute_options.h"
 #include "core/error.h"
 #include "progress.h"
+#include "report/bench.h"
 #include "runtime/memory_limits.h"
 
 #include <nlohmann/json.hpp>
@@ -139,6 +140,15 @@ std::string check_usage(const Options& o, const Given& given) {
 }
 
 }  // namespace
+
+BenchResult bench_model(const ModelOptions& model, const std::string& name) {
+  Options o;
+  o.model = model;
+  o.model.model = name;
+  auto results = all_measured(o);
+  std::fputs(bench_warnings(results).c_str(), stderr);
+  return std::move(results.front());
+}
 
 Command bench_command() {
   auto o = std::make_shared<Options>();

@@ -3,6 +3,7 @@
 #include "analysis/rollup.h"
 #include "core/error.h"
 #include "report/paint.h"
+#include "report/units.h"
 #include "spec/load.h"
 
 #include <fmt/format.h>
@@ -137,6 +138,10 @@ void add_output_options(Command& c, OutputOptions& o) {
             {"markdown", Format::markdown}},
            "table, json, csv or markdown");
   add_output_file(c, o);
+  c.add("--exact", "", "All digits instead of 86.6 M or 330.2 MiB", [](const std::string&) {
+    show_all_digits();
+    return std::string();
+  });
   c.choice("--color", o.color, {"auto", "always", "never"}, "auto, always or never");
   c.group = "Options";
 }

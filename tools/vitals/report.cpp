@@ -1,6 +1,8 @@
+#include "bench.h"
 #include "command.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "report/bench.h"
 #include "report/page.h"
 #include "spec/device.h"
 #include "version.h"
@@ -18,6 +20,7 @@ struct Options {
   OutputOptions output;
   std::vector<std::string> names;
   std::string device = "a100-80gb";
+  bool bench = false;
 };
 
 // What a page tells about one model. The answers about memory point to its graphs, so it stays
@@ -29,6 +32,7 @@ struct Subject {
   nlohmann::ordered_json spec;
   std::optional<MemoryAnswer> training_memory = {};
   std::optional<MemoryAnswer> inference_memory = {};
+  std::optional<PageModel::Measured> measured = {};
 };
 
 constexpr std::uint64_t kBatch = 32;
@@ -64,6 +68,11 @@ std::unique_ptr<Subject> subject(const Options& o, const std::string& name) {
                                              spec_of(model)});
   s->training_memory.emplace(memory_of(s->training, recipe(true)));
   s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
+  if (o.bench) {
+    const auto result = bench_model(o.model, name);
+    s->measured = {bench_heading(result) + bench_totals(result), bench_ops(result),
+                   bench_json(result)};
+  }
   return s;
 }
 
@@ -72,7 +81,8 @@ std::string report(const Options& o) {
   std::vector<PageModel> models;
   for (const auto& name : o.names) {
     const auto& s = *subjects.emplace_back(subject(o, name));
-    models.push_back({s.flops, *s.training_memory, *s.inference_memory, s.spec});
+    models.push_back({s.flops, *s.training_memory, *s.inference_memory, s.spec,
+                      s.measured ? &*s.measured : nullptr});
   }
   return report_page(models, {*find_device(o.device), version()});
 }
@@ -90,12 +100,14 @@ Command report_command() {
   auto& models = c.texts("models", o->names, "MODEL", "One model or more, each as elsewhere");
   models.required = true;
   models.most = 8;
+  c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
   c.text("--device", o->device, "NAME", "Whose peak and bandwidth the roofline shows",
          check_device);
   c.text("-o,--output", o->output.file, "FILE", "Write to FILE instead of standard output");
   add_model_options(c, o->model, false);
   c.examples = {"vitals report vit_base_patch16_224 -o report.html",
                 "vitals report vit_base_patch16_224 vit_base_patch32_224 -o both.html",
+                "vitals report vit_base_patch32 --bench -o measured.html",
                 "vitals report my_vit.json --batch 64 --device rtx4090 > report.html"};
   c.check = [o](const Given&) {
     return o->output.file.empty() && ::isatty(STDOUT_FILENO) == 1

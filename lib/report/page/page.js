@@ -267,15 +267,24 @@
   }
 
   function measured(canvas) {
-    const rows = data.models[Number(canvas.dataset.model)].bench.ops;
+    // The blocks of a stack together, as the table has them.
+    const folded = new Map();
+    for (const op of data.models[Number(canvas.dataset.model)].bench.ops) {
+      const path = op.path.replace(/\.\d+(?=\.|$)/, ".*") || "(model)";
+      const row = folded.get(path) || { path, median_ms: 0, roofline_ms: 0 };
+      row.median_ms += op.median_ms;
+      row.roofline_ms += op.roofline_ms;
+      folded.set(path, row);
+    }
+    const rows = [...folded.values()].sort((a, b) => b.median_ms - a.median_ms).slice(0, 12);
     return new Chart(canvas, {
       type: "bar",
       data: { labels: rows.map((r) => r.path),
               datasets: [{ label: "measured", data: rows.map((r) => r.median_ms), backgroundColor: style("--c1") },
                          { label: "roofline", data: rows.map((r) => r.roofline_ms), backgroundColor: style("--c0") }] },
-      options: { animation: false, maintainAspectRatio: false,
-                 scales: { x: { ticks: { color: style("--quiet") }, grid: { display: false } },
-                           y: axis("ms", (v) => v) },
+      options: { animation: false, maintainAspectRatio: false, indexAxis: "y",
+                 scales: { x: axis("ms", (v) => v),
+                           y: { ticks: { color: style("--text") }, grid: { display: false } } },
                  plugins: { legend: legend(true) } },
     });
   }
