@@ -18,6 +18,7 @@ struct Architecture {
   std::vector<std::string_view> aliases;  // other names of the architecture
   std::vector<Field> fields;
   std::vector<Alias> field_aliases;
+  bool fused_attention = true;  // its code calls PyTorch's fused attention without being asked
 
   std::shared_ptr<void> (*make)() = nullptr;  // a config of defaults
   std::shared_ptr<void> (*clone)(const void* config) = nullptr;

@@ -197,6 +197,7 @@ Architecture swin_architecture() {
       "swin_transformer",
       "Swin Transformer and S3: timm's swin_transformer module (arXiv:2103.14030).");
   a.aliases = {"swin"};
+  a.fused_attention = false;  // timm: use_fused_attn(experimental=True)
   a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", "avgmax", "max", ""}),
                         stage_fields(), drop_fields<C>(), layer_fields());
   return a;

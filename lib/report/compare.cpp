@@ -113,6 +113,13 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
   return c;
 }
 
+void add_latency(Comparison& comparison, const std::string& device,
+                 const std::vector<double>& seconds) {
+  Comparison::Quantity q{"latency_us", "µs a step on " + device, {}};
+  for (double s : seconds) q.values.emplace_back(static_cast<std::uint64_t>(s * 1e6 + 0.5));
+  comparison.quantities.push_back(std::move(q));
+}
+
 Table quantities_table(const Comparison& c) {
   Table table{{{"quantity"}}, {}, {}};
   for (auto& column : model_columns(c)) table.columns.push_back(std::move(column));

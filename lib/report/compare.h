@@ -33,6 +33,10 @@ struct Comparison {
 // `level`: how deep modules are compared; 1: the model's children.
 [[nodiscard]] Comparison compare(const std::vector<Graph>& graphs, std::size_t level);
 
+// Adds the predicted time of a step on a device, one a model, as whole microseconds.
+void add_latency(Comparison& comparison, const std::string& device,
+                 const std::vector<double>& seconds);
+
 // Quantities in rows, models in columns; beside each model but the first its ratio to the first.
 [[nodiscard]] Table quantities_table(const Comparison& comparison);
 // The same for modules: parameters and MACs.

@@ -22,6 +22,14 @@ std::uint64_t pixels(const ListedModel& m) {
   return takes_images(m) ? (Count(m.input[2]) * m.input[3]).value() : 0;
 }
 
+double seconds_per_sample(const ListedModel& m) {
+  return m.latency ? 1 / m.latency->samples_per_s : 0;
+}
+
+bool has_latency(const std::vector<ListedModel>& models) {
+  return !models.empty() && models.front().latency.has_value();
+}
+
 std::string in_units(Count count, double unit) {
   return fmt::format("{:.2f}", count.as_double() / unit);
 }
@@ -52,6 +60,8 @@ void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse
         return a.num_tokens < b.num_tokens;
       case ListOrder::img_size:
         return pixels(a) < pixels(b);
+      case ListOrder::latency:
+        return seconds_per_sample(a) < seconds_per_sample(b);
     }
     return false;
   };
@@ -71,6 +81,15 @@ Table list_table(const std::vector<ListedModel>& models) {
   for (const auto& m : models)
     table.rows.push_back({m.name, m.architecture, in_units(m.params, 1e6), in_units(m.macs, 1e9),
                           fmt::format("{}", m.num_tokens), takes_images(m) ? img_size(m) : "-"});
+  if (!has_latency(models)) return table;
+  table.columns.insert(table.columns.end(),
+                       {{"samples/s", true}, {"range (80 %)", true}, {"ms/sample", true}});
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const auto& l = *models[i].latency;
+    table.rows[i].insert(table.rows[i].end(), {fmt::format("{:.1f}", l.samples_per_s),
+                                               fmt::format("{:.0f} - {:.0f}", l.low, l.high),
+                                               fmt::format("{:.3f}", 1e3 / l.samples_per_s)});
+  }
   return table;
 }
 
@@ -80,6 +99,16 @@ Table list_numbers(const std::vector<ListedModel>& models) {
   for (const auto& m : models)
     table.rows.push_back({m.name, m.architecture, fmt::format("{}", m.params),
                           fmt::format("{}", m.macs), fmt::format("{}", m.num_tokens), img_size(m)});
+  if (!has_latency(models)) return table;
+  table.columns.insert(table.columns.end(),
+                       {{"batch"}, {"samples_per_s"}, {"low"}, {"high"}, {"step_ms"}});
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const auto& l = *models[i].latency;
+    table.rows[i].insert(table.rows[i].end(),
+                         {fmt::format("{}", l.batch), fmt::format("{:.3f}", l.samples_per_s),
+                          fmt::format("{:.3f}", l.low), fmt::format("{:.3f}", l.high),
+                          fmt::format("{:.4f}", 1e3 * l.seconds)});
+  }
   return table;
 }
 
@@ -93,6 +122,11 @@ nlohmann::ordered_json list_json(const std::vector<ListedModel>& models) {
                                   {"num_tokens", m.num_tokens},
                                   {"input_shape", nlohmann::ordered_json::array()}};
     for (auto d : m.input) row["input_shape"].push_back(d);
+    if (m.latency)
+      row["latency"] = {{"batch", m.latency->batch},
+                        {"samples_per_s", m.latency->samples_per_s},
+                        {"range", {m.latency->low, m.latency->high}},
+                        {"step_ms", 1e3 * m.latency->seconds}};
     rows.push_back(std::move(row));
   }
   return {{"schema_version", 1}, {"models", std::move(rows)}};

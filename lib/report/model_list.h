@@ -6,6 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,22 @@ struct ListedModel {
   Count macs;  // of one sample
   std::uint64_t num_tokens = 0;
   Shape input;  // of one sample; [1, channels, height, width] for images
+
+  // On the device that was asked for; samples per second with the range to expect.
+  struct Latency {
+    std::uint64_t batch = 1;
+    double seconds = 0;
+    double samples_per_s = 0;
+    double low = 0;
+    double high = 0;
+  };
+  std::optional<Latency> latency;
 };
 
 // `graph` is built with a batch of one.
 [[nodiscard]] ListedModel listed(const Graph& graph, std::string_view architecture);
 
-enum class ListOrder { name, params, macs, tokens, img_size };
+enum class ListOrder { name, params, macs, tokens, img_size, latency };
 
 // Smallest first; equal ones keep their order.
 void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse);

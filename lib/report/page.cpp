@@ -45,8 +45,8 @@ ordered_json data_json(const std::vector<PageModel>& models, const PageOptions& 
                         {{"name", o.device.name},
                          {"title", o.device.title},
                          {"precision", "fp32"},
-                         {"peak_flops", o.device.peaks.at("fp32")},
-                         {"bandwidth", o.device.bandwidth}}}};
+                         {"peak_flops", o.device.machine.fp32.value()},
+                         {"bandwidth", o.device.machine.bandwidth}}}};
   auto& array = data["models"] = ordered_json::array();
   for (const auto& m : models) {
     const auto& graph = m.flops.graph;

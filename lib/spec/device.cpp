@@ -14,23 +14,107 @@ namespace vitals {
 
 std::string_view device_table_json();  // written by tools/embed_text.py
 
+namespace {
+
+using nlohmann::json;
+
+// One device of a table; `at` names its place in messages.
+class Entry {
+ public:
+  Entry(const json& value, std::string at) : value_(value), at_(std::move(at)) {
+    if (!value.is_object()) fail("{}: a device is an object", at_);
+    static const std::vector<std::string> known = {
+        "name", "title", "kind", "memory_gib", "peak_tflops", "bandwidth_gb_s", "units", "source"};
+    check_keys(value, known, at_);
+  }
+
+  [[nodiscard]] DeviceSpec read() const {
+    DeviceSpec d;
+    d.name = text("name", true);
+    d.title = value_.contains("title") ? text("title", true) : d.name;
+    d.source = value_.contains("source") ? text("source", true) : "";
+    if (value_.contains("memory_gib"))
+      d.memory = static_cast<std::uint64_t>(number(value_, "memory_gib", at_) * std::exp2(30));
+    d.machine.kind = kind();
+    d.machine.bandwidth = number(value_, "bandwidth_gb_s", at_) * 1e9;
+    if (value_.contains("units"))
+      d.machine.units = static_cast<std::uint64_t>(std::max(1.0, number(value_, "units", at_)));
+    read_peaks(d.machine);
+    return d;
+  }
+
+ private:
+  static void check_keys(const json& object, const std::vector<std::string>& known,
+                         const std::string& at) {
+    for (const auto& item : object.items())
+      if (std::find(known.begin(), known.end(), item.key()) == known.end())
+        fail("{}/{}: unknown key{}", at, item.key(), did_you_mean(item.key(), known));
+  }
+  static double number(const json& object, const char* key, const std::string& at) {
+    if (!object.contains(key)) fail("{}/{}: is missing", at, key);
+    const auto& value = object.at(key);
+    if (!value.is_number() || !(value.get<double>() > 0) || value.get<double>() > 1e9)
+      fail("{}/{}: must be a positive number", at, key);
+    return value.get<double>();
+  }
+  [[nodiscard]] std::string text(const char* key, bool required) const {
+    if (!value_.contains(key) && required) fail("{}/{}: is missing", at_, key);
+    if (!value_.at(key).is_string()) fail("{}/{}: must be a string", at_, key);
+    return value_.at(key).get<std::string>();
+  }
+  [[nodiscard]] MachineKind kind() const {
+    const auto kind = value_.contains("kind") ? text("kind", true) : "gpu";
+    if (kind != "gpu" && kind != "cpu") fail("{}/kind: must be \"gpu\" or \"cpu\"", at_);
+    return kind == "cpu" ? MachineKind::cpu : MachineKind::gpu;
+  }
+  void read_peaks(Machine& machine) const {
+    if (!value_.contains("peak_tflops") || !value_.at("peak_tflops").is_object())
+      fail("{}/peak_tflops: must be an object like {{\"fp32\": 35.6, \"fp16\": 71}}", at_);
+    const auto& tflops = value_.at("peak_tflops");
+    const auto place = at_ + "/peak_tflops";
+    check_keys(tflops, {"fp32", "tf32", "fp16", "bf16", "fp8"}, place);
+    auto peak = [&](const char* key, std::optional<double>& value) {
+      if (tflops.contains(key)) value = number(tflops, key, place) * 1e12;
+    };
+    peak("fp32", machine.fp32);
+    peak("tf32", machine.tf32);
+    peak("fp16", machine.fp16);
+    peak("bf16", machine.bf16);
+    peak("fp8", machine.fp8);
+  }
+
+  const json& value_;
+  std::string at_;
+};
+
+std::vector<DeviceSpec> read_table(const json& table, const std::string& source) {
+  if (!table.is_array()) fail("{}: devices are an array of objects", source);
+  std::vector<DeviceSpec> result;
+  for (std::size_t i = 0; i < table.size(); ++i)
+    result.push_back(Entry(table[i], fmt::format("{}: /{}", source, i)).read());
+  return result;
+}
+
+}  // namespace
+
 const std::vector<DeviceSpec>& devices() {
   static const std::vector<DeviceSpec> all = [] {
-    std::vector<DeviceSpec> table;
-    for (const auto& d : parse_json(device_table_json(), "built-in devices")) {
-      const auto bytes = d.at("memory_gib").get<double>() * std::exp2(30);
-      DeviceSpec device{d.at("name"),
-                        d.at("title"),
-                        static_cast<std::uint64_t>(bytes),
-                        d.at("bandwidth_gb_s").get<double>() * 1e9,
-                        {},
-                        d.at("source")};
-      for (const auto& [type, tflops] : d.at("peak_tflops").items())
-        device.peaks[type] = tflops.get<double>() * 1e12;
-      table.push_back(std::move(device));
-    }
-    return table;
+    const std::string source = "built-in devices";
+    return read_table(parse_json(device_table_json(), source), source);
   }();
+  return all;
+}
+
+std::vector<DeviceSpec> devices_with(const std::string& path) {
+  auto all = devices();
+  for (auto& own : read_table(parse_json(read_text(path), path), path)) {
+    const auto same = [&](const DeviceSpec& d) { return d.name == own.name; };
+    const auto known = std::find_if(all.begin(), all.end(), same);
+    if (known != all.end())
+      *known = std::move(own);
+    else
+      all.push_back(std::move(own));
+  }
   return all;
 }
 
@@ -62,13 +146,17 @@ double unit_of(std::string_view unit) {
 
 }  // namespace
 
+MemoryBudget memory_budget(const DeviceSpec& device) {
+  if (!device.memory)
+    fail("'{}' states no memory of its own; give a size like 64GiB instead", device.name);
+  const auto usable = device.memory->as_double() * kUsableShare;
+  return {static_cast<std::uint64_t>(usable),
+          fmt::format("{:.0f} % of the {}'s {:.0f} GiB", 100 * kUsableShare, device.title,
+                      device.memory->as_double() / 0x1p30)};
+}
+
 MemoryBudget memory_budget(const std::string& text) {
-  if (const auto* device = find_device(text); device != nullptr) {
-    const auto usable = device->memory.as_double() * kUsableShare;
-    return {static_cast<std::uint64_t>(usable),
-            fmt::format("{:.0f} % of the {}'s {:.0f} GiB", 100 * kUsableShare, device->title,
-                        device->memory.as_double() / 0x1p30)};
-  }
+  if (const auto* device = find_device(text); device != nullptr) return memory_budget(*device);
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   const double unit = unit_of(end);

@@ -72,9 +72,11 @@ void deliver(const std::string& text, const OutputOptions& options);
 // The subcommands, each in a file of its name.
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command compare_command();
+[[nodiscard]] Command devices_command();
 [[nodiscard]] Command flops_command();
 [[nodiscard]] Command list_command();
 [[nodiscard]] Command memory_command();
+[[nodiscard]] Command predict_command();
 [[nodiscard]] Command report_command();
 [[nodiscard]] Command spec_command();
 [[nodiscard]] Command summary_command();

@@ -1,6 +1,7 @@
 #include "report/compare.h"
 
 #include "command.h"
+#include "latency.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  LatencyOptions latency;
   OutputOptions output;
   std::vector<std::string> names;
   std::size_t depth = 1;
@@ -18,9 +20,17 @@ struct Options {
 
 std::string compare_models(const Options& o) {
   std::vector<Graph> graphs;
-  for (const auto& name : o.names)
-    graphs.push_back(o.model.load(name).build(o.model.build_options()));
-  const auto comparison = compare(graphs, o.depth);
+  std::vector<double> seconds;
+  for (const auto& name : o.names) {
+    const auto model = o.model.load(name);
+    const auto build = o.model.build_options();
+    graphs.push_back(model.build(build));
+    if (!o.latency.device.empty())
+      seconds.push_back(
+          predict_latency(model, o.latency, build, WithMemory::no).prediction.seconds());
+  }
+  auto comparison = compare(graphs, o.depth);
+  if (!seconds.empty()) add_latency(comparison, o.latency.device, seconds);
   if (o.output.format == Format::json) return to_json(comparison).dump(2) + "\n";
   if (o.output.format == Format::csv) return to_csv(flat_table(comparison));
   auto text = render(quantities_table(comparison), o.output.format);
@@ -42,10 +52,12 @@ Command compare_command() {
   c.count("--depth", o->depth, "Levels of modules to compare where the trees agree", {0, 64})
       .initial = "1";
   add_model_options(c, o->model, false);
+  add_latency_options(c, o->latency, false);
   add_output_options(c, o->output);
   c.examples = {
       "vitals compare vit_base_patch16_224 vit_base_patch32_224",
       "vitals compare vit_small_patch16_224 deit3_small_patch16_224 my_vit.json --depth 3",
+      "vitals compare vit_base_patch16_224 vit_base_patch32_224 --device rtx4090 --batch 256",
       "vitals compare vit_tiny_patch16_224 vit_small_patch16_224 --format json"};
   c.run = [o] { deliver(compare_models(*o), o->output); };
   return c;

@@ -1,12 +1,14 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "latency.h"
 #include "report/model_list.h"
 #include "spec/builtin.h"
 
 #include <nlohmann/json.hpp>
 
 #include <fnmatch.h>
+#include <map>
 #include <memory>
 
 namespace vitals::cli {
@@ -17,6 +19,8 @@ struct Options {
   ListOrder order = ListOrder::name;
   bool reverse = false;
   bool names = false;
+  LatencyOptions latency;
+  std::uint64_t batch = 256;
   OutputOptions output;
 };
 
@@ -26,12 +30,21 @@ bool matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch((wild ? pattern : "*" + pattern + "*").c_str(), name.c_str(), 0) == 0;
 }
 
+ListedModel::Latency latency(const Model& model, const Options& o) {
+  BuildOptions build;
+  build.batch = o.batch;
+  const auto a = predict_latency(model, o.latency, build, WithMemory::no);
+  const double rate = a.samples_per_s();
+  return {a.batch, a.prediction.seconds(), rate, rate * a.low, rate * a.high};
+}
+
 std::vector<ListedModel> models(const Options& o) {
   std::vector<ListedModel> found;
   for (const auto& name : builtin_names()) {
     if (!matches(o.pattern, name)) continue;
     const auto model = builtin_model(name, "");
     found.push_back(listed(model.build(), model.architecture->name));
+    if (!o.latency.device.empty()) found.back().latency = latency(model, o);
   }
   if (found.empty())
     fail("no built-in model matches '{}'{}", o.pattern, did_you_mean(o.pattern, builtin_names()));
@@ -47,8 +60,21 @@ std::string list(const Options& o) {
     return text;
   }
   if (o.output.format == Format::json) return list_json(found).dump(2) + "\n";
-  return render(o.output.format == Format::csv ? list_numbers(found) : list_table(found),
-                o.output.format);
+  if (o.output.format == Format::csv) return to_csv(list_numbers(found));
+  auto table = list_table(found);
+  if (!o.latency.device.empty())
+    table.notes.push_back(fmt::format(
+        "{} on {} at batch {}; `vitals predict` tells where the numbers come from and whether the "
+        "batch fits.",
+        o.latency.mode, o.latency.device, o.batch));
+  return render(table, o.output.format);
+}
+
+std::string check_usage(const Options& o) {
+  if (!o.latency.device.empty()) return "";
+  return o.order == ListOrder::latency
+             ? "--sort latency needs a --device; `vitals devices` shows the known ones"
+             : "";
 }
 
 }  // namespace
@@ -62,13 +88,21 @@ Command list_command() {
             {"params", ListOrder::params},
             {"macs", ListOrder::macs},
             {"tokens", ListOrder::tokens},
-            {"img-size", ListOrder::img_size}},
-           "name, params, macs, tokens or img-size; smallest first");
+            {"img-size", ListOrder::img_size},
+            {"latency", ListOrder::latency}},
+           "name, params, macs, tokens, img-size or latency; smallest first");
   c.flag("--reverse", o->reverse, "Largest first");
   c.flag("--names", o->names, "Bare names, one a line");
+  add_latency_options(c, o->latency, false);
+  auto& batch = c.count("--batch", o->batch, "Samples in a batch on the device");
+  batch.initial = "256";
+  batch.needs = "--device";
+  batch.group = "Device";
   add_output_options(c, o->output);
   c.examples = {"vitals list", "vitals list 'deit*' --sort params",
+                "vitals list 'vit*' --device rtx4090 --compiled --sort latency",
                 "vitals list dinov3 --format csv", "vitals list swin --names"};
+  c.check = [o](const Given&) { return check_usage(*o); };
   c.run = [o] { deliver(list(*o), o->output); };
   return c;
 }

@@ -50,12 +50,17 @@ std::vector<Quantity> figures(const MemoryEstimate& e) {
           bytes("kv_cache", e.bytes.kv_cache)};
 }
 
+bool runs_on_cpu(const std::string& name) {
+  const auto* device = find_device(name);
+  return name == "cpu" || (device != nullptr && device->machine.kind == MachineKind::cpu);
+}
+
 MemoryOptions memory_options(const Options& o) {
   MemoryOptions m;
   m.training = o.mode == "training";
   m.precision = precision(o.precision);
   m.optimizer = optimizer(m.training ? o.optimizer : "none");
-  m.device = o.device == "cpu" ? eager::Device::cpu : eager::Device::cuda;
+  m.device = runs_on_cpu(o.device) ? eager::Device::cpu : eager::Device::cuda;
   m.cross_entropy = o.loss == "cross-entropy";
   m.keep_gradients = o.keep_gradients;
   m.checkpoint = checkpoint_named(o.checkpoint).value_or(Checkpoint::none);
@@ -134,7 +139,8 @@ void memory(Options o) {
                       std::nullopt,
                       std::move(fitted),
                       std::nullopt};
-  if (find_device(o.device) != nullptr) answer.capacity = budget_of(o.device);
+  if (const auto* device = find_device(o.device); device != nullptr && device->memory)
+    answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
   check_conditions(o.fail_if, figures(answer.on_device()));

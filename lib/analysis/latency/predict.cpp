@@ -1,0 +1,52 @@
+#include "analysis/latency/predict.h"
+
+#include <algorithm>
+
+namespace vitals::latency {
+namespace {
+
+// Seconds of the host for every kernel: Python, dispatcher and driver together. An op of eager
+// PyTorch takes some ten microseconds, a compiled graph's kernel half of that. It is seen only at
+// small batches; the published measurements that the rest is fitted on do not tell it.
+double host_seconds(const Setup& setup) {
+  if (setup.machine.kind == MachineKind::cpu) return 0;  // the launch is the host's own
+  return setup.execution.compiled ? 5e-6 : 10e-6;
+}
+
+// A training step asks for the forward pass' kernels and for about twice as many backwards.
+double host_passes(const Setup& setup) { return setup.execution.training ? 3 : 1; }
+
+double host(const std::vector<Kernel>& kernels, const Setup& setup) {
+  return static_cast<double>(kernels.size()) * host_seconds(setup) * host_passes(setup);
+}
+
+Cost cost_of(const Kernel& kernel, const Setup& setup) {
+  return cost(kernel, setup.machine, setup.peak, setup.factors, setup.execution.training);
+}
+
+}  // namespace
+
+Prediction predict(const Graph& graph, const Setup& setup) {
+  Prediction p;
+  p.kernels = kernels(graph, setup.execution);
+  std::vector<Count> own(graph.modules.size());
+  for (const auto& kernel : p.kernels) {
+    const auto cost = cost_of(kernel, setup);
+    p.costs.push_back(cost);
+    p.busy += cost.seconds;
+    p.flops += kernel.flops * (setup.execution.training ? 3 : 1);
+    if (cost.bound == Bound::compute) p.compute += cost.seconds;
+    own[kernel.module] += static_cast<std::uint64_t>(cost.seconds * 1e12 + 0.5);
+  }
+  p.host = host(p.kernels, setup);
+  p.picoseconds = roll_up_modules(graph, std::move(own));
+  return p;
+}
+
+double predict_seconds(const std::vector<Kernel>& kernels, const Setup& setup) {
+  double busy = 0;
+  for (const auto& kernel : kernels) busy += cost_of(kernel, setup).seconds;
+  return std::max(busy, host(kernels, setup));
+}
+
+}  // namespace vitals::latency

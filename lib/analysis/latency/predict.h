@@ -1,0 +1,36 @@
+// How long a step takes on a machine: the kernels of a trace, the time of each, their sums by
+// module. Knows no device by name and no file.
+#pragma once
+
+#include "analysis/latency/cost.h"
+#include "analysis/rollup.h"
+
+namespace vitals::latency {
+
+struct Setup {
+  Execution execution;
+  Machine machine;
+  double peak = 0;  // FLOP/s in the type that products compute in
+  Factors factors;
+};
+
+struct Prediction {
+  std::vector<Kernel> kernels;
+  std::vector<Cost> costs;  // of each kernel
+  double busy = 0;          // seconds in which the device computes
+  double host = 0;          // seconds that Python and the framework take to ask for the kernels
+  double flops = 0;         // of products, backward pass included
+  double compute = 0;       // seconds of kernels that wait for arithmetic; the rest, for memory
+  Rollup picoseconds;       // by module
+
+  // Asking and computing overlap: the slower one is seen.
+  [[nodiscard]] double seconds() const { return busy > host ? busy : host; }
+};
+
+// `graph` is built with the batch, the mode and the attention that the step runs with.
+[[nodiscard]] Prediction predict(const Graph& graph, const Setup& setup);
+
+// The time alone, without the kernels and sums by module.
+[[nodiscard]] double predict_seconds(const std::vector<Kernel>& kernels, const Setup& setup);
+
+}  // namespace vitals::latency

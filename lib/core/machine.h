@@ -1,0 +1,40 @@
+// What a device can do, as its data sheet says, and how much of that real programs reach, as
+// measurements say. Plain data: knows no model, no file and no formula.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace vitals {
+
+enum class MachineKind : std::uint8_t { gpu, cpu };
+
+// Peaks in FLOP/s, dense, with the accumulate type that frameworks use: products of float16 and
+// bfloat16 add up in float32. Nothing where the device lacks the type.
+struct Machine {
+  MachineKind kind = MachineKind::gpu;
+  std::optional<double> fp32;  // without TensorFloat-32, as PyTorch runs float32 unless told
+  std::optional<double> tf32;
+  std::optional<double> fp16;
+  std::optional<double> bf16;
+  std::optional<double> fp8;
+  double bandwidth = 0;     // bytes per second
+  std::uint64_t units = 1;  // multiprocessors or cores: work comes in waves of so many tiles
+};
+
+// What relates a machine's data sheet to the time of an op. Each is one physical fact, fitted on
+// published measurements (tools/calibrate) and kept as data (specs/calibration.json).
+struct Factors {
+  double product = 1.0;      // share of the peak that a product of inner size 1024 reaches
+  double width = 0.0;        // that share grows as (inner size / 1024)^width
+  double convolution = 0.5;  // the same for convolutions
+  double attention = 1.0;    // the same for the products inside of fused attention
+  double score = 50.0;       // FLOPs that the exponential of a score costs as much as
+  double bias = 200.0;       // the same for the additive bias of a score
+  double bandwidth = 0.8;    // share of the memory bandwidth
+  double strided = 2.0;      // what a byte costs that is read across the grain
+  double launch = 4e-6;      // seconds from one kernel to the next
+  double backward = 2.0;     // traffic of an op's backward pass in that of its forward pass
+};
+
+}  // namespace vitals

@@ -1,0 +1,217 @@
+#include "report/latency.h"
+
+#include "report/units.h"
+
+#include <algorithm>
+#include <array>
+
+namespace vitals {
+namespace {
+
+std::string rate(double per_second) {
+  if (per_second >= 100) return grouped(static_cast<std::uint64_t>(per_second + 0.5));
+  return fmt::format("{:.2f}", per_second);
+}
+std::string milliseconds(double seconds) {
+  const double ms = 1e3 * seconds;
+  return fmt::format("{:.{}f}", ms, ms < 10 ? 3 : ms < 1000 ? 2 : 0);
+}
+std::string range_text(const LatencyAnswer& a) {
+  return fmt::format("{} - {}", rate(a.samples_per_s() * a.low), rate(a.samples_per_s() * a.high));
+}
+
+std::string bound_text(const LatencyAnswer& a) {
+  const auto& p = a.prediction;
+  if (p.host > p.busy)
+    return fmt::format("host: asking for {} kernels takes longer than running them",
+                       p.kernels.size());
+  const double share = p.compute / p.busy;
+  return share > 0.5 ? fmt::format("compute, {} of the time", percent(share))
+                     : fmt::format("memory, {} of the time", percent(1 - share));
+}
+
+std::string fit_text(const LatencyAnswer& a) {
+  if (!a.memory) return "not stated";
+  return fmt::format("{} of {} that can be used{}", binary_bytes(a.memory->peak.as_double()),
+                     binary_bytes(a.memory->usable.as_double()), a.fits() ? "" : ": DOES NOT FIT");
+}
+
+void add_notes(Table& table, const LatencyAnswer& a) {
+  if (!a.fits())
+    table.notes.push_back(
+        fmt::format("batch {} does not fit into the {}'s memory.", a.batch, a.device_title));
+  if (a.calibrated)
+    table.notes.push_back(fmt::format(
+        "calibrated on {} (PyTorch {}): on models that the fit did not see, the median error is "
+        "{:.1f} % and nine in ten are within {:.1f} %.",
+        a.run, a.pytorch, a.median_error, a.p90_error));
+  else
+    table.notes.emplace_back(
+        "not calibrated: first principles with the factors of other runs, hence the wide range.");
+  for (const auto& note : a.notes) table.notes.push_back(note + ".");
+}
+
+}  // namespace
+
+std::string latency_headline(const LatencyAnswer& a) {
+  return fmt::format("{} on {}: {}, batch {}, {}, {} PyTorch, {} attention", a.graph.model,
+                     a.device_title, a.training ? "training" : "inference", a.batch, a.precision,
+                     a.compiled ? "compiled" : "eager", a.fused_attention ? "fused" : "eager");
+}
+
+Table latency_figures(const LatencyAnswer& a) {
+  const auto& p = a.prediction;
+  Table table{{{"quantity"}, {"value"}}, {}, {}};
+  auto row = [&](const char* name, std::string value) {
+    table.rows.push_back({name, std::move(value)});
+  };
+  row("samples/s", rate(a.samples_per_s()));
+  row("range (80 % of cases)", range_text(a));
+  row("step", milliseconds(p.seconds()) + " ms");
+  row("bound by", bound_text(a));
+  row("FLOP/s", fmt::format("{} of {} peak: {}", si(p.flops / p.seconds()), si(a.peak),
+                            percent(a.share_of_peak())));
+  row("kernels", std::to_string(p.kernels.size()) + (a.training ? " in the forward pass" : ""));
+  row("peak memory", fit_text(a));
+  add_notes(table, a);
+  return table;
+}
+
+Table latency_modules(const LatencyAnswer& a, const TreeOptions& options) {
+  const auto& p = a.prediction;
+  auto lines = tree_lines(a.graph, options, {&p.picoseconds.own});
+  std::erase_if(lines, [](const TreeLine& line) { return line.param != kNone; });
+  Table table{{{"module"}, {"type"}, {"ms", true}, {"share", true}}, {}, {}};
+  const double whole = p.picoseconds.sum().as_double();
+  bool folded = false;
+  for (const auto& line : lines) {
+    const auto& sums = line.own_ops ? p.picoseconds.own : p.picoseconds.total;
+    const double ps = sums[line.module].as_double();
+    if (ps == 0) continue;
+    folded = folded || line.repeat > 1;
+    table.rows.push_back({std::string(2 * line.level, ' ') + line.label,
+                          line.own_ops ? "" : a.graph.modules[line.module].type,
+                          milliseconds(ps * 1e-12),
+                          percent(ps * static_cast<double>(line.times) / whole)});
+  }
+  if (folded) table.notes.emplace_back(kFoldNote);
+  return table;
+}
+
+Table latency_sweep(const std::vector<LatencyAnswer>& answers) {
+  Table table{{{"batch", true},
+               {"samples/s", true},
+               {"range", true},
+               {"step ms", true},
+               {"of peak", true},
+               {"memory", true},
+               {"fits"}},
+              {},
+              {}};
+  for (const auto& a : answers)
+    table.rows.push_back({std::to_string(a.batch), rate(a.samples_per_s()), range_text(a),
+                          milliseconds(a.prediction.seconds()), percent(a.share_of_peak()),
+                          a.memory ? binary_bytes(a.memory->peak.as_double()) : "-",
+                          !a.memory  ? "-"
+                          : a.fits() ? "yes"
+                                     : "no"});
+  for (const auto& a : answers) {
+    Table one;
+    add_notes(one, a);
+    for (auto& note : one.notes)
+      if (std::find(table.notes.begin(), table.notes.end(), note) == table.notes.end())
+        table.notes.push_back(std::move(note));
+  }
+  return table;
+}
+
+Table latency_numbers(const std::vector<LatencyAnswer>& answers) {
+  Table table{{{"model"},
+               {"device"},
+               {"mode"},
+               {"precision"},
+               {"compiled"},
+               {"batch"},
+               {"samples_per_s"},
+               {"low"},
+               {"high"},
+               {"step_ms"},
+               {"calibrated"},
+               {"share_of_peak"},
+               {"peak_bytes"},
+               {"fits"}},
+              {},
+              {}};
+  for (const auto& a : answers) {
+    const double rate = a.samples_per_s();
+    table.rows.push_back({a.graph.model, a.device, a.training ? "training" : "inference",
+                          a.precision, a.compiled ? "true" : "false", std::to_string(a.batch),
+                          fmt::format("{:.3f}", rate), fmt::format("{:.3f}", rate * a.low),
+                          fmt::format("{:.3f}", rate * a.high),
+                          fmt::format("{:.4f}", 1e3 * a.prediction.seconds()),
+                          a.calibrated ? "true" : "false", fmt::format("{:.4f}", a.share_of_peak()),
+                          a.memory ? fmt::format("{}", a.memory->peak) : "",
+                          a.memory ? (a.fits() ? "true" : "false") : ""});
+  }
+  return table;
+}
+
+namespace {
+
+std::string teraflops(const std::optional<double>& peak) {
+  return peak ? fmt::format("{:.1f}", *peak / 1e12) : "-";
+}
+
+}  // namespace
+
+Table device_table(const std::vector<DeviceRow>& devices) {
+  Table table{{{"device"},
+               {"name"},
+               {"fp32", true},
+               {"fp16", true},
+               {"bf16", true},
+               {"GB/s", true},
+               {"GiB", true},
+               {"measured"}},
+              {},
+              {"fp32, fp16, bf16: peak TFLOP/s of dense products that add up in float32, as "
+               "PyTorch runs them.",
+               "measured: ways to run that published measurements calibrate; `vitals devices "
+               "--format json` tells every number's source."}};
+  for (const auto& d : devices)
+    table.rows.push_back(
+        {d.name, d.title, teraflops(d.machine.fp32), teraflops(d.machine.fp16),
+         teraflops(d.machine.bf16), fmt::format("{:.0f}", d.machine.bandwidth / 1e9),
+         d.memory ? fmt::format("{:.0f}", d.memory->as_double() / 0x1p30) : "-",
+         d.calibrated.empty() ? "-" : fmt::format("{}", fmt::join(d.calibrated, ", "))});
+  return table;
+}
+
+Table device_numbers(const std::vector<DeviceRow>& devices) {
+  Table table{{{"name"},
+               {"title"},
+               {"kind"},
+               {"fp32_flops_per_s"},
+               {"fp16_flops_per_s"},
+               {"bf16_flops_per_s"},
+               {"bandwidth_bytes_per_s"},
+               {"memory_bytes"},
+               {"units"},
+               {"calibrated"},
+               {"source"}},
+              {},
+              {}};
+  auto number = [](const std::optional<double>& x) {
+    return x ? fmt::format("{:.0f}", *x) : std::string();
+  };
+  for (const auto& d : devices)
+    table.rows.push_back({d.name, d.title, d.machine.kind == MachineKind::cpu ? "cpu" : "gpu",
+                          number(d.machine.fp32), number(d.machine.fp16), number(d.machine.bf16),
+                          fmt::format("{:.0f}", d.machine.bandwidth),
+                          d.memory ? fmt::format("{}", *d.memory) : "",
+                          std::to_string(d.machine.units),
+                          fmt::format("{}", fmt::join(d.calibrated, "; ")), d.source});
+  return table;
+}
+
+}  // namespace vitals

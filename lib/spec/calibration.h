@@ -1,0 +1,81 @@
+// What published measurements tell about devices: specs/calibration.json, written by
+// tools/calibrate and embedded in the program. A calibration holds for a device and a way to run
+// on it. Knows no model.
+#pragma once
+
+#include "core/machine.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vitals {
+
+struct Calibration {
+  std::string run;     // the published run's name
+  std::string device;  // "rtx4090"; "gpu" or "cpu" for what all devices of a kind have in common
+  bool training = false;
+  bool compiled = false;
+  std::string precision;  // "amp", "fp32", ...
+  std::string pytorch;    // "2.9.1"
+  bool channels_last = false;
+  bool fused_attention = true;
+  // Whose norms ran in the low type under autocast: architectures ("vit"), or "rms_norm" for all
+  // RMS norms.
+  std::vector<std::string> low_norms;
+  std::pair<std::uint64_t, std::uint64_t> batches{0, 0};
+  Factors factors;
+
+  // Errors of the predicted samples per second, in percent of the measured ones, on models that the
+  // fit did not see.
+  struct Errors {
+    std::size_t fitted_models = 0;
+    std::size_t models = 0;
+    double median = 0;
+    double p90 = 0;
+    double flops_only = 0;  // median of FLOPs alone with the one best efficiency
+  } errors;
+  // 80 % of unseen models' measured throughput lies between these multiples of the prediction.
+  double low = 1;
+  double high = 1;
+};
+
+[[nodiscard]] const std::vector<Calibration>& calibrations();
+
+// A Calibration from and to JSON; `at` is its place in messages. Throws Error.
+[[nodiscard]] Calibration calibration_from(const nlohmann::json& value, const std::string& at);
+[[nodiscard]] nlohmann::ordered_json to_json(const Calibration& calibration);
+
+// A number that a model's name always gives (FNV-1a), so that the split is fixed for good.
+[[nodiscard]] std::uint64_t model_hash(std::string_view model);
+// A third of all models: no fit sees them, so that errors on them mean something.
+[[nodiscard]] inline bool held_out(std::string_view model) { return model_hash(model) % 3 == 0; }
+
+// How a prediction is asked for. Empty strings: the newest that is known.
+struct RunQuestion {
+  std::string device;
+  MachineKind kind = MachineKind::gpu;
+  bool training = false;
+  bool compiled = false;
+  std::string precision;
+  std::string pytorch;  // "2.4", or longer
+  bool channels_last = false;
+  std::uint64_t batch = 1;
+};
+
+// The calibration that fits best: the device's own for this very way to run, else its own for
+// another way, else what devices of its kind have in common. Not `exact` where anything differs
+// from what was measured; the range is then that of devices without measurements.
+struct Match {
+  const Calibration* calibration = nullptr;
+  bool exact = false;
+  double low = 1;  // the range to expect, in multiples of the prediction, see Calibration
+  double high = 1;
+  std::vector<std::string> notes;  // what differs from what was measured
+};
+[[nodiscard]] Match match(const std::vector<Calibration>& known, const RunQuestion& question);
+
+}  // namespace vitals

@@ -1,0 +1,38 @@
+// Published measurements, and the runs that they belong to.
+#pragma once
+
+#include "analysis/latency/predict.h"
+#include "spec/calibration.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vitals::calibrate {
+
+// One model of a run, ready to be timed again and again: equal kernels stand once.
+struct Measured {
+  std::string model;
+  std::uint64_t batch = 0;
+  double seconds = 0;  // of a step
+  double flops = 0;
+  struct Repeated {
+    latency::Kernel kernel;
+    double times = 1;
+  };
+  std::vector<Repeated> kernels;
+};
+
+struct Run {
+  Calibration calibration;  // how it was run; factors and errors are still to be found
+  latency::Setup setup;     // of the device
+  std::vector<Measured> models;
+};
+
+// `runs` describes the runs (JSON), `csv` has the columns run, model, img_size, batch, step_ms.
+[[nodiscard]] std::vector<Run> load_runs(const std::string& runs, const std::string& csv);
+
+[[nodiscard]] double seconds(const Measured& model, const latency::Setup& setup,
+                             const Factors& factors);
+
+}  // namespace vitals::calibrate

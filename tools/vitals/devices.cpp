@@ -1,0 +1,53 @@
+#include "command.h"
+#include "latency.h"
+#include "report/latency.h"
+#include "spec/calibration.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  std::string file;
+  OutputOptions output;
+};
+
+// "training eager amp", once for all PyTorch versions.
+std::vector<std::string> ways(const std::string& device) {
+  std::vector<std::string> result;
+  for (const auto& c : calibrations()) {
+    auto way = fmt::format("{} {} {}", c.training ? "training" : "inference",
+                           c.compiled ? "compiled" : "eager", c.precision);
+    if (c.device == device && std::find(result.begin(), result.end(), way) == result.end())
+      result.push_back(std::move(way));
+  }
+  return result;
+}
+
+std::string devices_text(const Options& o) {
+  std::vector<DeviceRow> rows;
+  for (const auto& d : known_devices(o.file))
+    rows.push_back({d.name, d.title, d.memory, d.machine, ways(d.name), d.source});
+  if (o.output.format == Format::json) return devices_json(rows).dump(2) + "\n";
+  return render(o.output.format == Format::csv ? device_numbers(rows) : device_table(rows),
+                o.output.format);
+}
+
+}  // namespace
+
+Command devices_command() {
+  auto o = std::make_shared<Options>();
+  Command c{"devices", "The known devices and what they can do"};
+  c.text("--device-file", o->file, "FILE",
+         "More devices, as JSON in the format of specs/devices.json");
+  add_output_options(c, o->output);
+  c.examples = {"vitals devices", "vitals devices --device-file my_gpus.json",
+                "vitals devices --format json"};
+  c.run = [o] { deliver(devices_text(*o), o->output); };
+  return c;
+}
+
+}  // namespace vitals::cli

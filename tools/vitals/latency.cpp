@@ -1,0 +1,106 @@
+#include "latency.h"
+
+#include "analysis/latency/execution.h"
+#include "analysis/memory.h"
+#include "core/suggest.h"
+#include "spec/calibration.h"
+
+namespace vitals::cli {
+namespace {
+
+DeviceSpec device(const LatencyOptions& o) {
+  const auto known = known_devices(o.device_file);
+  std::vector<std::string> names;
+  for (const auto& d : known) {
+    if (d.name == o.device) return d;
+    names.push_back(d.name);
+  }
+  const auto hint = did_you_mean(o.device, names);
+  fail("--device: unknown device '{}'{}", o.device,
+       hint.empty() ? "; `vitals devices` shows the known ones" : hint);
+}
+
+std::string default_precision(const DeviceSpec& device) {
+  return device.machine.kind == MachineKind::cpu ? "fp32" : "amp";
+}
+
+// The same recipe as `vitals memory` would be asked for; autocast takes the same bytes in both
+// 16-bit types.
+MemoryOptions memory_options(const LatencyAnswer& a, const DeviceSpec& device) {
+  MemoryOptions m;
+  m.training = a.training;
+  m.precision = precision(a.precision == "amp-bf16" ? "amp" : a.precision);
+  m.optimizer = optimizer(a.training ? "momentum" : "none");
+  m.device = device.machine.kind == MachineKind::cpu ? eager::Device::cpu : eager::Device::cuda;
+  m.composition = false;
+  return m;
+}
+
+void set_calibration(LatencyAnswer& a, const Match& match) {
+  const auto& c = *match.calibration;
+  a.calibrated = match.exact;
+  a.low = match.low;
+  a.high = match.high;
+  a.notes = match.notes;
+  a.run = c.run;
+  a.pytorch = c.pytorch;
+  a.median_error = c.errors.median;
+  a.p90_error = c.errors.p90;
+}
+
+}  // namespace
+
+std::vector<DeviceSpec> known_devices(const std::string& file) {
+  return file.empty() ? devices() : devices_with(file);
+}
+
+LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
+                              const BuildOptions& build, WithMemory memory) {
+  const auto on = device(o);
+  LatencyAnswer a;
+  a.device = on.name;
+  a.device_title = on.title;
+  a.batch = build.batch;
+  a.precision = o.precision.empty() ? default_precision(on) : o.precision;
+  a.training = o.mode == "training";
+  a.compiled = o.compiled;
+  const auto found = match(calibrations(), {on.name, on.machine.kind, a.training, a.compiled,
+                                            a.precision, o.pytorch, o.channels_last, a.batch});
+  set_calibration(a, found);
+  const auto& c = *found.calibration;
+  a.fused_attention = o.attention.empty() ? c.fused_attention && model.architecture->fused_attention
+                                          : o.attention == "fused";
+  latency::Setup setup;
+  setup.execution = latency::execution({a.precision, a.compiled, a.training}, on.machine.kind,
+                                       c.low_norms, model.architecture->name);
+  setup.machine = on.machine;
+  setup.peak = a.peak = latency::peak(on.machine, setup.execution, on.title);
+  setup.factors = c.factors;
+  auto options = build;
+  options.training = a.training;
+  options.attention = a.fused_attention ? AttentionKernel::fused : AttentionKernel::eager;
+  a.graph = model.build(options);
+  a.prediction = latency::predict(a.graph, setup);
+  if (memory == WithMemory::yes && on.memory)
+    a.memory = {peak_memory(a.graph, memory_options(a, on)), memory_budget(on).bytes};
+  return a;
+}
+
+void add_latency_options(Command& c, LatencyOptions& o, bool required) {
+  c.group = "Device";
+  c.text("--device", o.device, "NAME", "A name that `vitals devices` shows").required = required;
+  c.text("--device-file", o.device_file, "FILE",
+         "More devices, as JSON in the format of specs/devices.json");
+  c.choice("--precision", o.precision, latency::latency_precisions(),
+           "fp32, amp, amp-bf16, fp16 or bf16 (amp on a GPU, fp32 on a CPU)");
+  c.choice("--mode", o.mode, {"inference", "training"},
+           "inference or training (a step with SGD and momentum)");
+  c.flag("--compiled", o.compiled, "As torch.compile runs it, else eagerly");
+  c.choice("--attention", o.attention, {"eager", "fused"},
+           "fused or eager (written out); else as the measured runs had it");
+  c.text("--pytorch", o.pytorch, "VERSION", "Version of the measured runs to go by, like 2.4");
+  c.flag("--channels-last", o.channels_last, "Images and convolutions in channels_last");
+  c.group = "Options";
+}
+
+}  // namespace vitals::cli

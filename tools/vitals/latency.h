@@ -1,0 +1,34 @@
+// What predict, list and compare share: the device and the way to run, from the command line to an
+// answer. No arithmetic here.
+#pragma once
+
+#include "command.h"
+#include "report/latency.h"
+#include "spec/device.h"
+
+#include <optional>
+#include <string>
+
+namespace vitals::cli {
+
+struct LatencyOptions {
+  std::string device;
+  std::string device_file;
+  std::string precision;  // empty: amp on a GPU, fp32 on a CPU
+  std::string mode = "inference";
+  std::string attention;  // empty: what the measured runs had
+  std::string pytorch;
+  bool compiled = false;
+  bool channels_last = false;
+};
+
+// --device is only required where the command is about nothing else.
+void add_latency_options(Command& command, LatencyOptions& options, bool required);
+
+[[nodiscard]] std::vector<DeviceSpec> known_devices(const std::string& file);
+
+enum class WithMemory { yes, no };
+[[nodiscard]] LatencyAnswer predict_latency(const Model& model, const LatencyOptions& options,
+                                            const BuildOptions& build, WithMemory memory);
+
+}  // namespace vitals::cli

@@ -1,0 +1,82 @@
+#include "latency.h"
+
+#include <nlohmann/json.hpp>
+
+#include <memory>
+
+namespace vitals::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  LatencyOptions latency;
+  OutputOptions output;
+  std::vector<std::uint64_t> batches = {1};
+  std::optional<std::size_t> depth = 2;
+  bool no_fold = false;
+  std::vector<FailCondition> fail_if;
+};
+
+// What --fail-if may ask.
+std::vector<Quantity> figures(double seconds, double samples_per_s, double memory) {
+  return {{"latency", BudgetUnit::seconds, seconds},
+          {"throughput", BudgetUnit::count, samples_per_s},
+          {"memory", BudgetUnit::bytes, memory}};
+}
+
+std::vector<Quantity> figures(const LatencyAnswer& a) {
+  return figures(a.prediction.seconds(), a.samples_per_s(),
+                 a.memory ? a.memory->peak.as_double() : 0);
+}
+
+std::string text_of(const std::vector<LatencyAnswer>& answers, const Options& o) {
+  const auto format = o.output.format;
+  if (format == Format::json) return latency_json(answers).dump(2) + "\n";
+  if (format == Format::csv) return to_csv(latency_numbers(answers));
+  const auto headline = latency_headline(answers.front());
+  if (answers.size() == 1)
+    return titled(headline, latency_figures(answers.front()), format) + "\n" +
+           titled("By module", latency_modules(answers.front(), {o.depth, !o.no_fold}), format);
+  const auto place = headline.find(", batch ");
+  const auto rest = headline.find(", ", place + 2);
+  return titled(headline.substr(0, place) + headline.substr(rest), latency_sweep(answers), format);
+}
+
+void predict(const Options& o) {
+  const auto model = o.model.load();
+  auto build = o.model.build_options();
+  std::vector<LatencyAnswer> answers;
+  for (auto batch : o.batches) {
+    build.batch = batch;
+    answers.push_back(predict_latency(model, o.latency, build, WithMemory::yes));
+  }
+  deliver(text_of(answers, o), o.output);
+  for (const auto& answer : answers) check_conditions(o.fail_if, figures(answer));
+}
+
+}  // namespace
+
+Command predict_command() {
+  auto o = std::make_shared<Options>();
+  Command c{"predict", "Latency and throughput on a named device"};
+  add_model_options(c, o->model, true, false);
+  auto& batch =
+      c.counts("--batch", o->batches, "Samples in a batch; several, as 1,8,64, for a sweep");
+  batch.initial = "1";
+  batch.group = "Model";
+  add_latency_options(c, o->latency, true);
+  c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "2";
+  c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
+  add_fail_if(c, o->fail_if, figures(0, 0, 0));
+  add_output_options(c, o->output);
+  c.examples = {
+      "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",
+      "vitals predict vit_base_patch16_224 --device rtx4090 --batch 1,8,64,256 --compiled",
+      "vitals predict vit_small_patch16_224 --device l4 --batch 8 --fail-if 'latency > 20ms'",
+      "vitals predict deit3_small_patch16_224 --device rtx3090 --batch 128 --mode training",
+      "vitals predict my_vit.json --device h100 --batch 64 --precision bf16 --format json"};
+  c.run = [o] { predict(*o); };
+  return c;
+}
+
+}  // namespace vitals::cli
