@@ -3,6 +3,7 @@
 #pragma once
 
 #include "graph/builder.h"
+#include "graph/checkpoint_keys.h"
 #include "models/field.h"
 
 #include <memory>
@@ -32,6 +33,8 @@ struct Model {
   const Architecture* architecture = nullptr;
   std::shared_ptr<const void> config;
   std::vector<std::string> notes;  // what the user should know of how the description was read
+  // The names of its checkpoints, where they are not those of the trace.
+  std::shared_ptr<const CheckpointKeys> checkpoint_keys;
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     return architecture->build(name, config.get(), options);

@@ -33,7 +33,8 @@ class TreeWriter {
   // Two modules with the same signature look the same in every column: type, shapes, parameters,
   // ops and, by signature, children.
   void sign() {
-    std::vector<std::string> text(graph_.modules.size());
+    auto text = options_.marks;
+    text.resize(graph_.modules.size());
     for (const auto& call : graph_.calls)
       for (auto out : call.outputs) text[call.module] += to_string(graph_.nodes[out].shape);
     for (const auto& node : graph_.nodes)

@@ -14,6 +14,7 @@ namespace vitals {
 struct TreeOptions {
   std::optional<std::size_t> depth;  // levels below the model; nothing: all
   bool fold = true;
+  std::vector<std::string> marks = {};  // by ModuleId: what else must be equal for modules to fold
 };
 
 struct TreeLine {

@@ -52,8 +52,7 @@ std::string shown(const Position& p) {
 }
 
 // nlohmann's message without its own header: "unexpected '}'; expected string literal".
-std::string reason(const json::parse_error& error) {
-  std::string_view text = error.what();
+std::string reason(std::string_view text) {
   const auto colon = text.find(": ");
   if (colon != std::string_view::npos) text.remove_prefix(colon + 2);
   for (const std::string_view head : {"syntax error while parsing ", "syntax error "}) {
@@ -61,7 +60,11 @@ std::string reason(const json::parse_error& error) {
   }
   if (const auto dash = text.find(" - "); dash != std::string_view::npos)
     text.remove_prefix(dash + 3);
-  return std::string(text);
+  // It quotes the text, which may hold anything and be long.
+  std::string shown(text.substr(0, 200));
+  for (char& c : shown)
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
+  return text.size() > shown.size() ? shown + "..." : shown;
 }
 
 // Watches the nesting and the keys of every open object.
@@ -89,13 +92,18 @@ class Watcher {
 
 }  // namespace
 
+void fail_not_json(std::string_view text, const std::string& source, std::size_t byte,
+                   std::string_view what) {
+  fail_at(text, source, byte > 0 ? byte - 1 : 0, "not JSON: " + reason(what));
+}
+
 json parse_json(std::string_view text, const std::string& source) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     fail("{}: empty; expected a JSON object", source);
   try {
     return json::parse(text, Watcher{});
   } catch (const json::parse_error& error) {
-    fail_at(text, source, error.byte > 0 ? error.byte - 1 : 0, "not JSON: " + reason(error));
+    fail_not_json(text, source, error.byte, error.what());
   } catch (const json::exception& error) {
     fail("{}: not JSON: {}", source, error.what());
   } catch (const Error& error) {

@@ -15,6 +15,11 @@ inline constexpr std::size_t kMaxJsonBytes = 16U << 20U;
 // `source` is what the user calls the text: a file's path, "standard input", "--set KEY".
 [[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& source);
 
+// The answer to text that is not JSON, for readers with a parser of their own: `byte` is the place
+// and `what` the message that nlohmann's parser gives.
+[[noreturn]] void fail_not_json(std::string_view text, const std::string& source, std::size_t byte,
+                                std::string_view what);
+
 // Whole files, with clear errors for missing ones, directories and what cannot be read. "-" is
 // standard input.
 [[nodiscard]] std::string read_text(const std::string& path, std::size_t max_bytes = kMaxJsonBytes);

@@ -2,6 +2,7 @@
 
 #include "core/suggest.h"
 #include "spec/builtin.h"
+#include "spec/checkpoint_files.h"
 #include "spec/hf_config.h"
 #include "spec/json_text.h"
 #include "spec/spec.h"
@@ -14,7 +15,8 @@ namespace vitals {
 namespace {
 
 bool looks_like_path(const std::string& argument) {
-  return argument.find('/') != std::string::npos || argument.ends_with(".json");
+  return argument.find('/') != std::string::npos || argument.ends_with(".json") ||
+         argument.ends_with(".safetensors");
 }
 
 namespace fs = std::filesystem;
@@ -53,6 +55,16 @@ Model from_folder(const std::string& argument) {
   return from_text(file.string());
 }
 
+// Weights tell no architecture; the config beside them does.
+Model from_checkpoint(const std::string& path) {
+  if (const auto config = config_beside(path)) return from_text(*config);
+  (void)read_checkpoint(path);  // what is wrong with the file comes first
+  fail(
+      "{}: holds tensors, but not how they are connected; put the model's config.json beside it "
+      "(`vitals summary` shows what is in it without)",
+      path);
+}
+
 }  // namespace
 
 Model load_model(const std::string& argument) {
@@ -64,6 +76,7 @@ Model load_model(const std::string& argument) {
   const auto canonical = builtin_canonical(argument);
   if (!canonical.empty() && (canonical.starts_with(argument) || !exists))
     return builtin_model(argument, "");
+  if (is_checkpoint(argument)) return from_checkpoint(argument);
   if (fs::is_directory(argument, code)) return from_folder(argument);
   if (looks_like_path(argument) || exists) return from_text(argument);
   return builtin_model(argument, "");

@@ -131,7 +131,8 @@ Model model_from_spec(const json& spec, const std::string& source,
   Model model{spec.contains("name") ? text_of(spec, "name", source) : fallback_name,
               architecture,
               nullptr,
-              {}};
+              {},
+              nullptr};
   for (const auto& [key, value] : spec.items()) {
     if (key == "name" || key == "base" || key == "architecture" || key == "$schema") continue;
     try {
@@ -149,7 +150,8 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
   if (overrides.empty()) return model;
   const auto& a = *model.architecture;
   auto config = a.clone(model.config.get());
-  Model changed{model.name, &a, config, model.notes};
+  Model changed = model;
+  changed.config = config;
   std::string origins;
   for (const auto& o : overrides) {
     origins += (origins.empty() ? "" : ", ") + o.origin;

@@ -1,10 +1,14 @@
 #include "report/summary.h"
 
+#include "checkpoint.h"
 #include "command.h"
+#include "core/error.h"
 #include "report/torchsummary.h"
+#include "spec/checkpoint_files.h"
 
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
 #include <memory>
 
 namespace vitals::cli {
@@ -13,11 +17,19 @@ namespace {
 struct Options {
   ModelOptions model;
   OutputOptions output;
-  std::string style = "torchsummary";
+  std::string style;
+  std::string weights;
   std::optional<std::size_t> depth;
   bool no_fold = false;
   std::vector<FailCondition> fail_if;
 };
+
+// A checkpoint that no config describes, or one that is named itself.
+bool sums_up_checkpoint(const std::string& model) {
+  std::error_code code;
+  const bool folder = std::filesystem::is_directory(model, code);
+  return is_checkpoint(model) && !(folder && config_beside(model));
+}
 
 std::string summary(const Options& o, const Graph& graph) {
   if (o.output.format == Format::json) return summary_json(graph).dump(2) + "\n";
@@ -29,6 +41,26 @@ std::string summary(const Options& o, const Graph& graph) {
   return to_text(torch_summary(graph, o.model.batch)) + left_out_by_torchsummary(graph);
 }
 
+void run_checkpoint(const Options& o) {
+  const auto& path = o.model.model;
+  if (!o.weights.empty()) fail("--weights: {} is a checkpoint itself", path);
+  if (!o.fail_if.empty()) fail("--fail-if: {} is a checkpoint; name its config.json", path);
+  if (o.style == "torchsummary")
+    fail("--style torchsummary: {} has no output shapes; name its config.json", path);
+  deliver(checkpoint_summary(o.model, o.output.format, {o.depth, !o.no_fold}), o.output);
+}
+
+void run_model(const Options& o) {
+  const auto model = o.model.load();
+  const auto graph = model.build(o.model.build_options());
+  if (o.weights.empty())
+    check_weights_beside(o.model, model, graph);
+  else
+    check_weights(o.weights, model, graph);
+  deliver(summary(o, graph), o.output);
+  check_conditions(o.fail_if, model_figures(graph));
+}
+
 }  // namespace
 
 Command summary_command() {
@@ -37,6 +69,7 @@ Command summary_command() {
   add_model_options(c, o->model);
   c.choice("--style", o->style, {"torchsummary", "tree"},
            "torchsummary (its table, byte for byte) or tree (nested)");
+  c.text("--weights", o->weights, "FILE", "Check that this checkpoint fits the model");
   c.count("--depth", o->depth, "Levels of the tree to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, kModelFigures);
@@ -45,12 +78,9 @@ Command summary_command() {
                 "vitals summary vit_base_patch16_224 --num-classes 5 --batch 8",
                 "vitals summary vit_large_patch16_224 --style tree --depth 2",
                 "vitals summary my_vit.json --fail-if 'params > 90M' --fail-if 'macs > 18G'",
-                "vitals summary my_vit.json --format json | jq .totals"};
-  c.run = [o] {
-    const auto graph = o->model.load().build(o->model.build_options());
-    deliver(summary(*o, graph), o->output);
-    check_conditions(o->fail_if, model_figures(graph));
-  };
+                "vitals summary my_vit.json --format json | jq .totals",
+                "vitals summary model.safetensors"};
+  c.run = [o] { sums_up_checkpoint(o->model.model) ? run_checkpoint(*o) : run_model(*o); };
   return c;
 }
 

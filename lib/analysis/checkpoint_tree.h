@@ -1,0 +1,21 @@
+// The modules of a checkpoint as its tensors' names tell them, with parameters and bytes summed up
+// the tree: what can be said without knowing the model.
+#pragma once
+
+#include "analysis/rollup.h"
+#include "graph/checkpoint.h"
+
+namespace vitals {
+
+struct CheckpointTree {
+  // Modules and parameters only, no ops. Parameter i is checkpoint.tensors[i]; a module's type is
+  // what its own tensors are stored in ("F32", "BF16 + F32"), empty where it has none.
+  Graph graph;
+  Rollup params;    // elements of floating-point tensors
+  Rollup elements;  // of all tensors: indices, masks and packed weights too
+  Rollup bytes;
+};
+
+[[nodiscard]] CheckpointTree tree_of(const Checkpoint& checkpoint);
+
+}  // namespace vitals

@@ -1,0 +1,102 @@
+#include "checkpoint.h"
+
+#include "core/error.h"
+#include "report/checkpoint.h"
+#include "spec/checkpoint_files.h"
+#include "spec/load.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+
+namespace vitals::cli {
+namespace {
+
+CheckpointFit fit_of(const Model& model, const Graph& graph, const Checkpoint& checkpoint) {
+  return fit(graph, checkpoint,
+             model.checkpoint_keys != nullptr ? *model.checkpoint_keys : CheckpointKeys{});
+}
+
+[[noreturn]] void fail_misfit(const Checkpoint& checkpoint, const std::string& model,
+                              const CheckpointFit& fit) {
+  fail("{}: does not fit {}: {}", checkpoint.path, model, misfit_text(fit));
+}
+
+// The comparison with the config beside the checkpoint. A config that vitals cannot make a model of
+// is no fault of the checkpoint; it is said, and the checkpoint summed up without it.
+std::optional<CheckpointFit> compared(const ModelOptions& options, const std::string& config,
+                                      const Checkpoint& checkpoint) {
+  try {
+    (void)load_model(config);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "vitals: the tensors are not compared with a model: %s\n", error.what());
+    return std::nullopt;
+  }
+  const auto model = options.load(config);
+  auto result = fit_of(model, model.build(options.build_options()), checkpoint);
+  if (!result.fits()) fail_misfit(checkpoint, config, result);
+  return result;
+}
+
+bool changes_model(const ModelOptions& o) {
+  return o.num_classes || o.img_size || o.in_chans || !o.set.empty();
+}
+
+void refuse_model_options(const ModelOptions& o) {
+  if (o.batch || o.seq_len || changes_model(o))
+    fail("{}: has no config.json beside it, so there is no model that the options could change",
+         o.model);
+}
+
+std::string text_of(const CheckpointReport& report, Format format, const TreeOptions& tree) {
+  switch (format) {
+    case Format::json:
+      return checkpoint_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+             "\n";
+    case Format::csv:
+      return to_csv(checkpoint_tensors(*report.checkpoint));
+    case Format::markdown:
+      return to_markdown(checkpoint_tree_table(report, tree));
+    case Format::table:
+      break;
+  }
+  return to_text(checkpoint_tree_table(report, tree)) + checkpoint_totals(report);
+}
+
+}  // namespace
+
+std::string checkpoint_summary(const ModelOptions& options, Format format,
+                               const TreeOptions& tree) {
+  const auto checkpoint = read_checkpoint(options.model);
+  const auto modules = tree_of(checkpoint);
+  const auto config = config_beside(options.model);
+  std::optional<CheckpointFit> fit;
+  if (config)
+    fit = compared(options, *config, checkpoint);
+  else
+    refuse_model_options(options);
+  const CheckpointReport report{&checkpoint, &modules, fit ? &*fit : nullptr, config.value_or("")};
+  return text_of(report, format, tree);
+}
+
+void check_weights(const std::string& path, const Model& model, const Graph& graph) {
+  const auto checkpoint = read_checkpoint(path);
+  const auto result = fit_of(model, graph, checkpoint);
+  if (!result.fits()) fail_misfit(checkpoint, model.name, result);
+  std::fprintf(stderr, "vitals: %s fits the model: %zu tensors\n", checkpoint.path.c_str(),
+               result.matched);
+}
+
+void check_weights_beside(const ModelOptions& options, const Model& model, const Graph& graph) {
+  std::error_code code;
+  if (!std::filesystem::is_directory(options.model, code) || !is_checkpoint(options.model)) return;
+  if (changes_model(options)) {
+    std::fprintf(stderr, "vitals: the weights of %s are not compared with the changed model\n",
+                 options.model.c_str());
+    return;
+  }
+  check_weights(options.model, model, graph);
+}
+
+}  // namespace vitals::cli

@@ -1,0 +1,21 @@
+// `vitals summary` of a checkpoint, and the check that a model's own checkpoint fits it.
+#pragma once
+
+#include "command.h"
+#include "report/module_tree.h"
+
+namespace vitals::cli {
+
+// The summary of the checkpoint `options.model`. It is compared with the model of the config.json
+// beside it; where they do not fit, Error tells what is missing, unexpected or of another shape.
+[[nodiscard]] std::string checkpoint_summary(const ModelOptions& options, Format format,
+                                             const TreeOptions& tree);
+
+// Throws Error when the folder `options.model` holds weights that do not fit the model; otherwise
+// says on standard error what was compared. Anything but a folder has no weights beside it.
+void check_weights_beside(const ModelOptions& options, const Model& model, const Graph& graph);
+
+// The same for weights that the user names.
+void check_weights(const std::string& path, const Model& model, const Graph& graph);
+
+}  // namespace vitals::cli
