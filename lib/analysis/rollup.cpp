@@ -31,6 +31,13 @@ Rollup roll_up_nodes(const Graph& graph, const std::function<Count(const Node&)>
   return roll_up_modules(graph, std::move(own));
 }
 
+Rollup stored_bytes(const Graph& graph) {
+  std::vector<Count> own(graph.modules.size());
+  for (const auto& param : graph.params)
+    own[param.module] += numel(param) * size_of(param.dtype.value_or(DType::f32));
+  return roll_up_modules(graph, std::move(own));
+}
+
 Rollup parameters(const Graph& graph) {
   std::vector<Count> own(graph.modules.size());
   for (const auto& param : graph.params) {

@@ -29,6 +29,8 @@ struct Rollup {
 
 // Number of parameters; buffers do not count, tied ones count where they are owned.
 [[nodiscard]] Rollup parameters(const Graph& graph);
+// Bytes of a checkpoint in fp32: parameters, and buffers in the type that they keep.
+[[nodiscard]] Rollup stored_bytes(const Graph& graph);
 // Those that work for one token: of the experts only as many as a router chooses.
 [[nodiscard]] Count active_parameters(const Graph& graph);
 [[nodiscard]] Rollup macs_by_module(const Graph& graph);

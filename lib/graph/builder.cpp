@@ -92,6 +92,12 @@ ParamId Builder::param(std::string_view name, const Shape& shape, bool buffer) {
   return id;
 }
 
+ParamId Builder::buffer(std::string_view name, const Shape& shape, DType dtype) {
+  const auto id = param(name, shape, true);
+  graph_.params[id].dtype = dtype;
+  return id;
+}
+
 Tensor Builder::parameter(std::string_view name, const Shape& shape) {
   return add(op::Parameter{shape}, {}, param(name, shape));
 }

@@ -40,6 +40,8 @@ struct BuildOptions {
   AttentionKernel attention = AttentionKernel::eager;
   std::uint64_t seq_len = 0;   // tokens of a language model's input; 0: the model's own default
   std::uint64_t past_len = 0;  // tokens before them, whose keys and values are cached already
+  std::uint64_t source_len =
+      0;  // tokens that an encoder reads for a decoder; 0: the model's default
 };
 
 class Builder {
@@ -79,6 +81,8 @@ class Builder {
 
   // A parameter of the current module, created at its first use.
   ParamId param(std::string_view name, const Shape& shape, bool buffer = false);
+  // A buffer of the current module, which keeps its type in every precision.
+  ParamId buffer(std::string_view name, const Shape& shape, DType dtype);
   // A parameter as a value.
   Tensor parameter(std::string_view name, const Shape& shape);
 

@@ -26,8 +26,9 @@ struct Param {
   ModuleId module = 0;
   Shape shape;
   bool trainable = true;
-  bool buffer = false;   // a registered buffer: in the checkpoint, but no parameter
-  bool stacked = false;  // one parameter each of a ModuleList of experts, held as one
+  bool buffer = false;              // a registered buffer: in the checkpoint, but no parameter
+  bool stacked = false;             // one parameter each of a ModuleList of experts, held as one
+  std::optional<DType> dtype = {};  // a fixed one (ids), whatever precision the model has
 };
 
 // One op. Its only output is named by the node's own id.

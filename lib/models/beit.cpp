@@ -66,6 +66,7 @@ Tensors forward(Builder& b, const BeitConfig& c) {
   const auto image = image_of(c);
   const auto layer = norm_or_default(c.norm_layer);
   auto x = patch_embed(b, image_input(b, image), {.patch = c.patch_size, .embed_dim = c.embed_dim});
+  if (c.mask_token) (void)b.param("mask_token", {1, 1, c.embed_dim});
   x = b.concat({prefix_token(b, "cls_token", 1, c.embed_dim), x}, 1);
   if (c.use_abs_pos_emb) x = add_pos_embed(b, x, x.dim(1));
   x = dropout(b, "pos_drop", x, c.pos_drop_rate);
@@ -82,6 +83,10 @@ Tensors forward(Builder& b, const BeitConfig& c) {
     return x;
   });
 
+  if (c.masked_modeling) {
+    x = norm(b, "norm", b.slice(x, 1, 1, x.dim(1) - 1), layer);
+    return {classifier(b, "head", x, c.num_classes)};
+  }
   const bool fc_norm = c.global_pool == "avg";
   if (!fc_norm) x = norm(b, "norm", x, layer);
   x = pool_tokens(b, x, c.global_pool, 1);
@@ -103,6 +108,9 @@ std::vector<Field> own_fields() {
                                   "A learned bias by relative position in every block."),
       field<&C::use_shared_rel_pos_bias>("use_shared_rel_pos_bias",
                                          "One bias by relative position for all blocks."),
+      field<&C::mask_token>("mask_token", "A learned token in the place of masked patches."),
+      field<&C::masked_modeling>("masked_modeling",
+                                 "The head scores every patch: pretraining by masked images."),
       field<&C::head_init_scale>("head_init_scale",
                                  "Scale of the head's first weights (no effect on counts).")
           .at_least(-1e6),

@@ -29,6 +29,8 @@ struct BeitConfig {
   bool use_abs_pos_emb = true;
   bool use_rel_pos_bias = false;
   bool use_shared_rel_pos_bias = false;
+  bool mask_token = false;
+  bool masked_modeling = false;
   double head_init_scale = 0.001;
 };
 

@@ -91,16 +91,27 @@ struct Alias {
 namespace detail {
 template <class Config, class T>
 Config config_of(T Config::*);
-}
 
-// field<&VitConfig::depth>("depth", "Number of blocks.")
-template <auto Member>
+template <auto Member, auto... Rest, class Config>
+auto& reach(Config& config) {
+  if constexpr (sizeof...(Rest) == 0)
+    return config.*Member;
+  else
+    return reach<Rest...>(config.*Member);
+}
+}  // namespace detail
+
+// field<&VitConfig::depth>("depth", "Number of blocks."); of a part of the config:
+// field<&DualConfig::image, &ImageConfig::depth>(...).
+template <auto Member, auto... Rest>
 [[nodiscard]] Field field(std::string_view name, std::string_view doc) {
   using Config = decltype(detail::config_of(Member));
   Field f;
   f.name = name;
   f.doc = doc;
-  f.access = [](void* config) -> FieldRef { return &(static_cast<Config*>(config)->*Member); };
+  f.access = [](void* config) -> FieldRef {
+    return &detail::reach<Member, Rest...>(*static_cast<Config*>(config));
+  };
   return f;
 }
 

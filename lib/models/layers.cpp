@@ -336,7 +336,7 @@ Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& o) {
   if (type.empty()) type = "Mlp";
   if (type == "SwiGLUPacked") type = "GluMlp";
   return b.call(name, type, {x}, [&] {
-    auto y = dropout(b, "drop", mlp_hidden(b, x, o), o.drop);
+    auto y = dropout(b, "drop", mlp_hidden(b, x, o), o.hidden_drop.value_or(o.drop));
     if (o.norm) y = norm(b, "norm", y, *o.norm);
     y = linear(b, "fc2", y, x.dim(-1), o.bias);
     return dropout(b, "drop", y, o.drop);

@@ -113,6 +113,7 @@ struct MlpOptions {
   bool bias = true;
   std::optional<LayerSpec> norm = {};  // inside, before fc2
   double drop = 0.0;
+  std::optional<double> hidden_drop = {};  // behind the activation; null: the same
 };
 Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& options);
 

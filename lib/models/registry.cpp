@@ -2,10 +2,15 @@
 #include "models/architecture.h"
 #include "models/beit.h"
 #include "models/decoder.h"
+#include "models/dual_encoder.h"
+#include "models/encoder.h"
+#include "models/encoder_decoder.h"
 #include "models/eva.h"
+#include "models/image_tower.h"
 #include "models/mlp_mixer.h"
 #include "models/relpos.h"
 #include "models/swin.h"
+#include "models/text_tower.h"
 #include "models/vit.h"
 
 #include <algorithm>
@@ -14,8 +19,13 @@ namespace vitals {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
-      vit_architecture(),    deit_architecture(),      eva_architecture(),  beit_architecture(),
-      relpos_architecture(), mlp_mixer_architecture(), swin_architecture(), decoder_architecture(),
+      vit_architecture(),          deit_architecture(),
+      eva_architecture(),          beit_architecture(),
+      relpos_architecture(),       mlp_mixer_architecture(),
+      swin_architecture(),         decoder_architecture(),
+      encoder_architecture(),      encoder_decoder_architecture(),
+      image_tower_architecture(),  text_tower_architecture(),
+      dual_encoder_architecture(),
   };
   return all;
 }

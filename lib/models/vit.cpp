@@ -84,7 +84,8 @@ VitBlock block_of(const VitConfig& c, std::uint64_t index) {
            .act = act_of(c),
            .bias = c.proj_bias,
            .norm = c.scale_mlp_norm ? std::optional(o.norm) : std::nullopt,
-           .drop = c.proj_drop_rate};
+           .drop = c.proj_drop_rate,
+           .hidden_drop = c.mlp_drop_rate};
   o.proj_drop = c.proj_drop_rate;
   o.attn_drop = c.attn_drop_rate;
   o.drop_path = drop_path_rate_at(c.drop_path_rate, index, c.depth);
@@ -205,6 +206,9 @@ std::vector<Field> own_fields() {
 std::vector<Field> layer_fields() {
   using C = VitConfig;
   return {
+      field<&C::mlp_drop_rate>("mlp_drop_rate",
+                               "Dropout after the MLP's activation; null: proj_drop_rate.")
+          .below(1),
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
           .one_of({"PatchEmbed"}),
       field<&C::embed_norm_layer>("embed_norm_layer", "Norm of the patch embedding; null: none.")

@@ -39,6 +39,7 @@ struct VitConfig {
   double pos_drop_rate = 0.0;
   double patch_drop_rate = 0.0;
   double proj_drop_rate = 0.0;
+  std::optional<double> mlp_drop_rate;
   double attn_drop_rate = 0.0;
   double drop_path_rate = 0.0;
   std::string embed_layer = "PatchEmbed";

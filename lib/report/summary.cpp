@@ -94,7 +94,7 @@ ordered_json summary_json(const Graph& graph) {
   const auto ts = torch_summary(graph, graph.batch);
   Count trainable;
   for (const auto& p : graph.params)
-    if (p.trainable) trainable += numel(p);
+    if (p.trainable && !p.buffer) trainable += numel(p);
 
   std::vector<Shape> inputs;
   for (auto id : graph.inputs) inputs.push_back(graph.nodes[id].shape);
@@ -106,6 +106,7 @@ ordered_json summary_json(const Graph& graph) {
                     {"trainable_params", trainable.value()},
                     {"active_params", active_parameters(graph).value()},
                     {"params_torchsummary", ts.total_params.value()},
+                    {"weight_bytes", stored_bytes(graph).sum().value()},
                     {"macs", macs.sum().value()},
                     {"flops", (macs.sum() * 2).value()},
                     {"num_tokens", graph.num_tokens},

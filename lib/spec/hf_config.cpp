@@ -1,8 +1,10 @@
 #include "spec/hf_config.h"
 
 #include "core/suggest.h"
+#include "spec/hf_keys.h"
 #include "spec/hf_rules.h"
 #include "spec/spec.h"
+#include "spec/timm_config.h"
 
 #include <nlohmann/json.hpp>
 
@@ -31,8 +33,13 @@ std::string heads_of(const HfFamily& family) {
 }
 
 // The part of the class name after the family's prefix, "ForCausalLM".
-std::string head_of(const std::string& class_name, const HfFamily& family) {
-  if (class_name.empty()) return family.at("default_head").get<std::string>();
+std::string head_of(const std::string& class_name, const HfFamily& family, const json& config) {
+  if (class_name.empty()) {
+    // Labels without a class are those of a classifier, where the family has such a default.
+    const bool labelled = config.contains("num_labels") || config.contains("id2label");
+    const auto& head = entry_of(family, "labelled_head");
+    return (labelled && !head.is_null() ? head : family.at("default_head")).get<std::string>();
+  }
   for (const auto& prefix : family.at("classes")) {
     const auto text = prefix.get<std::string>();
     if (class_name.starts_with(text) && family["heads"].contains(class_name.substr(text.size())))
@@ -58,7 +65,7 @@ HfClass family_of(const json& config) {
   if (family == nullptr)
     fail("/model_type: unknown model_type '{}'{} (known: {})", name,
          did_you_mean(name, hf_model_types()), fmt::join(hf_model_types(), ", "));
-  return {family, head_of(class_name, *family)};
+  return {family, head_of(class_name, *family, config)};
 }
 
 // Fields under their first names.
@@ -129,12 +136,17 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
 
 // "/hidden_size: ..." is "/n_embd: ..." in the user's file.
 std::string in_their_words(std::string message, const HfFamily& family) {
-  for (const auto& [key, targets] : entry_of(family, "fields").items()) {
-    if (!targets.is_string()) continue;
-    const auto ours = fmt::format(": /{}: ", targets.get<std::string>());
+  auto replace = [&](const json& target, const std::string& key) {
+    const auto ours = fmt::format(": /{}: ", target.get<std::string>());
     const auto at = message.find(ours);
-    if (at == std::string::npos) continue;
-    return message.replace(at, ours.size(), fmt::format(": /{}: ", key));
+    if (at != std::string::npos) message.replace(at, ours.size(), fmt::format(": /{}: ", key));
+    return at != std::string::npos;
+  };
+  for (const auto& [key, targets] : entry_of(family, "fields").items()) {
+    if (targets.is_string() && replace(targets, key)) return message;
+    if (!targets.is_array()) continue;
+    for (const auto& target : targets)
+      if (replace(target, key)) return message;
   }
   return message;
 }
@@ -159,6 +171,7 @@ HfSpec part_of(const json& config, const HfFamily& family, const HfClass& which)
   const auto& part = family.at("part");
   const auto field = part.at("field").get<std::string>();
   auto inner = config.value(field, json::object());
+  if (inner.is_null()) inner = json::object();
   if (!inner.is_object()) fail("/{}: expected an object, got {}", field, inner.dump());
   const auto type = inner.value("model_type", part.at("model_type"));
   const auto* inner_family = type.is_string() ? find_hf_family(type.get<std::string>()) : nullptr;
@@ -181,10 +194,14 @@ HfSpec part_of(const json& config, const HfFamily& family, const HfClass& which)
 HfSpec describe(json config, const HfClass& which, const json& preprocessor) {
   const auto& family = *which.family;
   if (family.contains("part")) return part_of(config, family, which);
-  const bool has_image = entry_of(family, "defaults").contains("image_size");
-  if (has_image && !config.contains("image_size"))
+  // The image is that of the model itself, or of its tower.
+  json* image = nullptr;
+  if (entry_of(family, "defaults").contains("image_size")) image = &config;
+  if (family.contains("towers") && config.value("vision_config", json()).is_object())
+    image = &config["vision_config"];
+  if (image != nullptr && image->value("image_size", json()).is_null())
     if (auto size = image_size_of(preprocessor); !size.is_null())
-      config["image_size"] = std::move(size);
+      (*image)["image_size"] = std::move(size);
   return hf_spec(config, family, which.head, "");
 }
 
@@ -205,7 +222,13 @@ HfSpec hf_spec(const json& config, const HfFamily& family, const std::string& he
   copy_fields(values, family, spec);
   for (const auto& rule : entry_of(family, "rules"))
     find_hf_rule(rule.get<std::string>()).apply(values, family, spec);
-  return {std::move(spec), notes_of(values, family)};
+  auto notes = notes_of(values, family);
+  // Those of the parts that a rule has described.
+  if (const auto inner = spec.find("notes"); inner != spec.end()) {
+    for (const auto& note : *inner) notes.push_back(note.get<std::string>());
+    spec.erase("notes");
+  }
+  return {std::move(spec), std::move(notes)};
 }
 
 Model model_from_hf_config(const json& config, const std::string& source,
@@ -223,6 +246,7 @@ Model model_from_hf_config(const json& config, const std::string& source,
   try {
     auto model = model_from_spec(json(described.spec), source, fallback_name);
     for (const auto& note : described.notes) model.notes.push_back(source + ": " + note);
+    model.checkpoint_keys = hf_checkpoint_keys(*which.family, which.head);
     return model;
   } catch (const Error& error) {
     throw Error(in_their_words(error.what(), *which.family));
@@ -231,12 +255,13 @@ Model model_from_hf_config(const json& config, const std::string& source,
 
 Model model_from_json(const json& json, const std::string& source,
                       const std::string& fallback_name) {
+  if (is_timm_config(json)) return model_from_timm_config(json, source, fallback_name);
   return is_hf_config(json) ? model_from_hf_config(json, source, fallback_name, nullptr)
                             : model_from_spec(json, source, fallback_name);
 }
 
 const HfRule& find_hf_rule(std::string_view name) {
-  for (const auto rules : {hf_decoder_rules()})
+  for (const auto rules : {hf_decoder_rules(), hf_encoder_rules(), hf_image_rules()})
     for (const auto& rule : rules)
       if (rule.name == name) return rule;
   throw std::out_of_range("specs/hf_families.json: no rule " + std::string(name));

@@ -19,6 +19,8 @@ struct HfRule {
 };
 
 [[nodiscard]] std::span<const HfRule> hf_decoder_rules();
+[[nodiscard]] std::span<const HfRule> hf_encoder_rules();
+[[nodiscard]] std::span<const HfRule> hf_image_rules();
 
 // Throws std::out_of_range for a name that no file of rules has: a fault in our own table.
 [[nodiscard]] const HfRule& find_hf_rule(std::string_view name);

@@ -45,7 +45,7 @@ Model from_text(const std::string& argument) {
   const auto name = name_of(argument);
   return is_hf_config(json)
              ? model_from_hf_config(json, argument, name, preprocessor_beside(argument))
-             : model_from_spec(json, argument, name);
+             : model_from_json(json, argument, name);
 }
 
 Model from_folder(const std::string& argument) {

@@ -115,6 +115,25 @@ TEST_CASE("training compute: the table of GPT-3, PaLM, Megatron") {
           doctest::Approx(record["value"].get<double>()).epsilon(1e-9));
 }
 
+// FLOPs of the rules over those that the hardware could have done in the same time, in percent.
+TEST_CASE("utilisation: PaLM and Megatron's table 5") {
+  const auto palm = only("mfu/palm");
+  const auto per_token = palm_flops_per_token(
+      {at(palm, "params"), at(palm, "L"), at(palm, "H"), at(palm, "Q"), at(palm, "T")});
+  const auto reached = per_token * at(palm, "tokens_per_s");
+  CHECK(100 * reached / (at(palm, "chips") * at(palm, "peak_flops")) ==
+        doctest::Approx(palm["value"].get<double>()).epsilon(palm["rel_tol"].get<double>()));
+  const std::pair<const char*, double (*)(const MegatronSizes&)> rules[] = {
+      {"mfu/korthikanti", megatron_model_flops}, {"hfu/korthikanti", megatron_hardware_flops}};
+  for (const auto& rule : rules)
+    for (const auto& record : test::published(rule.first)) {
+      CAPTURE(record["id"]);
+      const auto could = at(record, "iter_s") * at(record, "gpus") * at(record, "peak");
+      CHECK(100 * rule.second(megatron_sizes(record)) / could ==
+            doctest::Approx(record["value"].get<double>()).epsilon(record["rel_tol"].get<double>()));
+    }
+}
+
 // PaLM's rule and Megatron's are the trace's own count where nothing is left out.
 TEST_CASE("the rules agree with the trace") {
   const auto graph = build("gpt3-175b", {.batch = 3, .seq_len = 2048});
@@ -160,6 +179,16 @@ TEST_CASE("quantised files have the sizes that llama.cpp prints") {
     CAPTURE(row.name);
     // Printed with four digits after the point.
     CHECK(std::abs(quantized_size(graph, row.name).bits_per_param() - row.bits) < 5e-5);
+  }
+}
+
+TEST_CASE("blocks of gguf files have the bytes of ggml's own table") {
+  for (const auto& record : test::published("ggml/")) {
+    CAPTURE(record["id"]);
+    const auto id = record["id"].get<std::string>();
+    const auto& format = block_format(id.substr(id.find('/') + 1));
+    CHECK(format.block == record["config"]["block"].get<std::uint64_t>());
+    CHECK(format.bytes == record["value"].get<std::uint64_t>());
   }
 }
 

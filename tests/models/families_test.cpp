@@ -99,6 +99,8 @@ TEST_CASE("batch, training and fused attention change no parameter and no matrix
     CHECK(parameters(fused).sum() == params);
     CHECK(macs_by_module(training).sum() == macs);
     CHECK((macs_by_module(fused).sum() == macs) == !differential);
+    // Every text of a batch is compared with every image.
+    if (spec.value("architecture", "") == "dual_encoder") continue;
     const auto two = model.build({.batch = 2});
     const auto three = model.build({.batch = 3});
     const auto per_sample = macs_by_module(three).sum() - macs_by_module(two).sum();

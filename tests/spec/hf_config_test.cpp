@@ -1,6 +1,8 @@
 #include "spec/hf_config.h"
 
+#include "analysis/memory.h"
 #include "analysis/rollup.h"
+#include "spec/hf_families.h"
 #include "spec/spec.h"
 #include "support/published.h"
 #include "support/run.h"
@@ -102,6 +104,56 @@ TEST_CASE("Falcon's three kinds of keys and values") {
             {"num_attention_heads", 64},
             {"hidden_size", 4096}}) == 8);
   CHECK(kv({{"multi_query", false}}).is_null());
+}
+
+// No field but the type: every default must make a model.
+TEST_CASE("every model type makes a model of its library's defaults") {
+  for (const auto& type : hf_model_types()) {
+    CAPTURE(type);
+    json config = {{"model_type", type}};
+    // Two classes whose defaults make no model.
+    if (type == "deepseek_v2") config["num_experts_per_tok"] = 6;
+    if (type == "glm4_moe") config["head_dim"] = 128;
+    const auto graph = load(config).build({.seq_len = 8});
+    CHECK(parameters(graph).sum() > 0);
+    CHECK(macs_by_module(graph).sum() > 0);
+    CHECK(peak_memory(graph, {.training = false, .precision = precision("bf16")}) >
+          parameters(graph).sum() * 2);
+  }
+}
+
+TEST_CASE("configs of other versions of the library") {
+  const auto llama = params({{"model_type", "llama"}});
+  // Fields that say what is so anyway, under the names that versions 4 and 5 give them.
+  CHECK(params({{"model_type", "llama"},
+                {"architectures", {"LLaMAForCausalLM"}},
+                {"num_key_value_heads", nullptr},
+                {"head_dim", nullptr},
+                {"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}},
+                {"rope_parameters", {{"rope_type", "default"}, {"rope_theta", 1e4}}},
+                {"dtype", "bfloat16"},
+                {"quantization_config", nullptr}}) == llama);
+  CHECK(spec({{"model_type", "phi"},
+              {"rope_parameters", {{"partial_rotary_factor", 0.25}}}})["rotary_dim"] == 16);
+  // Layer by layer, or by a pattern.
+  auto gemma = json{{"model_type", "gemma3_text"}, {"num_hidden_layers", 2}};
+  gemma["layer_types"] = {"full_attention", "sliding_attention"};
+  CHECK(spec(gemma)["layer_types"] == gemma["layer_types"]);
+  gemma.erase("layer_types");
+  gemma["_sliding_window_pattern"] = 2;
+  CHECK(spec(gemma)["layer_types"] == json({"sliding_attention", "full_attention"}));
+  // Windows that a switch turns off.
+  CHECK(spec({{"model_type", "qwen2"},
+              {"use_sliding_window", false},
+              {"sliding_window", 4096}})["sliding_window"]
+            .is_null());
+  // A model of two parts: the head is tied where the whole says so.
+  const auto gemma3 = params({{"model_type", "gemma3"}, {"text_config", nullptr}});
+  CHECK(gemma3 == params({{"model_type", "gemma3_text"}}));
+  CHECK(params({{"model_type", "gemma3"}, {"tie_word_embeddings", false}}) >
+        gemma3 + Count(262208) * 2304 - Count(1));
+  CHECK(params({{"model_type", "llama"}, {"tie_word_embeddings", true}}) + Count(32000) * 4096 ==
+        llama);
 }
 
 TEST_CASE("faults name the field of the user's file") {

@@ -9,8 +9,8 @@ namespace vitals::test {
 
 using nlohmann::json;
 
-std::vector<json> published(std::string_view prefix) {
-  static const auto all = json::parse(data("language_models.json"));
+std::vector<json> published(std::string_view prefix, const std::string& file) {
+  const auto all = json::parse(data(file));
   std::vector<json> records;
   for (const auto& record : all)
     if (record["id"].get<std::string>().starts_with(prefix)) records.push_back(record);

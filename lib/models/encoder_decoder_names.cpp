@@ -1,0 +1,56 @@
+#include "models/encoder_decoder_names.h"
+
+namespace vitals {
+namespace {
+
+StackLayerNames t5_layer(bool decoder) {
+  return {.attn = "layer.0.SelfAttention",
+          .q = "q",
+          .k = "k",
+          .v = "v",
+          .out = "o",
+          .attn_norm = "layer.0.layer_norm",
+          .cross = "layer.1.EncDecAttention",
+          .cross_norm = "layer.1.layer_norm",
+          .mlp = decoder ? "layer.2.DenseReluDense" : "layer.1.DenseReluDense",
+          .gate = "wi_0",
+          .up = "wi",
+          .down = "wo",
+          .act = "act",
+          .mlp_norm = decoder ? "layer.2.layer_norm" : "layer.1.layer_norm"};
+}
+
+const std::vector<EncoderDecoderNames>& table() {
+  static const std::vector<EncoderDecoderNames> rows = {
+      {.naming = "transformer", .base = ""},
+      {.naming = "bart"},
+      {.naming = "whisper", .shared = "", .head = "proj_out"},
+      {.naming = "t5",
+       .base = "",
+       .layers = "block",
+       .final_norm = "final_layer_norm",
+       .encoder_layer = t5_layer(false),
+       .decoder_layer = t5_layer(true),
+       .gated_up = "wi_1"},
+  };
+  return rows;
+}
+
+}  // namespace
+
+const EncoderDecoderNames* find_encoder_decoder_names(std::string_view naming) {
+  for (const auto& row : table())
+    if (row.naming == naming) return &row;
+  return nullptr;
+}
+
+const std::vector<std::string_view>& encoder_decoder_namings() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const auto& row : table()) all.push_back(row.naming);
+    return all;
+  }();
+  return names;
+}
+
+}  // namespace vitals

@@ -1,0 +1,80 @@
+#include "models/image_tower_names.h"
+
+namespace vitals {
+namespace {
+
+ImageTowerNames dinov2(std::string_view naming) {
+  return {.naming = naming,
+          .base = naming,
+          .base_without_head = false,
+          .patch = "patch_embeddings.projection",
+          .class_token = "cls_token",
+          .position_module = false,
+          .positions = "position_embeddings",
+          .layers = "encoder.layer",
+          .final_norm = "layernorm",
+          .layer = {.attn = "attention",
+                    .q = "attention.query",
+                    .k = "attention.key",
+                    .v = "attention.value",
+                    .out = "output.dense",
+                    .attn_norm = "norm1",
+                    .attn_scale = "layer_scale1",
+                    .mlp = "mlp",
+                    .act = "activation",
+                    .mlp_norm = "norm2",
+                    .mlp_scale = "layer_scale2"},
+          .swiglu_up = "weights_in",
+          .swiglu_down = "weights_out"};
+}
+
+const std::vector<ImageTowerNames>& table() {
+  static const std::vector<ImageTowerNames> rows = {
+      {.naming = "clip", .layer = clip_layer_names()},
+      dinov2("dinov2"),
+      dinov2("dinov2_with_registers"),
+      {.naming = "vit_mae",
+       .base = "vit",
+       .base_without_head = false,
+       .patch = "patch_embeddings.projection",
+       .class_token = "cls_token",
+       .position_module = false,
+       .positions = "position_embeddings",
+       .layers = "encoder.layer",
+       .final_norm = "layernorm",
+       .layer = {.attn = "attention",
+                 .q = "attention.query",
+                 .k = "attention.key",
+                 .v = "attention.value",
+                 .out = "output.dense",
+                 .attn_norm = "layernorm_before",
+                 .up = "intermediate.dense",
+                 .down = "output.dense",
+                 .act = "intermediate.intermediate_act_fn",
+                 .mlp_norm = "layernorm_after"}},
+  };
+  return rows;
+}
+
+}  // namespace
+
+StackLayerNames clip_layer_names() {
+  return {.attn_norm = "layer_norm1", .mlp = "mlp", .mlp_norm = "layer_norm2"};
+}
+
+const ImageTowerNames* find_image_tower_names(std::string_view naming) {
+  for (const auto& row : table())
+    if (row.naming == naming) return &row;
+  return nullptr;
+}
+
+const std::vector<std::string_view>& image_tower_namings() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const auto& row : table()) all.push_back(row.naming);
+    return all;
+  }();
+  return names;
+}
+
+}  // namespace vitals
