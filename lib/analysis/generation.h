@@ -22,6 +22,10 @@ struct Generation {
   [[nodiscard]] Count total() const { return prefill + decode; }
 };
 
+// The options of the pass over the prompt. An encoder reads it where there is one, and the decoder
+// behind it begins with one token.
+[[nodiscard]] BuildOptions prompt_options(const BuildTrace& build, BuildOptions options);
+
 // Step i of n reads one token behind prompt + i others; afterwards the cache holds prompt + n.
 // options.seq_len is the prompt (0: the model's default). Throws Error where the model has too few
 // positions.

@@ -6,13 +6,18 @@
 #include <map>
 
 namespace vitals {
+
+DType product_type(const MemoryOptions& o) {
+  if (!o.precision.autocast) return o.precision.weights;
+  return o.device == eager::Device::cpu ? DType::bf16 : DType::f16;
+}
+
 namespace {
 
 eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   eager::StepOptions step;
   step.settings.device = o.device;
-  if (o.precision.autocast)
-    step.settings.autocast = o.device == eager::Device::cpu ? DType::bf16 : DType::f16;
+  if (o.precision.autocast) step.settings.autocast = product_type(o);
   step.tensor = plan_tensor_parallel(graph, o.parallel.tensor, o.parallel.sequence);
   step.zero = {o.parallel.zero, o.parallel.data};
   step.precision = o.precision;
@@ -22,6 +27,9 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   // A second micro-batch finds the gradients of the first.
   step.keep_gradients = o.keep_gradients || o.parallel.micro_batches > 1;
   step.checkpoints = checkpoint_ranges(graph, o.checkpoint);
+  step.cached_tokens = o.cached_tokens;
+  step.latent = o.latent;
+  step.stored_weights = o.stored_weights;
   return step;
 }
 

@@ -35,8 +35,17 @@ struct MemoryOptions {
   bool keep_gradients = false;
   Checkpoint checkpoint = Checkpoint::none;
   Parallelism parallel;
-  bool composition = true;  // what fills the peak; costs a second run
+  // Of a model that generates, in inference: tokens that its cache holds at the end (0: those of
+  // the trace), allocated ahead as a static cache is; and the form in which latent attention keeps
+  // them.
+  std::uint64_t cached_tokens = 0;
+  LatentCache latent = LatentCache::expanded;
+  std::vector<Count> stored_weights;  // by ParamId, when they are stored quantised; else empty
+  bool composition = true;            // what fills the peak; costs a second run
 };
+
+// What matrix products run in: keys and values are kept in it.
+[[nodiscard]] DType product_type(const MemoryOptions& options);
 
 // The sum of the parts; they need not be live at one moment.
 struct MemoryBytes {

@@ -19,11 +19,13 @@ constexpr BlockFormat kFormats[] = {
     {"Q5_0", 32, 2 + 4 + 16},
     {"Q5_1", 32, 2 + 2 + 4 + 16},
     {"Q8_0", 32, 2 + 32},
+    {"Q8_1", 32, 2 + 2 + 32},
     {"Q2_K", 256, 16 + 64 + 2 + 2, "Q4_0"},
     {"Q3_K", 256, 32 + 64 + 12 + 2, "Q4_0"},
     {"Q4_K", 256, 2 + 2 + 12 + 128, "Q5_0"},
     {"Q5_K", 256, 2 + 2 + 12 + 32 + 128, "Q5_1"},
     {"Q6_K", 256, 128 + 64 + 16 + 2, "Q8_0"},
+    {"Q8_K", 256, 4 + 256 + 32},
     {"IQ1_S", 256, 2 + 32 + 16, "IQ4_NL"},
     {"IQ1_M", 256, 32 + 16 + 8, "IQ4_NL"},
     {"IQ2_XXS", 256, 2 + 64, "IQ4_NL"},
@@ -98,12 +100,7 @@ bool same(std::string_view a, std::string_view b) {
   });
 }
 
-struct Stored {
-  std::string_view format;
-  Count bytes;
-};
-
-Stored stored_linear(const LinearScheme& scheme, const Param& param, const WeightUse& use) {
+StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const WeightUse& use) {
   const auto n = numel(param);
   const bool kept = use.columns == 0 || use.role == WeightRole::output ||
                     use.role == WeightRole::token_embedding || use.role == WeightRole::other;
@@ -111,8 +108,8 @@ Stored stored_linear(const LinearScheme& scheme, const Param& param, const Weigh
   return {scheme.scheme.name, scheme.bytes({n, n / use.columns, use.columns})};
 }
 
-Stored stored_gguf(std::string_view mix, const Param& param, const WeightUse& use,
-                   const GgufModel& model) {
+StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightUse& use,
+                         const GgufModel& model) {
   const auto n = numel(param);
   // Vectors, positions and routers stay what they are.
   if (use.columns == 0 || use.role == WeightRole::other) return {"F32", n * 4};
@@ -120,7 +117,7 @@ Stored stored_gguf(std::string_view mix, const Param& param, const WeightUse& us
   return {format.name, n / format.block * format.bytes};
 }
 
-void add(QuantizedSize& size, const Stored& stored, Count params) {
+void add(QuantizedSize& size, const StoredWeight& stored, Count params) {
   size.params += params;
   size.bytes += stored.bytes;
   for (auto& part : size.parts)
@@ -158,7 +155,13 @@ const std::vector<QuantScheme>& quant_schemes() {
   return all;
 }
 
-QuantizedSize quantized_size(const Graph& graph, std::string_view scheme) {
+const QuantScheme* find_quant_scheme(std::string_view name) {
+  for (const auto& scheme : quant_schemes())
+    if (same(scheme.name, name)) return &scheme;
+  return nullptr;
+}
+
+std::vector<StoredWeight> quantized_weights(const Graph& graph, std::string_view scheme) {
   const auto linear = std::find_if(std::begin(kLinear), std::end(kLinear),
                                    [&](const auto& s) { return same(s.scheme.name, scheme); });
   const auto mixes = gguf_mixes();
@@ -170,14 +173,21 @@ QuantizedSize quantized_size(const Graph& graph, std::string_view scheme) {
 
   const auto uses = weight_uses(graph);
   const auto model = gguf_model(graph, uses);
-  QuantizedSize size;
+  std::vector<StoredWeight> weights(graph.params.size());
   for (ParamId id = 0; id < graph.params.size(); ++id) {
     const auto& param = graph.params[id];
     if (param.buffer) continue;
-    const auto stored = mix == mixes.end() ? stored_linear(*linear, param, uses[id])
-                                           : stored_gguf(*mix, param, uses[id], model);
-    add(size, stored, numel(param));
+    weights[id] = mix == mixes.end() ? stored_linear(*linear, param, uses[id])
+                                     : stored_gguf(*mix, param, uses[id], model);
   }
+  return weights;
+}
+
+QuantizedSize quantized_size(const Graph& graph, std::string_view scheme) {
+  const auto weights = quantized_weights(graph, scheme);
+  QuantizedSize size;
+  for (ParamId id = 0; id < graph.params.size(); ++id)
+    if (!graph.params[id].buffer) add(size, weights[id], numel(graph.params[id]));
   std::stable_sort(size.parts.begin(), size.parts.end(),
                    [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   return size;

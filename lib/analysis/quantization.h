@@ -30,6 +30,9 @@ struct QuantScheme {
 };
 [[nodiscard]] const std::vector<QuantScheme>& quant_schemes();
 
+// Null when there is none of that name; names are compared without case.
+[[nodiscard]] const QuantScheme* find_quant_scheme(std::string_view name);
+
 struct QuantizedSize {
   struct Part {
     std::string_view format;
@@ -43,7 +46,15 @@ struct QuantizedSize {
   [[nodiscard]] double bits_per_param() const { return 8 * bytes.as_double() / params.as_double(); }
 };
 
-// Throws Error for a scheme that is not known. Names are compared without case.
+// What one parameter is stored as; buffers keep no bytes here.
+struct StoredWeight {
+  std::string_view format;
+  Count bytes;
+};
+
+// By ParamId. Throws Error for a scheme that is not known.
+[[nodiscard]] std::vector<StoredWeight> quantized_weights(const Graph& graph,
+                                                          std::string_view scheme);
 [[nodiscard]] QuantizedSize quantized_size(const Graph& graph, std::string_view scheme);
 
 }  // namespace vitals

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace vitals {
 namespace {
 
@@ -11,11 +13,10 @@ using nlohmann::ordered_json;
 
 std::uint64_t flops(Count macs) { return (macs * 2).value(); }
 
-// Neighbouring layers that keep the same.
-struct CacheRun {
-  std::size_t first = 0;
-  std::size_t last = 0;
+// Layers that keep the same.
+struct CacheKind {
   KvCache cache;
+  std::uint64_t layers = 0;
 };
 
 bool alike(const KvCache& a, const KvCache& b) {
@@ -23,16 +24,26 @@ bool alike(const KvCache& a, const KvCache& b) {
          a.window == b.window && a.source_tokens == b.source_tokens;
 }
 
-std::vector<CacheRun> runs(const Graph& graph) {
-  std::vector<CacheRun> result;
-  for (std::size_t i = 0; i < graph.kv_caches.size(); ++i) {
-    const auto& cache = graph.kv_caches[i];
-    if (!result.empty() && alike(result.back().cache, cache))
-      result.back().last = i;
+// In the order in which the first of each kind stands in the model.
+std::vector<CacheKind> cache_kinds(const Graph& graph) {
+  std::vector<CacheKind> kinds;
+  for (const auto& cache : graph.kv_caches) {
+    const auto known = std::find_if(kinds.begin(), kinds.end(),
+                                    [&](const CacheKind& k) { return alike(k.cache, cache); });
+    if (known == kinds.end())
+      kinds.push_back({cache, 1});
     else
-      result.push_back({i, i, cache});
+      ++known->layers;
   }
-  return result;
+  return kinds;
+}
+
+std::string name_of(const CacheKind& kind) {
+  const auto layers = fmt::format("{} layer{}", kind.layers, kind.layers == 1 ? "" : "s");
+  if (kind.cache.source_tokens > 0) return layers + ", cross attention";
+  if (kind.cache.window > 0)
+    return fmt::format("{}, window {}", layers, grouped(kind.cache.window));
+  return layers;
 }
 
 bool is_latent(const Graph& graph) {
@@ -116,18 +127,16 @@ Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
                           binary_bytes((per_token * size).as_double()),
                           binary_bytes((elements * size).as_double())});
   };
-  auto part = [&](const CacheRun& run, LatentCache form, const char* suffix) {
-    const Count layers = run.last - run.first + 1;
-    const auto name = run.first == run.last
-                          ? fmt::format("layer {}{}", run.first, suffix)
-                          : fmt::format("layers {}-{}{}", run.first, run.last, suffix);
-    row(name, cached_tokens(run.cache, tokens),
-        kv_cache_elements(run.cache, 1, form) * layers * graph.batch,
-        kv_cache_elements(run.cache, tokens, form) * layers * graph.batch);
+  auto part = [&](const CacheKind& kind, LatentCache form, const char* suffix) {
+    const auto all = Count(kind.layers) * graph.batch;
+    const Count per_token =
+        kind.cache.source_tokens > 0 ? Count(0) : kv_cache_elements(kind.cache, 1, form);
+    row(name_of(kind) + suffix, cached_tokens(kind.cache, tokens), per_token * all,
+        kv_cache_elements(kind.cache, tokens, form) * all);
   };
-  for (const auto& run : runs(graph)) part(run, LatentCache::expanded, "");
+  for (const auto& kind : cache_kinds(graph)) part(kind, LatentCache::expanded, "");
   if (latent)
-    for (const auto& run : runs(graph)) part(run, LatentCache::compressed, ", latent");
+    for (const auto& kind : cache_kinds(graph)) part(kind, LatentCache::compressed, ", latent");
   table.notes.push_back(fmt::format(
       "{} tokens in {}, {} in all{}.", grouped(tokens), to_string(dtype),
       binary_bytes(

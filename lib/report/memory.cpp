@@ -3,6 +3,7 @@
 #include "analysis/rules_of_thumb.h"
 #include "analysis/stack.h"
 #include "report/chart.h"
+#include "report/language_model.h"
 #include "report/units.h"
 
 #include <nlohmann/json.hpp>
@@ -23,6 +24,22 @@ std::string_view name_of(AttentionKernel kernel) {
 }
 
 Count params_of(const Graph& graph) { return parameters(graph).sum(); }
+
+Count weight_bytes(const MemoryAnswer& a, ParamId id) {
+  const auto& param = a.graph.params[id];
+  if (param.buffer) return 0;
+  if (!a.options.stored_weights.empty()) return a.options.stored_weights[id];
+  return numel(param) * size_of(a.options.precision.weights);
+}
+
+// Tokens that the cache of a model that generates holds at the end.
+std::uint64_t cached_tokens(const MemoryAnswer& a) {
+  return a.options.cached_tokens > 0 ? a.options.cached_tokens : a.graph.num_tokens;
+}
+
+bool keeps_cache(const MemoryAnswer& a) {
+  return !a.options.training && !a.graph.kv_caches.empty();
+}
 
 Count trained_params(const Graph& graph) {
   Count n;
@@ -98,8 +115,8 @@ Table assumptions(const MemoryAnswer& a) {
 
 std::string weights_text(const MemoryAnswer& a) {
   const auto& p = a.options.precision;
-  return fmt::format("{} parameters in {}", si(params_of(a.graph).as_double()),
-                     to_string(p.weights));
+  const auto type = a.quantization.empty() ? std::string(to_string(p.weights)) : a.quantization;
+  return fmt::format("{} parameters in {}", si(params_of(a.graph).as_double()), type);
 }
 
 Table parts(const MemoryAnswer& a) {
@@ -123,7 +140,10 @@ Table parts(const MemoryAnswer& a) {
                     binary_bytes(b.activations.as_double() / static_cast<double>(a.batch))));
   } else {
     row("activations", b.activations, "live at the highest moment, the input included");
-    if (b.kv_cache > Count(0)) row("kv cache", b.kv_cache, "keys and values of all tokens");
+    if (keeps_cache(a))
+      row("kv cache", b.kv_cache,
+          fmt::format("keys and values of {} tokens{}", grouped(cached_tokens(a)),
+                      a.batch > 1 ? " a sample" : ""));
   }
   row("workspace", b.workspace, "the most that temporaries take at one moment, and buffers");
   row("total", b.total(), "the sum; the parts need not be live at one moment");
@@ -302,9 +322,8 @@ constexpr const char* kLeftOut =
 Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   const auto& e = a.whole;
   std::vector<Count> own_weights(a.graph.modules.size());
-  for (const auto& param : a.graph.params)
-    if (!param.buffer)
-      own_weights[param.module] += numel(param) * size_of(a.options.precision.weights);
+  for (ParamId id = 0; id < a.graph.params.size(); ++id)
+    own_weights[a.graph.params[id].module] += weight_bytes(a, id);
   const auto weights = roll_up_modules(a.graph, own_weights);
   const auto& kept = e.activations.by_module;
   Table table{{{"module"}, {"type"}, {"weights", true}, {"kept", true}, {"share", true}}, {}, {}};
@@ -317,7 +336,7 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
     Count saved = kept.total[line.module];
     std::string type = a.graph.modules[line.module].type;
     if (line.param != kNone) {
-      weight = numel(a.graph.params[line.param]) * size_of(a.options.precision.weights);
+      weight = weight_bytes(a, line.param);
       saved = 0;
       type = "Parameter";
     } else if (line.own_ops) {
@@ -336,8 +355,8 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
 Table memory_layers(const MemoryAnswer& a) {
   const auto& kept = a.whole.activations.by_module;
   std::vector<Count> weights(a.graph.modules.size());
-  for (const auto& param : a.graph.params)
-    if (!param.buffer) weights[param.module] += numel(param) * size_of(a.options.precision.weights);
+  for (ParamId id = 0; id < a.graph.params.size(); ++id)
+    weights[a.graph.params[id].module] += weight_bytes(a, id);
   Table table{{{"path"}, {"type"}, {"weight_bytes", true}, {"saved_bytes", true}}, {}, {}};
   for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
     table.rows.push_back({a.graph.modules[id].path, a.graph.modules[id].type,
@@ -351,6 +370,10 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   text += '\n' + to_text(assumptions(a)) + '\n' + to_text(parts(a)) + '\n';
   if (options.timeline) text += timeline_text(a.on_device()) + '\n';
   text += to_text(at_the_peak(a)) + '\n';
+  if (keeps_cache(a))
+    text += to_text(kv_cache_table(a.graph, cached_tokens(a), product_type(a.options))) + '\n';
+  if (!a.quantization.empty())
+    text += to_text(quantized_table(quantized_size(a.graph, a.quantization))) + '\n';
   if (a.options.training) text += to_text(memory_modules(a, options.tree)) + '\n';
   text += to_text(rules_table(a)) + '\n';
   if (a.fit && !a.fit->advice.empty()) text += to_text(advice_table(*a.fit)) + '\n';
@@ -466,6 +489,10 @@ ordered_json memory_json(const MemoryAnswer& a) {
                                                    {"end", phase.end.value()}};
   if (a.share) json["per_device"] = share_json(a);
   if (a.fit) json["fit"] = fit_json(*a.fit);
+  if (keeps_cache(a))
+    json["kv_cache"] = kv_cache_json(a.graph, cached_tokens(a), product_type(a.options));
+  if (!a.quantization.empty())
+    json["quantization"] = quantized_json(a.quantization, quantized_size(a.graph, a.quantization));
   json["rule_of_thumb"] = {{"inference_2phi", rules::inference_2phi(params).value()},
                            {"training_20phi", rules::training_20phi(params).value()}};
   auto& modules = json["modules"] = ordered_json::array();

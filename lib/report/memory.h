@@ -38,6 +38,7 @@ struct MemoryAnswer {
   };
   std::optional<FitResult> fit;
   std::optional<Budget> capacity;  // of a named device
+  std::string quantization = {};   // the scheme of the stored weights; empty: none
 
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
 };

@@ -1,6 +1,8 @@
 #include "report/memory.h"
 
 #include "analysis/adapters.h"
+#include "analysis/generation.h"
+#include "analysis/quantization.h"
 #include "command.h"
 #include "core/suggest.h"
 #include "spec/device.h"
@@ -23,6 +25,9 @@ struct Options {
   std::string loss = "cross-entropy";
   std::string checkpoint = "none";
   bool keep_gradients = false;
+  std::optional<std::uint64_t> new_tokens;
+  std::string quantize;
+  std::string latent_cache = "expanded";
   std::vector<std::string> freeze;
   std::optional<std::uint64_t> lora_rank;
   std::vector<std::string> lora_targets;
@@ -79,7 +84,22 @@ BuildOptions build_options(const Options& o) {
   return build;
 }
 
-Graph build(const Model& model, const Options& o, const BuildOptions& options) {
+// Of a model that generates: the tokens of prompt and answer. Weights as they are stored.
+void add_inference(const Graph& graph, const Options& o, MemoryOptions& m) {
+  if (o.new_tokens) {
+    if (graph.kv_caches.empty())
+      fail("--new-tokens: {} generates no text, it keeps no keys and values", graph.model);
+    m.cached_tokens = (Count(graph.num_tokens) + *o.new_tokens).value();
+  }
+  if (o.latent_cache == "compressed") m.latent = LatentCache::compressed;
+  if (o.quantize.empty()) return;
+  for (const auto& weight : quantized_weights(graph, o.quantize))
+    m.stored_weights.push_back(weight.bytes);
+}
+
+Graph build(const Model& model, const Options& o, BuildOptions options) {
+  const auto trace = [&](const BuildOptions& b) { return model.build(b); };
+  if (o.new_tokens) options = prompt_options(trace, options);
   auto graph = model.build(options);
   if (o.lora_rank) graph = with_lora(graph, *o.lora_rank, o.lora_targets);
   freeze(graph, o.freeze);
@@ -94,8 +114,9 @@ MemoryAnswer::Budget budget_of(const std::string& text) {
 MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
   MemoryAnswer::FitResult result;
   result.budget = budget_of(o.fit);
-  const FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); },
-                             build_options(o), memory_options(o), result.budget.bytes};
+  FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
+                       memory_options(o), result.budget.bytes};
+  add_inference(build(model, o, build_options(o)), o, question.memory);
   result.fit = largest_batch(question);
   result.advice = advise(question, result.fit);
   return result;
@@ -125,8 +146,9 @@ void memory(Options o) {
     if (fitted->fit.batch == 0) throw ConditionFailed(model.name + ": " + does_not_fit(*fitted));
     o.model.batch = fitted->fit.batch;
   }
-  const auto options = memory_options(o);
+  auto options = memory_options(o);
   const auto graph = build(model, o, build_options(o));
+  add_inference(graph, o, options);
   auto alone = options;
   alone.parallel = {};
   alone.parallel.micro_batches = o.parallel.micro_batches;
@@ -138,7 +160,8 @@ void memory(Options o) {
                       estimate_memory(graph, alone),
                       std::nullopt,
                       std::move(fitted),
-                      std::nullopt};
+                      std::nullopt,
+                      o.quantize};
   if (const auto* device = find_device(o.device); device != nullptr && device->memory)
     answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
@@ -162,6 +185,14 @@ std::string check_fit(const std::string& text) {
   }
 }
 
+std::string check_scheme(const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& scheme : quant_schemes()) known.emplace_back(scheme.name);
+  if (find_quant_scheme(name) != nullptr) return "";
+  return fmt::format("unknown scheme '{}'{} (known: {})", name, did_you_mean(name, known),
+                     fmt::join(known, ", "));
+}
+
 void add_recipe(Command& c, Options& o) {
   c.group = "Recipe";
   c.choice("--mode", o.mode, {"training", "inference"}, "training or inference");
@@ -181,6 +212,17 @@ void add_recipe(Command& c, Options& o) {
   c.count("--lora-rank", o.lora_rank, "Train low-rank adapters alone", {1, std::uint64_t{1} << 20});
   c.texts("--lora-targets", o.lora_targets, "NAMES",
           "Linear layers that get one, by name: qkv,proj", {}, true);
+  c.group = "Options";
+}
+
+void add_generation(Command& c, Options& o) {
+  c.group = "Inference of language models";
+  c.count("--new-tokens", o.new_tokens,
+          "Tokens written after the input: the cache of keys and values holds both");
+  c.text("--quantize", o.quantize, "SCHEME", "How weights are stored: int8, nf4, Q4_K_M, ...",
+         check_scheme);
+  c.choice("--latent-cache", o.latent_cache, {"expanded", "compressed"},
+           "Keys and values of latent attention: expanded, as eager keeps them, or compressed");
   c.group = "Options";
 }
 
@@ -212,6 +254,9 @@ void tell_unused(const Options& o, const Given& given) {
 std::string check_usage(const Options& o) {
   if (o.lora_rank.has_value() != !o.lora_targets.empty())
     return "--lora-rank and --lora-targets belong together";
+  const bool inference = o.mode == "inference";
+  if (!inference && (o.new_tokens || !o.quantize.empty() || o.latent_cache != "expanded"))
+    return "--new-tokens, --quantize and --latent-cache are for --mode inference";
   if (!o.fit.empty() && o.model.batch) return "--fit finds the batch itself: leave out --batch";
   return "";
 }
@@ -223,6 +268,7 @@ Command memory_command() {
   Command c{"memory", "What training and inference take"};
   add_model_options(c, o->model);
   add_recipe(c, *o);
+  add_generation(c, *o);
   add_parallel(c, o->parallel);
   c.text("--fit", o->fit, "SIZE|DEVICE", "Find the largest batch that fits: 24GB, 24GiB, a100-80gb",
          check_fit);
@@ -238,7 +284,9 @@ Command memory_command() {
       "vitals memory vit_base_patch16_224 --mode inference --precision fp16",
       "vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj",
       "vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2",
-      "vitals memory my_vit.json --batch 32 --fail-if 'memory > 16GiB'"};
+      "vitals memory my_vit.json --batch 32 --fail-if 'memory > 16GiB'",
+      "vitals memory llama-3-8b --mode inference --precision bf16 --seq-len 4096 --new-tokens 512",
+      "vitals memory ./my-model --mode inference --quantize Q4_K_M --seq-len 2048"};
   c.check = [o](const Given& given) {
     tell_unused(*o, given);
     return check_usage(*o);

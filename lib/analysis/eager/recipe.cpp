@@ -30,7 +30,10 @@ std::uint64_t bytes_of_gradient(const Precision& precision) {
 
 Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
   const auto parts = o.tensor.split(param) * o.zero.parts(3);
-  return part(numel(graph.params[param]) * size_of(o.precision.weights), parts);
+  if (!o.stored_weights.empty() && !graph.params[param].buffer)
+    return part(o.stored_weights[param], parts);
+  const auto dtype = graph.params[param].dtype.value_or(o.precision.weights);
+  return part(numel(graph.params[param]) * size_of(dtype), parts);
 }
 
 Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
@@ -57,14 +60,15 @@ std::vector<bool> used_params(const Graph& graph, const NodeRange& stage) {
 Count kv_cache_bytes(const Graph& graph, const StepOptions& options) {
   const auto dtype = options.precision.autocast ? options.settings.autocast.value_or(DType::f32)
                                                 : options.precision.weights;
+  const Count tokens = options.cached_tokens > 0 ? options.cached_tokens : graph.num_tokens;
   Count bytes;
   for (const auto& cache : graph.kv_caches) {
     if (!runs_in(graph, cache.module, options.stage)) continue;
-    Count tokens = cache.source_tokens > 0 ? cache.source_tokens : graph.num_tokens;
-    if (cache.window > 0) tokens = std::min(tokens, Count(cache.window));
-    // Heads are cut over tensor-parallel ranks, layers over pipeline stages.
-    const auto whole = tokens * graph.batch * (Count(cache.key) + cache.value) * size_of(dtype);
-    bytes += part(whole, options.tensor.ranks);
+    const auto whole =
+        kv_cache_elements(cache, tokens, options.latent) * graph.batch * size_of(dtype);
+    // Heads are cut over tensor-parallel ranks, layers over pipeline stages; a latent has no heads.
+    const bool heads = options.latent == LatentCache::expanded || cache.compressed == 0;
+    bytes += part(whole, heads ? options.tensor.ranks : 1);
   }
   return bytes;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "analysis/eager/aten.h"
+#include "analysis/kv_cache.h"
 #include "analysis/optimizer.h"
 #include "analysis/precision.h"
 #include "analysis/stack.h"
@@ -32,6 +33,11 @@ struct StepOptions {
   Optimizer optimizer;
   bool training = true;
   bool cross_entropy = true;
+  // Of a model that generates: tokens in the cache (0: those of the trace), and its form.
+  std::uint64_t cached_tokens = 0;
+  LatentCache latent = LatentCache::expanded;
+  // Bytes of each parameter where weights are stored quantised; empty: in the precision's type.
+  std::vector<Count> stored_weights;
   bool keep_gradients = false;  // allocated through the forward pass, as without set_to_none
   // Run without recording, and again in the backward pass (torch.utils.checkpoint).
   std::vector<NodeRange> checkpoints;
@@ -46,7 +52,7 @@ struct StepOptions {
 [[nodiscard]] Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& options);
 // The parameters that the stage uses.
 [[nodiscard]] std::vector<bool> used_params(const Graph& graph, const NodeRange& stage);
-// Keys and values of all tokens of the trace: 2 L b min(s, window) kv_heads head_dim bytes.
+// Keys and values of all tokens: 2 L b min(s, window) kv_heads head_dim bytes for plain attention.
 [[nodiscard]] Count kv_cache_bytes(const Graph& graph, const StepOptions& options);
 
 }  // namespace vitals::eager

@@ -59,8 +59,8 @@ class Runner {
     for (ParamId id = 0; id < graph_.params.size(); ++id) {
       const auto& param = graph_.params[id];
       memory_.at({param.module, "parameter", id});
-      const auto meta =
-          contiguous(param.shape, options_.precision.weights, options_.tensor.split(id));
+      const auto meta = contiguous(param.shape, param.dtype.value_or(options_.precision.weights),
+                                   options_.tensor.split(id));
       const auto bytes = used[id] ? weight_bytes(graph_, id, options_) : Count(0);
       auto storage = memory_.allocate(bytes, param.buffer ? Kind::buffer : Kind::weight);
       const bool learns = !param.buffer && (param.trainable || !options_.training);
@@ -86,13 +86,19 @@ class Runner {
     if (!options_.training)
       cache = memory_.allocate(kv_cache_bytes(graph_, options_), Kind::kv_cache);
     const auto needed = boundary();
+    const auto read = read_nodes();
     for (NodeId id = 0; id < end_; ++id) {
       const auto& node = graph_.nodes[id];
       if (id < begin_ && needed.count(id) == 0) continue;
       memory_.at({graph_.calls[node.call].module, name_of(node.op), kNone});
       // Masks and tables are made once; ids of positions anew in every forward pass.
-      if (const auto* constant = std::get_if<op::Constant>(&node.op))
-        if (constant->dtype != DType::i64) make_resident(id, Kind::buffer);
+      if (const auto* constant = std::get_if<op::Constant>(&node.op)) {
+        if (!read[id])
+          interpreter_.resident()[id] =
+              tensor_on(memory_.allocate(0, Kind::buffer), contiguous(node.shape, node.dtype));
+        else if (constant->dtype != DType::i64)
+          make_resident(id, Kind::buffer);
+      }
       if (!std::holds_alternative<op::Input>(node.op)) continue;
       const bool given =
           std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end();
@@ -104,6 +110,14 @@ class Runner {
       }
     }
     cache_ = std::move(cache);
+  }
+
+  // A constant that no op reads is not made: fused attention knows a causal mask by itself.
+  [[nodiscard]] std::vector<bool> read_nodes() const {
+    std::vector<bool> read(graph_.nodes.size());
+    for (const auto& node : graph_.nodes)
+      for (const auto input : node.inputs) read[input] = true;
+    return read;
   }
 
   // Floating data comes in the weights' type.
