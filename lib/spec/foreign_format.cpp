@@ -133,7 +133,8 @@ bool is_onnx(std::string_view bytes) {
 std::optional<ForeignFormat> foreign_format(std::string_view bytes, std::string_view file_name) {
   for (const auto& magic : kMagics)
     if (has(bytes, magic.bytes, magic.offset)) return magic.format;
-  if (has(bytes, "PK\x03\x04", 0)) return zip_format(bytes);
+  const bool zip = has(bytes, "PK\x03\x04", 0);
+  if (zip && zip_format(bytes).mend != kUnpack) return zip_format(bytes);
   if (is_pickle(bytes)) return kTorch;
   if (is_onnx(bytes)) return kSuffixes.front().format;
   std::string name(file_name);
@@ -141,6 +142,7 @@ std::optional<ForeignFormat> foreign_format(std::string_view bytes, std::string_
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const auto& s : kSuffixes)
     if (name.ends_with(s.suffix)) return s.format;
+  if (zip) return zip_format(bytes);
   return std::nullopt;
 }
 
