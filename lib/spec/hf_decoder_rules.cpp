@@ -80,9 +80,11 @@ void qk_norm(const Values& hf, const HfFamily& family, ordered_json& spec) {
 }
 
 // Gemma 2, Gemma 3, gpt-oss: every n-th layer sees all tokens, the others a window.
-void window_pattern(const Values& hf, const HfFamily&, ordered_json& spec) {
+void window_pattern(const Values& hf, const HfFamily& family, ordered_json& spec) {
   if (hf.has("layer_types")) return set_layer_types(hf, spec, hf.at("layer_types"));
-  const auto every = hf.integer("sliding_window_pattern");
+  const auto every = hf.has("sliding_window_pattern")
+                         ? hf.integer("sliding_window_pattern")
+                         : family.at("defaults").at("sliding_window_pattern").get<std::uint64_t>();
   if (every == 0) hf.refuse("sliding_window_pattern", "0 layers make no pattern");
   if (!hf.has("sliding_window")) return;
   set_layer_types(hf, spec, types_by(layers(hf), [&](auto i) { return (i + 1) % every != 0; }));
