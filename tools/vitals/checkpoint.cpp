@@ -11,17 +11,16 @@
 #include <filesystem>
 
 namespace vitals::cli {
-namespace {
-
 CheckpointFit fit_of(const Model& model, const Graph& graph, const Checkpoint& checkpoint) {
   return fit(graph, checkpoint,
              model.checkpoint_keys != nullptr ? *model.checkpoint_keys : CheckpointKeys{});
 }
 
-[[noreturn]] void fail_misfit(const Checkpoint& checkpoint, const std::string& model,
-                              const CheckpointFit& fit) {
+void fail_misfit(const Checkpoint& checkpoint, const std::string& model, const CheckpointFit& fit) {
   fail("{}: does not fit {}: {}", checkpoint.path, model, misfit_text(fit));
 }
+
+namespace {
 
 // The comparison with the config beside the checkpoint. A config that vitals cannot make a model of
 // is no fault of the checkpoint; it is said, and the checkpoint summed up without it.

@@ -1,6 +1,7 @@
 // `vitals summary` of a checkpoint, and the check that a model's own checkpoint fits it.
 #pragma once
 
+#include "analysis/checkpoint_fit.h"
 #include "command.h"
 #include "report/module_tree.h"
 
@@ -17,5 +18,12 @@ void check_weights_beside(const ModelOptions& options, const Model& model, const
 
 // The same for weights that the user names.
 void check_weights(const std::string& path, const Model& model, const Graph& graph);
+
+// Lays a checkpoint beside a model, whose table of names is used.
+[[nodiscard]] CheckpointFit fit_of(const Model& model, const Graph& graph,
+                                   const Checkpoint& checkpoint);
+// Throws Error that tells what does not fit.
+[[noreturn]] void fail_misfit(const Checkpoint& checkpoint, const std::string& model,
+                              const CheckpointFit& fit);
 
 }  // namespace vitals::cli

@@ -17,9 +17,10 @@ const vitals::cli::Program& program() {
   p.name = "vitals";
   p.doc = "The vital signs of a transformer, from its description alone.";
   p.version = version_report();
-  p.commands = {summary_command(), flops_command(),  memory_command(),       bench_command(),
-                predict_command(), report_command(), compare_command(),      list_command(),
-                devices_command(), spec_command(),   completions_command(p), manual_command(p)};
+  p.commands = {summary_command(), flops_command(),   memory_command(), bench_command(),
+                run_command(),     predict_command(), report_command(), compare_command(),
+                list_command(),    devices_command(), spec_command(),   completions_command(p),
+                manual_command(p)};
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
                 "vitals memory vit_base_patch16_224 --batch 64",

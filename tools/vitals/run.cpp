@@ -85,45 +85,27 @@ std::string output_of(const Options& o) {
 
 }  // namespace
 
-void add_run(Commands& commands) {
-  auto* app = commands.app.add_subcommand(
-      "run", "A forward on given weights and input tensors, outputs as safetensors");
+Command run_command() {
   auto o = std::make_shared<Options>();
-  add_model_options(*app, o->model, true, false);
-  const char* group = "Running";
-  app->add_option("--weights", o->weights,
-                  "The weights: a safetensors file, an index of shards, or a folder of them")
-      ->type_name("FILE")
-      ->required()
-      ->group(group);
-  app->add_option("--input", o->input, "A safetensors file with the images")
-      ->type_name("FILE")
-      ->required()
-      ->group(group);
-  app->add_option("--tensor", o->tensor,
-                  "Which of its tensors: [batch, channels, height, width] (default: input)")
-      ->type_name("NAME")
-      ->group(group);
-  app->add_flag("--all", o->all, "Write the output of every module by its path, and block_input")
-      ->group(group);
-  app->add_option("-o,--output", o->output, "Where the tensors are written, as safetensors")
-      ->type_name("FILE")
-      ->required()
-      ->group(group);
-  app->add_option("--threads", o->threads, "Threads (default: one a CPU)")
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N")
-      ->group(group);
-  add_compute_options(*app, o->compute);
-  app->footer(
-      "Examples:\n"
-      "  vitals run vit_base_patch16_224 --weights model.safetensors --input images.safetensors -o "
-      "logits.safetensors\n"
-      "  vitals run my_vit.json --weights w.safetensors --input in.safetensors --all -o "
-      "out.safetensors --backend eigen\n"
-      "Images are taken as they are: normalise them as the weights expect.");
-  app->callback(
-      [&commands, o] { commands.run = [o] { deliver(output_of(*o), {.file = o->output}); }; });
+  Command c{"run", "A forward on given weights and images, outputs as safetensors"};
+  add_model_options(c, o->model, true, false);
+  c.group = "Running";
+  c.text("--weights", o->weights, "FILE", "A safetensors file, an index of shards, or their folder")
+      .required = true;
+  c.text("--input", o->input, "FILE", "A safetensors file with images, normalised as it should be")
+      .required = true;
+  c.text("--tensor", o->tensor, "NAME", "Which of its tensors: [batch, channels, height, width]");
+  c.flag("--all", o->all, "Write the output of every module by its path, and block_input, too");
+  c.text("-o,--output", o->output, "FILE", "Where the tensors are written").required = true;
+  c.count("--threads", o->threads, "Threads, one a CPU if not given", kThreads);
+  add_compute_options(c, o->compute);
+  c.examples = {
+      "vitals run vit_base_patch16_224 --weights model.safetensors --input images.safetensors -o "
+      "logits.safetensors",
+      "vitals run my_vit.json --weights w.safetensors --input in.safetensors --all -o "
+      "out.safetensors --precision bf16"};
+  c.run = [o] { deliver(output_of(*o), {Format::table, o->output, "auto"}); };
+  return c;
 }
 
 }  // namespace vitals::cli
