@@ -41,7 +41,10 @@ Tensor attention(Builder& b, Tensor x, const BeitConfig& c, std::optional<Tensor
 
 MlpOptions mlp_of(const BeitConfig& c, const LayerSpec& norm) {
   MlpOptions o;
-  if (c.swiglu_mlp) o.kind.kind = "SwiGLU";
+  if (c.swiglu_mlp) {
+    o.kind.kind = "SwiGLU";
+    o.act = op::ActivationKind::silu;
+  }
   o.hidden = hidden_features(c.embed_dim, c.mlp_ratio);
   if (c.scale_mlp) o.norm = norm;
   o.drop = c.proj_drop_rate;

@@ -54,6 +54,7 @@ MlpOptions mlp_of(const EvaConfig& c, const LayerSpec& norm) {
   o.drop = c.proj_drop_rate;
   if (c.scale_mlp) o.norm = norm;
   if (!c.swiglu_mlp) return o;
+  o.act = op::ActivationKind::silu;
   if (c.scale_mlp || c.swiglu_align_to > 0) {
     o.kind.kind = "SwiGLU";
     if (c.swiglu_align_to > 0)

@@ -304,14 +304,14 @@ Tensor merge_heads(Builder& b, Tensor x) {
 namespace {
 
 // fc1 of twice the width, one half gating the other (Shazeer 2020, arXiv:2002.05202).
-Tensor gated(Builder& b, Tensor x, const MlpOptions& o, op::ActivationKind act, bool gate_last) {
+Tensor gated(Builder& b, Tensor x, const MlpOptions& o, bool gate_last) {
   const auto half = o.hidden / 2;
   auto both = linear(b, "fc1", x, o.hidden, o.bias);
   const auto halves = b.split(both, -1, {half, half});
   const auto first = halves[0];
   const auto second = halves[1];
-  return gate_last ? first * activation(b, "act", second, act)
-                   : activation(b, "act", first, act) * second;
+  return gate_last ? first * activation(b, "act", second, o.act)
+                   : activation(b, "act", first, o.act) * second;
 }
 
 Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
@@ -319,13 +319,10 @@ Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
   if (same_name(kind, "SwiGLU")) {
     const auto gate = linear(b, "fc1_g", x, o.hidden, o.bias);
     const auto value = linear(b, "fc1_x", x, o.hidden, o.bias);
-    return activation(b, "act", gate, op::ActivationKind::silu) * value;
+    return activation(b, "act", gate, o.act) * value;
   }
-  if (same_name(kind, "SwiGLUPacked")) return gated(b, x, o, op::ActivationKind::silu, false);
-  if (same_name(kind, "GluMlp")) {
-    const auto act = o.kind.act_layer ? activation_kind(*o.kind.act_layer) : o.act;
-    return gated(b, x, o, act, o.kind.gate_last.value_or(true));
-  }
+  if (same_name(kind, "SwiGLUPacked")) return gated(b, x, o, false);
+  if (same_name(kind, "GluMlp")) return gated(b, x, o, o.kind.gate_last.value_or(true));
   return activation(b, "act", linear(b, "fc1", x, o.hidden, o.bias), o.act);
 }
 

@@ -142,10 +142,14 @@ std::vector<double> typical_step_ms(const Measurement& m) {
   });
   order.resize(std::min(order.size(), std::max<std::size_t>(5, order.size() / 5)));
   std::vector<double> typical(m.step_ms.front().size());
-  for (auto run : order)
+  double whole = 0;
+  for (auto run : order) {
+    whole += m.run_ms[run];
     for (std::size_t i = 0; i < typical.size(); ++i)
       typical[i] += static_cast<double>(m.step_ms[run][i]);
-  for (auto& ms : typical) ms /= static_cast<double>(order.size());
+  }
+  // Shares of these runs, of the median: on a noisy machine their mean is another time.
+  for (auto& ms : typical) ms *= middle / whole;
   return typical;
 }
 

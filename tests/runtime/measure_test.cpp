@@ -1,0 +1,97 @@
+// What is made of measured times: statistics by hand and by chance, shares of steps,
+// and the words about noise.
+#include "runtime/measure.h"
+
+#include "runtime/bench.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+using namespace vitals;
+using doctest::Approx;
+
+TEST_CASE("statistics follow numpy's definitions") {
+  // By hand, with numpy's definitions: std(ddof=1), percentile's linear interpolation.
+  const std::vector<double> x = {3, 1, 4, 1, 5, 9, 2, 6};
+  const auto s = statistics(x);
+  CHECK(s.runs == 8);
+  CHECK(s.min == 1);
+  CHECK(s.median == 3.5);
+  CHECK(s.mean == 3.875);
+  CHECK(s.stddev == Approx(2.748376143938713));
+  CHECK(s.p95 == Approx(7.95));
+  const auto one = statistics(std::vector<double>{7.0});
+  CHECK(one.median == 7);
+  CHECK(one.stddev == 0);
+  CHECK(one.ci95_low == 7);
+  CHECK(one.ci95_high == 7);
+}
+
+TEST_CASE("the interval holds the true median in 95 of 100 samples, whatever the distribution") {
+  std::mt19937 random(1);
+  std::exponential_distribution<double> skewed(1.0);
+  const double truth = 0.6931471805599453;  // ln 2
+  int held = 0;
+  for (int trial = 0; trial < 2000; ++trial) {
+    std::vector<double> sample(41);
+    for (auto& v : sample) v = skewed(random);
+    const auto s = statistics(sample);
+    held += s.ci95_low <= truth && truth <= s.ci95_high ? 1 : 0;
+  }
+  CHECK(held >= 1880);
+  CHECK(held <= 1980);
+}
+
+TEST_CASE("steps share the median latency as they shared the runs near it") {
+  Measurement m;
+  std::mt19937 random(2);
+  for (int run = 0; run < 40; ++run) {
+    const auto slow = static_cast<double>(1 + random() % 100) / 50;
+    m.run_ms.push_back(10 * slow);  // steps take 2, 5 and 2.5 of 10; the rest lies between them
+    m.step_ms.push_back({static_cast<float>(2 * slow), static_cast<float>(5 * slow),
+                         static_cast<float>(2.5 * slow)});
+  }
+  const double middle = median(m.run_ms);
+  const auto steps = typical_step_ms(m);
+  REQUIRE(steps.size() == 3);
+  CHECK(steps[0] == Approx(0.20 * middle));
+  CHECK(steps[1] == Approx(0.50 * middle));
+  CHECK(steps[2] == Approx(0.25 * middle));
+}
+
+TEST_CASE("noise is told in words, a quiet measurement is not commented") {
+  Measurement m;
+  std::mt19937 random(3);
+  for (int run = 0; run < 200; ++run)
+    m.run_ms.push_back(10 + static_cast<double>(random() % 10) / 100);
+  m.load.wall_seconds = 2;
+  m.load.own_cpu_seconds = 3.9;
+  m.load.machine_cpu_seconds = 4.0;
+  const auto words = [&] {
+    std::string text;
+    for (const auto& sentence : noise_warnings(m, statistics(m.run_ms), 2)) text += sentence + "\n";
+    return text;
+  };
+  CHECK(words().empty());
+  const auto quiet = m;
+  m.load.machine_cpu_seconds = 5.9;
+  CHECK(words().find("Other programs kept 1.0 CPUs busy") != std::string::npos);
+  m = quiet;
+  m.load.stolen_cpu_seconds = 0.5;
+  CHECK(words().find("gave 25 % of a CPU to others") != std::string::npos);
+  m = quiet;
+  for (std::size_t i = 0; i < m.run_ms.size(); i += 20) m.run_ms[i] = 30;
+  CHECK(words().find("10 of 200 runs are outliers") != std::string::npos);
+  m = quiet;
+  for (std::size_t i = 130; i < m.run_ms.size(); ++i) m.run_ms[i] += 1;
+  CHECK(words().find("10 % slower") != std::string::npos);
+  m = quiet;
+  m.run_ms.resize(3);
+  CHECK(words().find("Only 3 runs were measured") != std::string::npos);
+  m = quiet;
+  m.settled = false;
+  CHECK(words().find("before the times had settled") != std::string::npos);
+}
