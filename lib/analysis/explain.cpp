@@ -56,11 +56,36 @@ Formula param_formula(const Graph& graph, ParamId id) {
   return Formula{}.plus(factors);
 }
 
+bool is_index(const Graph& graph, ModuleId id) {
+  const auto& path = graph.modules[id].path;
+  return path.find_first_not_of("0123456789", path.rfind('.') + 1) == std::string::npos;
+}
+
+std::vector<ExplainedTerm> child_terms(const Graph& graph, ModuleId module, const Rollup& rollup) {
+  std::vector<ExplainedTerm> terms;
+  const auto children = children_of(graph)[module];
+  for (std::size_t i = 0; i < children.size();) {
+    auto end = i + 1;
+    const auto value = rollup.total[children[i]];
+    while (end < children.size() && is_index(graph, children[i]) &&
+           is_index(graph, children[end]) && rollup.total[children[end]] == value)
+      ++end;
+    const auto& first = graph.modules[children[i]].path;
+    const std::uint64_t count = end - i;
+    if (value > Count(0) && count == 1) terms.push_back({first, "", "", value, "below"});
+    if (value > Count(0) && count > 1)
+      terms.push_back({first + " ... " + graph.modules[children[end - 1]].path, "alike x one",
+                       fmt::format("{} x {}", count, value), value * count, "below"});
+    i = end;
+  }
+  return terms;
+}
+
 // Explains one module: its own terms are given, those of its children come from a rollup.
 class ModuleExplainer {
  public:
   ModuleExplainer(const ExplainContext& context, ModuleId module)
-      : context_(context), graph_(context.graph), module_(module), children_(children_of(graph_)) {}
+      : context_(context), graph_(context.graph), module_(module) {}
 
   ExplainedQuantity params() const {
     const auto rollup = parameters(graph_);
@@ -92,43 +117,14 @@ class ModuleExplainer {
       if (graph.module_of(node).path == graph_.modules[module_].path) visit(node);
   }
 
-  // Children in a row that are numbered and alike are one term.
-  std::vector<ExplainedTerm> child_terms(const Rollup& rollup) const {
-    std::vector<ExplainedTerm> terms;
-    const auto& children = children_[module_];
-    for (std::size_t i = 0; i < children.size();) {
-      auto end = i + 1;
-      const auto value = rollup.total[children[i]];
-      while (end < children.size() && is_index(children[i]) && is_index(children[end]) &&
-             rollup.total[children[end]] == value)
-        ++end;
-      const auto& first = graph_.modules[children[i]].path;
-      const std::uint64_t count = end - i;
-      if (value > Count(0) && count == 1) terms.push_back({first, "", "", value, "below"});
-      if (value > Count(0) && count > 1)
-        terms.push_back({first + " ... " + graph_.modules[children[end - 1]].path, "alike x one",
-                         fmt::format("{} x {}", count, value), value * count, "below"});
-      i = end;
-    }
-    return terms;
-  }
-
-  bool is_index(ModuleId id) const {
-    const auto& path = graph_.modules[id].path;
-    return path.find_first_not_of("0123456789", path.rfind('.') + 1) == std::string::npos;
-  }
-
   ExplainedQuantity quantity(std::string_view name, std::string_view unit,
                              std::vector<ExplainedTerm> own, const Rollup& rollup) const {
-    auto terms = child_terms(rollup);
-    std::move(own.begin(), own.end(), std::back_inserter(terms));
-    return {std::string(name), std::string(unit), rollup.total[module_], std::move(terms)};
+    return explained_quantity(graph_, module_, name, unit, std::move(own), rollup);
   }
 
   const ExplainContext& context_;
   const Graph& graph_;
   ModuleId module_;
-  std::vector<std::vector<ModuleId>> children_;
 };
 
 ExplainedQuantity ModuleExplainer::training() const {
@@ -211,16 +207,29 @@ Explanation explain_module(const ExplainContext& context, ModuleId id,
 
 }  // namespace
 
-Explanation explain(const ExplainContext& context, const std::string& path,
-                    const std::vector<const Convention*>& conventions) {
-  const auto& graph = context.graph;
+ExplainedQuantity explained_quantity(const Graph& graph, ModuleId module, std::string_view name,
+                                     std::string_view unit, std::vector<ExplainedTerm> own,
+                                     const Rollup& rollup) {
+  auto terms = child_terms(graph, module, rollup);
+  std::move(own.begin(), own.end(), std::back_inserter(terms));
+  return {std::string(name), std::string(unit), rollup.total[module], std::move(terms)};
+}
+
+Place place_of(const Graph& graph, const std::string& path) {
   const auto wanted = path == "." ? std::string() : path;
   for (ModuleId id = 0; id < graph.modules.size(); ++id)
-    if (graph.modules[id].path == wanted) return explain_module(context, id, conventions);
+    if (graph.modules[id].path == wanted) return {id, kNone};
   for (ParamId id = 0; id < graph.params.size(); ++id)
-    if (path_of(graph, graph.params[id]) == wanted) return explain_param(graph, id);
+    if (path_of(graph, graph.params[id]) == wanted) return {kNone, id};
   fail("--explain {}: the model has no such module or parameter{}", path,
        did_you_mean(path, known_paths(graph)));
+}
+
+Explanation explain(const ExplainContext& context, const std::string& path,
+                    const std::vector<const Convention*>& conventions) {
+  const auto place = place_of(context.graph, path);
+  return place.module != kNone ? explain_module(context, place.module, conventions)
+                               : explain_param(context.graph, place.param);
 }
 
 }  // namespace vitals

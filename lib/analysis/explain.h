@@ -3,10 +3,12 @@
 #pragma once
 
 #include "analysis/conventions.h"
+#include "analysis/rollup.h"
 #include "analysis/training.h"
 #include "graph/graph.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vitals {
@@ -32,6 +34,21 @@ struct Explanation {
   std::string type;
   std::vector<ExplainedQuantity> quantities;
 };
+
+// A module's own terms behind the totals of its children; numbered children in a row that are alike
+// are one term.
+[[nodiscard]] ExplainedQuantity explained_quantity(const Graph& graph, ModuleId module,
+                                                   std::string_view name, std::string_view unit,
+                                                   std::vector<ExplainedTerm> own,
+                                                   const Rollup& rollup);
+
+// The module or the parameter of a path; "" or "." is the model. Throws Error with the nearest
+// known paths for an unknown one.
+struct Place {
+  ModuleId module = kNone;
+  ParamId param = kNone;
+};
+[[nodiscard]] Place place_of(const Graph& graph, const std::string& path);
 
 // What an explanation reads: the model as it is evaluated and as it is trained.
 struct ExplainContext {

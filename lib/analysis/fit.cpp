@@ -10,17 +10,17 @@ namespace {
 
 constexpr std::uint64_t kMostSamples = 1 << 20;
 
-// Peaks by micro-batch, each computed once.
-class Peaks {
+// What micro-batches need, each computed once.
+class Needs {
  public:
-  explicit Peaks(const FitQuestion& question) : question_(question) {}
+  explicit Needs(const FitQuestion& question) : question_(question) {}
 
   Count operator()(std::uint64_t samples) {
     const auto [it, added] = known_.try_emplace(samples);
     if (added) {
       auto build = question_.build;
       build.batch = samples;
-      it->second = peak_memory(question_.model(build), question_.memory);
+      it->second = needed_memory(question_.model(build), question_.memory);
     }
     return it->second;
   }
@@ -92,31 +92,34 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
   return changes;
 }
 
-// Between `good`, which fits, and `bad`, which does not (0: not known): where a straight line
-// through what is known meets the budget. Peaks are straight lines but for a few bends.
-std::uint64_t next_guess(Peaks& peaks, Count budget, std::uint64_t before, std::uint64_t good,
+// Above `good`, which fits, and below `bad`, which does not (0: not known): where a straight line
+// through what is known meets the budget. Needs are nearly straight lines.
+std::uint64_t next_guess(Needs& needs, Count budget, std::uint64_t before, std::uint64_t good,
                          std::uint64_t bad) {
-  const auto rise = peaks(good).as_double() - peaks(before).as_double();
-  const auto room = budget.as_double() - peaks(good).as_double();
-  const auto run = static_cast<double>(good - before);
+  const auto other = bad > 0 ? bad : before;
+  const auto rise = needs(other).as_double() - needs(good).as_double();
+  const auto run = static_cast<double>(other) - static_cast<double>(good);
+  const auto room = budget.as_double() - needs(good).as_double();
   const auto most = bad > 0 ? bad - 1 : std::min(good * 64, kMostSamples);
-  const double further = rise > 0 ? room / rise * run : static_cast<double>(most);
-  const auto steps = static_cast<std::uint64_t>(std::min(further, static_cast<double>(most)));
-  return std::clamp(good + steps, good + 1, most);
+  const double steps = rise * run > 0 ? room / rise * run : static_cast<double>(most);
+  return std::clamp(good + static_cast<std::uint64_t>(std::min(steps, static_cast<double>(most))),
+                    good + 1, most);
 }
 
 // In micro-batches; at most kMostSamples.
 Fit search(const FitQuestion& question) {
-  Peaks peaks(question);
-  if (!peaks.fits(1)) return {0, peaks(1), peaks(1)};
+  Needs needs(question);
+  if (!needs.fits(1)) return {0, needs(1), needs(1)};
   std::uint64_t before = 0;
   std::uint64_t good = 1;
   std::uint64_t bad = 0;
   constexpr int kStraight = 8;  // guesses along lines; then halves
+  constexpr std::uint64_t kStride = 16;
   for (int i = 0; bad != good + 1 && good < kMostSamples; ++i) {
-    auto guess = bad > 0 ? good + (bad - good) / 2 : 2 * good;
-    if (i < kStraight && before > 0) guess = next_guess(peaks, question.budget, before, good, bad);
-    if (peaks.fits(guess)) {
+    auto guess = bad > 0 ? good + (bad - good) / 2 : kStride * good;
+    if (i < kStraight && before + bad > 0)
+      guess = next_guess(needs, question.budget, before, good, bad);
+    if (needs.fits(guess)) {
       before = good;
       good = guess;
     } else {
@@ -124,7 +127,7 @@ Fit search(const FitQuestion& question) {
     }
   }
   const auto micro = question.memory.parallel.micro_batches;
-  return {good * micro, peaks(good), peaks(good + 1)};
+  return {good * micro, needs(good), needs(good + 1)};
 }
 
 }  // namespace
@@ -142,10 +145,10 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit) {
       std::max<std::uint64_t>(fit.batch / question.memory.parallel.micro_batches, 1);
   // Notes a change that helps.
   const auto tell = [&](const Change& change, const FitQuestion& changed) {
-    const auto peak = Peaks(changed)(samples);
+    const auto need = Needs(changed)(samples);
     const auto largest = search(changed).batch;
-    const bool helps = largest > fit.batch || peak.as_double() < 0.995 * fit.peak.as_double();
-    if (helps) advice.push_back({change.change, change.meaning, change.cost, peak, largest});
+    const bool helps = largest > fit.batch || need.as_double() < 0.995 * fit.need.as_double();
+    if (helps) advice.push_back({change.change, change.meaning, change.cost, need, largest});
     return helps;
   };
   auto together = question;

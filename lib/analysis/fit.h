@@ -20,9 +20,10 @@ struct FitQuestion {
 
 struct Fit {
   std::uint64_t batch = 0;  // samples on a device and step; 0: not even the least fits
-  Count peak;               // of that batch, or of the least when none fits
-  Count next_peak;          // of the next larger batch
+  Count need;               // of that batch, or of the least when none fits
+  Count next_need;          // of the next larger batch
 };
+// A batch needs its peak, or, where the options ask for the allocator, what that needs.
 // Batches are multiples of the number of micro-batches. Throws Error when more than a million
 // samples fit: then the memory does not depend on the batch.
 [[nodiscard]] Fit largest_batch(const FitQuestion& question);
@@ -33,7 +34,7 @@ struct Advice {
   std::string change;  // "--checkpoint block"
   std::string meaning;
   std::string cost;
-  Count peak;
+  Count need;
   std::uint64_t largest = 0;
 };
 // Changes that help, in order of their cost; each alone, then all that need no further device

@@ -30,6 +30,7 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.cached_tokens = o.cached_tokens;
   step.latent = o.latent;
   step.stored_weights = o.stored_weights;
+  step.allocator = o.allocator;
   return step;
 }
 
@@ -124,6 +125,7 @@ void add_waiting(MemoryEstimate& e, Count waiting) {
   if (waiting == Count(0)) return;
   e.bytes.activations += waiting;
   e.peak.bytes += waiting;
+  if (e.allocator) *e.allocator += waiting;
   e.peak.by_kind[static_cast<std::size_t>(eager::Kind::activation)] += waiting;
   for (auto& phase : e.phases) {
     phase.bytes += waiting;
@@ -151,8 +153,10 @@ MemoryEstimate estimate_step(const Graph& graph, const MemoryOptions& options,
             highest.by_kind,
             std::move(step.composition)};
   e.checkpointed = step_options.checkpoints.size();
+  e.kept = std::move(step.saved);
   e.phases = std::move(step.peaks);
   e.timeline = std::move(step.points);
+  if (step_options.allocator) e.allocator = step.allocator;
   e.pipeline_rank = rank;
   e.in_flight = micro_batches_in_flight(options.parallel, rank);
   if (options.training) add_waiting(e, times(e.activations.saved, e.in_flight - 1));
@@ -180,10 +184,11 @@ MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options)
   return estimate_step(graph, options, step, most);
 }
 
-Count peak_memory(const Graph& graph, const MemoryOptions& options) {
+Count needed_memory(const Graph& graph, const MemoryOptions& options) {
   auto quick = options;
   quick.composition = false;
-  return estimate_memory(graph, quick).peak.bytes;
+  const auto e = estimate_memory(graph, quick);
+  return e.allocator.value_or(e.peak.bytes);
 }
 
 }  // namespace vitals

@@ -7,6 +7,7 @@
 #include "analysis/eager/step.h"
 #include "analysis/rollup.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,8 @@ struct MemoryOptions {
   std::uint64_t cached_tokens = 0;
   LatentCache latent = LatentCache::expanded;
   std::vector<Count> stored_weights;  // by ParamId, when they are stored quantised; else empty
-  bool composition = true;            // what fills the peak; costs a second run
+  bool composition = true;  // what fills the peak; costs a second run
+  bool allocator = false;   // replay PyTorch's caching allocator
 };
 
 // What matrix products run in: keys and values are kept in it.
@@ -82,11 +84,15 @@ struct MemoryPeak {
 struct MemoryEstimate {
   MemoryBytes bytes;
   SavedActivations activations;
+  std::vector<eager::Saved> kept;  // one by one, in the order of saving
   MemoryPeak peak;
   std::vector<eager::Peak> phases;
   std::vector<eager::Point> timeline;
   std::size_t checkpointed = 0;  // regions that are run again
   std::uint64_t pipeline_rank = 0;
+  // What PyTorch's caching allocator needs in order to run the step again and again, where the
+  // options ask for it.
+  std::optional<Count> allocator;
   double in_flight = 1;  // micro-batches whose activations wait for their backward pass
 };
 
@@ -95,7 +101,8 @@ struct MemoryEstimate {
 // divide the model.
 [[nodiscard]] MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options);
 
-// Bytes at the highest moment alone: what a search over batch sizes asks for.
-[[nodiscard]] Count peak_memory(const Graph& graph, const MemoryOptions& options);
+// The allocator's need, or the peak where the options do not ask for it: what a search over batch
+// sizes asks for.
+[[nodiscard]] Count needed_memory(const Graph& graph, const MemoryOptions& options);
 
 }  // namespace vitals

@@ -148,6 +148,11 @@ Table parts(const MemoryAnswer& a) {
   row("workspace", b.workspace, "the most that temporaries take at one moment, and buffers");
   row("total", b.total(), "the sum; the parts need not be live at one moment");
   row("peak", e.peak.bytes, "what is live at the highest moment");
+  if (e.allocator) {
+    row("allocator", *e.allocator, "what PyTorch's caching allocator needs for that");
+    row("device", *e.allocator + a.reserve,
+        fmt::format("with {} for CUDA, its libraries and the driver", bytes_text(a.reserve)));
+  }
   return table;
 }
 
@@ -258,23 +263,23 @@ Table rules_table(const MemoryAnswer& a) {
 
 std::string fit_text(const MemoryAnswer::FitResult& f) {
   return fmt::format(
-      "Batch {} is the largest that fits into {}: {} of {}; the next one takes {}.\n", f.fit.batch,
-      f.budget.text, bytes_text(f.fit.peak), bytes_text(f.budget.bytes),
-      bytes_text(f.fit.next_peak));
+      "Batch {} is the largest that fits into {}:\nit needs {} of {}, the next one {}.\n",
+      f.fit.batch, f.budget.text, bytes_text(f.fit.need), bytes_text(f.budget.bytes),
+      bytes_text(f.fit.next_need));
 }
 
 Table advice_table(const MemoryAnswer::FitResult& f) {
   const auto batch = std::max<std::uint64_t>(f.fit.batch, 1);
   Table table{{{"to save memory"},
-               {fmt::format("batch {} takes", batch), true},
+               {fmt::format("batch {} needs", batch), true},
                {"saves", true},
                {"largest batch", true},
                {"costs"}},
               {},
               {}};
   for (const auto& x : f.advice)
-    table.rows.push_back({x.change, bytes_text(x.peak),
-                          x.peak < f.fit.peak ? bytes_text(f.fit.peak - x.peak) : "-",
+    table.rows.push_back({x.change, bytes_text(x.need),
+                          x.need < f.fit.need ? bytes_text(f.fit.need - x.need) : "-",
                           x.largest > 0 ? fmt::format("{}", x.largest) : "does not fit", x.cost});
   return table;
 }
@@ -290,10 +295,10 @@ std::string timeline_text(const MemoryEstimate& e) {
 // Whether the named device can hold it.
 std::string verdict(const MemoryAnswer& a) {
   if (!a.capacity || a.fit) return "";
-  const bool fits = a.on_device().peak.bytes <= a.capacity->bytes;
-  return fmt::format("It {}: {} are {}.\n",
+  const bool fits = a.need() <= a.capacity->bytes;
+  return fmt::format("It {}: {} are {}, and PyTorch needs {}.\n",
                      fits ? "fits" : fmt::format("does not fit (try --fit {})", a.device),
-                     a.capacity->text, bytes_text(a.capacity->bytes));
+                     a.capacity->text, bytes_text(a.capacity->bytes), bytes_text(a.need()));
 }
 
 std::string headline(const MemoryAnswer& a) {
@@ -314,8 +319,9 @@ std::string headline(const MemoryAnswer& a) {
 }
 
 constexpr const char* kLeftOut =
-    "Not counted: the CUDA context (some 0.3 to 0.6 GiB), library workspaces (cuBLAS: 8 MiB) and "
-    "what the\nallocator cannot use (some 3 %); see docs/memory.md.\n";
+    "Not counted: what PyTorch's allocator cannot use, and CUDA itself. --allocator adds them, as "
+    "a "
+    "model.\n";
 
 }  // namespace
 
@@ -377,13 +383,13 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   if (a.options.training) text += to_text(memory_modules(a, options.tree)) + '\n';
   text += to_text(rules_table(a)) + '\n';
   if (a.fit && !a.fit->advice.empty()) text += to_text(advice_table(*a.fit)) + '\n';
-  if (a.device != "cpu") text += kLeftOut;
+  if (a.device != "cpu" && !a.on_device().allocator) text += kLeftOut;
   return text;
 }
 
 std::string does_not_fit(const MemoryAnswer::FitResult& f) {
-  std::string text = fmt::format("not even the smallest batch fits into {}: it takes {}",
-                                 f.budget.text, bytes_text(f.fit.peak));
+  std::string text = fmt::format("not even the smallest batch fits into {}: it needs {}",
+                                 f.budget.text, bytes_text(f.fit.need));
   if (f.advice.empty()) return text;
   return text + "\n\n" + to_text(advice_table(f));
 }
@@ -443,13 +449,13 @@ ordered_json fit_json(const MemoryAnswer::FitResult& f) {
     advice.push_back({{"change", x.change},
                       {"meaning", x.meaning},
                       {"cost", x.cost},
-                      {"peak", x.peak.value()},
-                      {"fits", x.peak <= f.budget.bytes},
+                      {"need", x.need.value()},
+                      {"fits", x.need <= f.budget.bytes},
                       {"largest_batch", x.largest}});
   return {{"budget", f.budget.bytes.value()},
           {"batch", f.fit.batch},
-          {"peak", f.fit.peak.value()},
-          {"next_peak", f.fit.next_peak.value()},
+          {"need", f.fit.need.value()},
+          {"next_need", f.fit.next_need.value()},
           {"advice", std::move(advice)}};
 }
 
@@ -487,6 +493,10 @@ ordered_json memory_json(const MemoryAnswer& a) {
   for (const auto& phase : a.whole.phases)
     phases[std::string(to_string(phase.phase))] = {{"peak", phase.bytes.value()},
                                                    {"end", phase.end.value()}};
+  if (const auto need = a.on_device().allocator)
+    json["device_memory"] = {{"allocator", need->value()},
+                             {"reserve", a.reserve.value()},
+                             {"total", (*need + a.reserve).value()}};
   if (a.share) json["per_device"] = share_json(a);
   if (a.fit) json["fit"] = fit_json(*a.fit);
   if (keeps_cache(a))

@@ -20,7 +20,7 @@ namespace vitals {
 struct MemoryAnswer {
   struct Budget {
     Count bytes;
-    std::string text;  // "24GB", "90 % of the NVIDIA A100 SXM4 80 GB's 80 GiB"
+    std::string text;  // "24GB", "the NVIDIA T4's 16 GiB less 1.9 GiB for CUDA"
   };
 
   const Graph& graph;  // of one micro-batch
@@ -39,8 +39,12 @@ struct MemoryAnswer {
   std::optional<FitResult> fit;
   std::optional<Budget> capacity;  // of a named device
   std::string quantization = {};   // the scheme of the stored weights; empty: none
+  Count reserve;                   // what CUDA itself takes, beside what the allocator needs
 
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
+  [[nodiscard]] Count need() const {
+    return on_device().allocator.value_or(on_device().peak.bytes);
+  }
 };
 
 struct MemoryTextOptions {

@@ -126,10 +126,6 @@ const DeviceSpec* find_device(std::string_view name) {
 
 namespace {
 
-// Of 106 training runs on an RTX 3090 (timm's benchmark of July 2022) all with a predicted peak
-// below 89 % of its memory ran, and all above 90.6 % did not.
-constexpr double kUsableShare = 0.9;
-
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
     return std::tolower(x) == std::tolower(y);
@@ -149,10 +145,12 @@ double unit_of(std::string_view unit) {
 MemoryBudget memory_budget(const DeviceSpec& device) {
   if (!device.memory)
     fail("'{}' states no memory of its own; give a size like 64GiB instead", device.name);
-  const auto usable = device.memory->as_double() * kUsableShare;
-  return {static_cast<std::uint64_t>(usable),
-          fmt::format("{:.0f} % of the {}'s {:.0f} GiB", 100 * kUsableShare, device.title,
-                      device.memory->as_double() / 0x1p30)};
+  const bool gpu = device.machine.kind == MachineKind::gpu;
+  const Count reserve = gpu ? Count(kGpuReserve) : *device.memory / 10;
+  return {*device.memory - reserve,
+          fmt::format("the {}'s {:.0f} GiB less {:.1f} GiB for {}", device.title,
+                      device.memory->as_double() / 0x1p30, reserve.as_double() / 0x1p30,
+                      gpu ? "CUDA" : "the system")};
 }
 
 MemoryBudget memory_budget(const std::string& text) {

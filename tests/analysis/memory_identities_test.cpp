@@ -345,12 +345,12 @@ TEST_CASE("the batch that is found fits, and the next one does not") {
         a.options, budget};
     const auto fit = largest_batch(question);
     CHECK(fit.batch > 0);
-    CHECK(fit.peak <= Count(budget));
-    CHECK(fit.next_peak > Count(budget));
+    CHECK(fit.need <= Count(budget));
+    CHECK(fit.next_need > Count(budget));
     a.build.batch = fit.batch;
-    CHECK(estimate(a).peak.bytes == fit.peak);
+    CHECK(estimate(a).peak.bytes == fit.need);
     for (const auto& advice : advise(question, fit)) {
-      CHECK(advice.peak < fit.peak);
+      CHECK(advice.need < fit.need);
       CHECK(advice.largest > fit.batch);
     }
   }

@@ -1,6 +1,5 @@
 #include "analysis/memory.h"
 
-#include "spec/builtin.h"
 #include "spec/spec.h"
 #include "support/run.h"
 
@@ -10,7 +9,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -236,38 +234,4 @@ TEST_CASE("the formulas of a block come out of its traces") {
       CHECK(found[i] == doctest::Approx(e.coefficients[i]).epsilon(1e-6).scale(1));
     }
   }
-}
-
-// timm's benchmark of July 2022: PyTorch 1.12, autocast fp16, SGD with momentum, gradients kept;
-// some 23.3 GiB of the card are usable. Models of families that are not built in yet are left out.
-TEST_CASE("what fitted on an RTX 3090 fits, and what did not does not") {
-  std::istringstream lines(test::data("memory/gpu_fit_training.csv"));
-  std::string line;
-  std::getline(lines, line);
-  int right = 0;
-  int all = 0;
-  while (std::getline(lines, line)) {
-    std::vector<std::string> cells;
-    std::istringstream row(line + ",");
-    for (std::string cell; std::getline(row, cell, ',');) cells.push_back(cell);
-    if (builtin_canonical(cells[0]).empty()) continue;
-    const auto model = builtin_model(cells[0], "");
-    const auto peak = [&](const std::string& batch) {
-      MemoryOptions options;
-      options.precision = precision("amp");
-      options.optimizer = optimizer("momentum");
-      options.keep_gradients = true;
-      BuildOptions build;
-      build.batch = std::stoull(batch);
-      build.training = true;
-      return peak_memory(model.build(build), options).as_double() / 0x1p30;
-    };
-    const bool fits = peak(cells[2]) < 23.5;
-    const bool fails = cells[3].empty() || peak(cells[3]) > 22;
-    ++all;
-    right += fits && fails ? 1 : 0;
-    if (!fits || !fails) MESSAGE(line);
-  }
-  CHECK(all >= 20);
-  CHECK(right >= 0.95 * all);
 }

@@ -84,9 +84,9 @@ TEST_CASE("memory: a batch that fits, and advice where none does") {
   const auto& fit = j["fit"];
   CHECK(fit["budget"] == 16ULL << 30);
   CHECK(fit["batch"] == j["batch"]);
-  CHECK(fit["peak"] == j["peak"]["bytes"]);
-  CHECK(fit["peak"] <= fit["budget"]);
-  CHECK(fit["next_peak"] > fit["budget"]);
+  CHECK(fit["need"] == j["peak"]["bytes"]);
+  CHECK(fit["need"] <= fit["budget"]);
+  CHECK(fit["next_need"] > fit["budget"]);
   CHECK(!fit["advice"].empty());
 
   // 1.0 billion parameters are 15 GiB of fp32 states.
@@ -100,9 +100,45 @@ TEST_CASE("memory: a batch that fits, and advice where none does") {
 
 TEST_CASE("memory: a named device says whether it fits") {
   const auto small = run({"memory", "vit_base_patch16_224", "--device", "t4"});
-  CHECK(small.out.find("It fits: 90 % of the NVIDIA T4's 16 GiB") != std::string::npos);
+  CHECK(small.out.find("It fits: the NVIDIA T4's 16 GiB less 1.9 GiB for CUDA") !=
+        std::string::npos);
   const auto big = run({"memory", "vit_base_patch16_224", "--device", "t4", "--batch", "512"});
   CHECK(big.out.find("It does not fit (try --fit t4)") != std::string::npos);
+}
+
+TEST_CASE("memory: a GPU's name asks its allocator, too") {
+  const auto j = memory_json({"vit_base_patch16_224", "--fit", "rtx3090", "--mode", "inference"});
+  const auto& need = j["device_memory"];
+  CHECK(need["total"] ==
+        need["allocator"].get<std::uint64_t>() + need["reserve"].get<std::uint64_t>());
+  CHECK(need["allocator"] == j["fit"]["need"]);
+  CHECK(need["allocator"] > j["peak"]["bytes"]);
+  CHECK(need["total"] <= 24ULL << 30);
+  CHECK(!memory_json({"vit_base_patch16_224"}).contains("device_memory"));
+}
+
+// Terms sum to what they explain, and the whole model to what the report says.
+TEST_CASE("memory: every byte can be explained") {
+  const Words recipe{"vit_tiny_patch16_224", "--attention", "eager", "--batch", "2"};
+  const auto report = memory_json(recipe);
+  for (const auto* path : {".", "blocks", "blocks.0.attn", "blocks.0.attn.qkv", "norm"}) {
+    CAPTURE(path);
+    auto words = recipe;
+    words.insert(words.end(), {"--explain", path});
+    const auto e = memory_json(words);
+    CHECK(e["quantities"].size() == 4);
+    for (const auto& q : e["quantities"]) {
+      std::uint64_t terms = 0;
+      for (const auto& term : q["terms"]) terms += term["value"].get<std::uint64_t>();
+      CHECK(terms == q["value"].get<std::uint64_t>());
+      if (std::string(path) != ".") continue;
+      const auto name = q["name"].get<std::string>();
+      CHECK(q["value"] ==
+            (name == "activations" ? report["activations"]["saved"] : report["bytes"][name]));
+    }
+  }
+  check_refused({"vit_tiny_patch16_224", "--explain", "blocks.0.atn"}, 1,
+                "did you mean 'blocks.0.attn'");
 }
 
 TEST_CASE("memory: what each device holds") {
@@ -125,6 +161,7 @@ TEST_CASE("memory: faults") {
   check_refused({vit, "--freeze", "block"}, 1, "did you mean 'blocks'");
   check_refused({vit, "--zero", "2"}, 2, "--zero requires --dp");
   check_refused({vit, "--interleave", "2"}, 2, "--interleave requires --pp");
+  check_refused({vit, "--allocator", "--device", "cpu"}, 2, "--allocator");
   check_refused({vit, "--fit", "24"}, 2, "24GB (10^9 bytes)");
   check_refused({vit, "--fit", "24XB"}, 2, "neither a size");
   check_refused({vit, "--fit", "24GB", "--batch", "2"}, 2, "leave out --batch");

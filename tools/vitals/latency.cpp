@@ -82,7 +82,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.graph = model.build(options);
   a.prediction = latency::predict(a.graph, setup);
   if (memory == WithMemory::yes && on.memory)
-    a.memory = {peak_memory(a.graph, memory_options(a, on)), memory_budget(on).bytes};
+    a.memory = {needed_memory(a.graph, memory_options(a, on)), memory_budget(on).bytes};
   return a;
 }
 

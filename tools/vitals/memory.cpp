@@ -1,10 +1,12 @@
 #include "report/memory.h"
 
 #include "analysis/adapters.h"
+#include "analysis/explain_memory.h"
 #include "analysis/generation.h"
 #include "analysis/quantization.h"
 #include "command.h"
 #include "core/suggest.h"
+#include "report/explain.h"
 #include "spec/device.h"
 
 #include <nlohmann/json.hpp>
@@ -28,6 +30,7 @@ struct Options {
   std::optional<std::uint64_t> new_tokens;
   std::string quantize;
   std::string latent_cache = "expanded";
+  bool allocator = false;
   std::vector<std::string> freeze;
   std::optional<std::uint64_t> lora_rank;
   std::vector<std::string> lora_targets;
@@ -36,8 +39,14 @@ struct Options {
   std::optional<std::size_t> depth = 3;
   bool no_fold = false;
   bool timeline = false;
+  std::optional<std::string> explain;
   std::vector<FailCondition> fail_if;
 };
+
+bool is_gpu(const std::string& name) {
+  const auto* device = find_device(name);
+  return device != nullptr && device->machine.kind == MachineKind::gpu;
+}
 
 // What --fail-if may ask, of the most loaded device.
 std::vector<Quantity> figures(const MemoryEstimate& e) {
@@ -68,6 +77,7 @@ MemoryOptions memory_options(const Options& o) {
   m.device = runs_on_cpu(o.device) ? eager::Device::cpu : eager::Device::cuda;
   m.cross_entropy = o.loss == "cross-entropy";
   m.keep_gradients = o.keep_gradients;
+  m.allocator = !runs_on_cpu(o.device) && (o.allocator || is_gpu(o.device) || is_gpu(o.fit));
   m.checkpoint = checkpoint_named(o.checkpoint).value_or(Checkpoint::none);
   m.parallel = o.parallel;
   return m;
@@ -122,7 +132,16 @@ MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
   return result;
 }
 
+std::string explanation(const MemoryAnswer& answer, const Options& o) {
+  const auto e = explain_memory(answer.graph, answer.options, answer.whole, *o.explain);
+  if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
+  if (o.output.format == Format::csv) return to_csv(explain_rows(e));
+  return titled(e.path.empty() ? answer.graph.model : e.path + " (" + e.type + ")",
+                explain_table(e), o.output.format);
+}
+
 std::string text_of(const MemoryAnswer& answer, const Options& o) {
+  if (o.explain) return explanation(answer, o);
   const TreeOptions tree{o.depth, !o.no_fold};
   switch (o.output.format) {
     case Format::json:
@@ -161,7 +180,8 @@ void memory(Options o) {
                       std::nullopt,
                       std::move(fitted),
                       std::nullopt,
-                      o.quantize};
+                      o.quantize,
+                      kGpuReserve};
   if (const auto* device = find_device(o.device); device != nullptr && device->memory)
     answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
@@ -208,6 +228,8 @@ void add_recipe(Command& c, Options& o) {
   c.text("--device", o.device, "NAME", "cuda, cpu, or a device's name", check_device);
   c.flag("--keep-gradients", o.keep_gradients,
          "Gradients live through the next forward pass (zero_grad(set_to_none=False))");
+  c.flag("--allocator", o.allocator,
+         "Replay PyTorch's CUDA allocator, too (implied by a GPU's name)");
   c.texts("--freeze", o.freeze, "PATH", "Do not train this module or parameter (repeatable)");
   c.count("--lora-rank", o.lora_rank, "Train low-rank adapters alone", {1, std::uint64_t{1} << 20});
   c.texts("--lora-targets", o.lora_targets, "NAMES",
@@ -257,6 +279,8 @@ std::string check_usage(const Options& o) {
   const bool inference = o.mode == "inference";
   if (!inference && (o.new_tokens || !o.quantize.empty() || o.latent_cache != "expanded"))
     return "--new-tokens, --quantize and --latent-cache are for --mode inference";
+  if (o.allocator && runs_on_cpu(o.device))
+    return "--allocator replays CUDA's: it says nothing of a CPU";
   if (!o.fit.empty() && o.model.batch) return "--fit finds the batch itself: leave out --batch";
   return "";
 }
@@ -272,6 +296,8 @@ Command memory_command() {
   add_parallel(c, o->parallel);
   c.text("--fit", o->fit, "SIZE|DEVICE", "Find the largest batch that fits: 24GB, 24GiB, a100-80gb",
          check_fit);
+  c.text("--explain", o->explain, "PATH",
+         "Every byte of the module or parameter PATH (.: the model), on one device");
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "3";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
@@ -282,6 +308,7 @@ Command memory_command() {
       "vitals memory vit_base_patch16_224 --fit rtx3090 --attention eager --optimizer momentum",
       "vitals memory vit_large_patch16_224 --batch 32 --checkpoint block --timeline",
       "vitals memory vit_base_patch16_224 --mode inference --precision fp16",
+      "vitals memory vit_base_patch16_224 --explain blocks.0.attn",
       "vitals memory vit_base_patch16_224 --lora-rank 8 --lora-targets qkv,proj",
       "vitals memory vit_large_patch16_224 --batch 64 --dp 8 --zero 2",
       "vitals memory my_vit.json --batch 32 --fail-if 'memory > 16GiB'",

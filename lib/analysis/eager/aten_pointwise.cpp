@@ -166,7 +166,10 @@ Tensor Aten::rope(const Tensor& x, const Tensor& tables) {
       return Tensors{pointwise({first, second}, g[0]->dtype)};
     });
   };
-  return add(straight, times_table(rotate()));
+  // A function's arguments live until it returns: the turned half must not be one of add's.
+  auto turned = rotate();
+  turned = times_table(turned);
+  return add(straight, turned);
 }
 
 }  // namespace vitals::eager

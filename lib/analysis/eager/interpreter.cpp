@@ -124,8 +124,10 @@ Tensor Interpreter::apply_conv(const Node& node, const op::Conv& conv) {
 
 Tensor Interpreter::apply_activation(op::ActivationKind kind, const Tensor& x) {
   // x * sigmoid(1.702 x) and relu(x)^2 are several ops.
-  if (kind == op::ActivationKind::quick_gelu)
-    return aten_.mul(x, aten_.activation(aten_.scale(x), Aten::Keeps::output));
+  if (kind == op::ActivationKind::quick_gelu) {
+    const auto gate = aten_.activation(aten_.scale(x), Aten::Keeps::output);
+    return aten_.mul(x, gate);
+  }
   auto y = aten_.activation(x, keeps_of(kind));
   return kind == op::ActivationKind::relu_squared ? aten_.activation(y, Aten::Keeps::input) : y;
 }

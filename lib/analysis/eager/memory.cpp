@@ -72,7 +72,8 @@ void Memory::add(Storage& storage) {
   storages_.push_back(&storage);
   live_ += storage.bytes_;
   by_kind_[static_cast<std::size_t>(storage.kind_)] += storage.bytes_;
-  ++allocations_;
+  storage.number_ = ++allocations_;
+  note(storage, false);
   if (live_ > high_) high_ = live_;
   most_temporary_ =
       std::max(most_temporary_, by_kind_[static_cast<std::size_t>(Kind::activation_gradient)] +
@@ -86,9 +87,16 @@ void Memory::remove(Storage& storage) {
   storages_.back()->place_ = storage.place_;
   storages_[storage.place_] = storages_.back();
   storages_.pop_back();
+  note(storage, true);
   live_ = live_ - storage.bytes_;
   auto& kind = by_kind_[static_cast<std::size_t>(storage.kind_)];
   kind = kind - storage.bytes_;
+}
+
+void Memory::note(const Storage& storage, bool freed) {
+  if (!logs_) return;
+  auto& events = peaks_.empty() ? log_.before : log_.step;
+  events.push_back({storage.number_, storage.bytes_.value(), freed});
 }
 
 void Memory::note_peak() {

@@ -2,6 +2,7 @@
 // highest moment of each phase. Knows bytes and labels, no tensors and no ops.
 #pragma once
 
+#include "analysis/eager/caching_allocator.h"
 #include "core/count.h"
 #include "graph/graph.h"
 
@@ -84,6 +85,7 @@ class Storage {
   Kind kind_;
   Label label_;
   std::size_t place_ = 0;  // in Memory's list of what is live
+  std::uint64_t number_ = 0;
 };
 using StoragePtr = std::shared_ptr<Storage>;
 
@@ -119,6 +121,10 @@ class Memory {
     Kind kind = Kind::activation;
     Count bytes;
   };
+  // Notes every allocation and release from now on.
+  void keep_log() { logs_ = true; }
+  [[nodiscard]] const MemoryLog& log() const { return log_; }
+
   // What was live at the watched allocation.
   [[nodiscard]] const std::vector<Piece>& watched() const { return watched_; }
 
@@ -127,6 +133,7 @@ class Memory {
   void add(Storage& storage);
   void remove(Storage& storage);
   void note_peak();
+  void note(const Storage& storage, bool freed);
 
   std::uint64_t rounding_;
   std::uint64_t watch_;
@@ -140,6 +147,8 @@ class Memory {
   std::vector<Point> points_;
   std::vector<Storage*> storages_;
   std::vector<Piece> watched_;
+  bool logs_ = false;
+  MemoryLog log_;
 };
 
 }  // namespace vitals::eager

@@ -42,6 +42,7 @@ struct StepOptions {
   // Run without recording, and again in the backward pass (torch.utils.checkpoint).
   std::vector<NodeRange> checkpoints;
   std::uint64_t rounding = 1;
+  bool allocator = false;    // ask what PyTorch's caching allocator needs
   bool composition = false;  // list what is live at the highest moment
 };
 

@@ -31,6 +31,7 @@ class Runner {
   }
 
   Step run() {
+    if (options_.allocator) memory_.keep_log();
     make_params();
     make_leaves();
     if (options_.training) make_training_state();
@@ -49,6 +50,7 @@ class Runner {
     step_.points = memory_.points();
     step_.most_temporary = memory_.most_temporary();
     step_.composition = memory_.watched();
+    if (options_.allocator) step_.allocator = least_capacity(memory_.log());
     return std::move(step_);
   }
 
@@ -327,7 +329,8 @@ class Runner {
         if (!x) continue;
         const auto* s = x->storage.get();
         if (s->kind() == Kind::weight || s->kind() == Kind::buffer) continue;
-        if (counted.insert(s).second) step_.saved.push_back({node.label, s->kind(), s->bytes()});
+        if (counted.insert(s).second)
+          step_.saved.push_back({node.label, s->kind(), s->bytes(), *x, s->label()});
       }
   }
 
@@ -372,8 +375,12 @@ const Peak& Step::highest() const {
 
 Step run_step(const Graph& graph, const StepOptions& options) {
   auto step = Runner(graph, options, 0).run();
-  if (!options.composition) return step;
-  return Runner(graph, options, step.highest().moment).run();
+  if (options.composition) {
+    auto again = options;
+    again.allocator = false;
+    step.composition = Runner(graph, again, step.highest().moment).run().composition;
+  }
+  return step;
 }
 
 }  // namespace vitals::eager

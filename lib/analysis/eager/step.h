@@ -14,6 +14,8 @@ struct Saved {
   Label label;
   Kind kind = Kind::activation;
   Count bytes;
+  Meta meta;      // of the tensor that was saved; the storage may be larger
+  Label made_by;  // who allocated the storage
 };
 
 struct Step {
@@ -24,6 +26,7 @@ struct Step {
   Count most_temporary;     // the largest sum of temporaries at one moment
   std::vector<Point> points;
   std::vector<Memory::Piece> composition;
+  Count allocator;  // what the caching allocator needs, if it was asked for
 
   [[nodiscard]] const Peak& highest() const;
 };
