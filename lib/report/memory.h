@@ -39,7 +39,7 @@ struct MemoryAnswer {
   std::optional<FitResult> fit;
   std::optional<Budget> capacity;  // of a named device
   std::string quantization = {};   // the scheme of the stored weights; empty: none
-  Count reserve;                   // what CUDA itself takes, beside what the allocator needs
+  Count reserve = {};              // what CUDA itself takes, beside what the allocator needs
 
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
   [[nodiscard]] Count need() const {
