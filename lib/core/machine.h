@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace vitals {
 
@@ -21,6 +22,15 @@ struct Machine {
   double bandwidth = 0;     // bytes per second
   std::uint64_t units = 1;  // multiprocessors or cores: work comes in waves of so many tiles
 };
+
+// Machines that have more in common than others: "cpu"; "gpu-half-rate", a GPU whose matrix units
+// are held at twice its fp32 rate when they add up in float32 (GeForce), so that programs reach all
+// of it; "gpu", whose matrix units are faster than programs, memory and power can follow.
+[[nodiscard]] inline std::string_view family_of(const Machine& machine) {
+  if (machine.kind == MachineKind::cpu) return "cpu";
+  const bool slow = machine.fp16 && machine.fp32 && *machine.fp16 < 2.5 * *machine.fp32;
+  return slow ? "gpu-half-rate" : "gpu";
+}
 
 // What relates a machine's data sheet to the time of an op. Each is one physical fact, fitted on
 // published measurements (tools/calibrate) and kept as data (specs/calibration.json).

@@ -166,8 +166,6 @@ std::vector<int> version(const std::string& text) {
   return parts;
 }
 
-std::string_view kind_name(MachineKind kind) { return kind == MachineKind::cpu ? "cpu" : "gpu"; }
-
 // What counts first when no calibration is exact; larger is better.
 auto rank(const Calibration& c, const RunQuestion& q, bool own) {
   return std::make_tuple(own && c.training == q.training && c.compiled == q.compiled, own,
@@ -215,7 +213,7 @@ void set_range(Match& match, const std::vector<Calibration>& known, const RunQue
   match.high = c.high;
   if (!match.exact)
     for (const auto& common : known)
-      if (common.device == kind_name(q.kind)) {
+      if (common.device == q.family) {
         match.low = std::min(match.low, common.low);
         match.high = std::max(match.high, common.high);
       }
@@ -236,7 +234,7 @@ Match match(const std::vector<Calibration>& known, const RunQuestion& q) {
   Match best;
   for (const auto& c : known) {
     const bool own = c.device == q.device;
-    if (!own && c.device != kind_name(q.kind)) continue;
+    if (!own && c.device != q.family) continue;
     if (best.calibration != nullptr) {
       const bool best_own = best.calibration->device == q.device;
       if (rank(c, q, own) <= rank(*best.calibration, q, best_own)) continue;

@@ -16,7 +16,7 @@ namespace vitals {
 
 struct Calibration {
   std::string run;     // the published run's name
-  std::string device;  // "rtx4090"; "gpu" or "cpu" for what all devices of a kind have in common
+  std::string device;  // "rtx4090"; a family of machine.h for what its devices have in common
   bool training = false;
   bool compiled = false;
   std::string precision;  // "amp", "fp32", ...
@@ -57,7 +57,7 @@ struct Calibration {
 // How a prediction is asked for. Empty strings: the newest that is known.
 struct RunQuestion {
   std::string device;
-  MachineKind kind = MachineKind::gpu;
+  std::string family = "gpu";  // see family_of
   bool training = false;
   bool compiled = false;
   std::string precision;
@@ -67,7 +67,7 @@ struct RunQuestion {
 };
 
 // The calibration that fits best: the device's own for this very way to run, else its own for
-// another way, else what devices of its kind have in common. Not `exact` where anything differs
+// another way, else what devices of its family have in common. Not `exact` where anything differs
 // from what was measured; the range is then that of devices without measurements.
 struct Match {
   const Calibration* calibration = nullptr;

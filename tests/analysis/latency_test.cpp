@@ -113,7 +113,7 @@ TEST_CASE("published throughput of unseen models is met within the stated errors
   std::size_t all = 0;
   std::size_t runs = 0;
   for (const auto& c : calibrations()) {
-    if (c.device == "gpu" || c.device == "cpu") continue;
+    if (find_device(c.device) == nullptr) continue;  // what a family has in common
     CAPTURE(c.run);
     ++runs;
     const auto cases = held_out_cases(c, rows);

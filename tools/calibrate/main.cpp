@@ -87,7 +87,13 @@ void calibrate(Run& run) {
 
 // What devices of a kind have in common: one fit over the runs of all of them. Its errors are those
 // on a device that no part of the fit saw.
-std::optional<Calibration> common(const std::vector<const Run*>& runs, const std::string& name) {
+// A family of one device borrows that part from `wider`.
+Calibration common(const std::vector<const Run*>& family, const std::vector<const Run*>& wider,
+                   const std::string& name) {
+  const bool alone = std::all_of(family.begin(), family.end(), [&](const Run* run) {
+    return run->calibration.device == family.front()->calibration.device;
+  });
+  const auto& runs = alone ? wider : family;
   std::set<std::string> devices;
   for (const auto* run : runs) devices.insert(run->calibration.device);
   std::vector<Sample> all;
@@ -104,7 +110,6 @@ std::optional<Calibration> common(const std::vector<const Run*>& runs, const std
     return result;
   };
   for (const auto& device : devices) {
-    if (devices.size() < 2) return std::nullopt;
     const auto factors = fit(pick(device, false, false));
     for (const auto& s : pick(device, true, false))
       ratios.push_back(std::exp(log_error(s, factors)));
@@ -113,12 +118,17 @@ std::optional<Calibration> common(const std::vector<const Run*>& runs, const std
       errors.push_back(100 * std::abs(std::exp(-log_error(s, factors)) - 1));
     }
   }
-  auto c = runs.front()->calibration;
+  auto c = family.front()->calibration;
   c.pytorch = "2.9.1";
   c.low_norms.clear();
+  for (const auto* run : wider)
+    c.batches = {std::min(c.batches.first, run->calibration.batches.first),
+                 std::max(c.batches.second, run->calibration.batches.second)};
   c.run = name;
   c.device = name;
-  all = pick("", false, false);
+  for (const auto* run : family)
+    for (const auto& s : samples(*run, [](const Measured& m) { return !held_out(m.model); }))
+      all.push_back(s);
   c.factors = fit(all);
   c.errors = {all.size(), unseen.size(), quantile(errors, 0.5), quantile(errors, 0.9),
               flops_only(unseen)};
@@ -134,14 +144,16 @@ nlohmann::ordered_json all(std::vector<Run> runs) {
     calibrate(run);
     table.push_back(to_json(run.calibration));
   }
-  for (const auto kind : {MachineKind::gpu, MachineKind::cpu}) {
-    std::vector<const Run*> group;
-    for (const auto& run : runs)
-      if (run.setup.machine.kind == kind && !run.calibration.training &&
-          !run.calibration.channels_last)
-        group.push_back(&run);
-    if (auto c = common(group, kind == MachineKind::cpu ? "cpu" : "gpu"))
-      table.push_back(to_json(*c));
+  for (const char* name : {"gpu-half-rate", "gpu", "cpu"}) {
+    std::vector<const Run*> family;
+    std::vector<const Run*> wider;
+    for (const auto& run : runs) {
+      const auto of = family_of(run.setup.machine);
+      if (run.calibration.training || run.calibration.channels_last) continue;
+      if (of == name) family.push_back(&run);
+      if ((of == "cpu") == (std::string_view(name) == "cpu")) wider.push_back(&run);
+    }
+    table.push_back(to_json(common(family, wider, name)));
   }
   return table;
 }

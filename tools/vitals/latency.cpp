@@ -64,8 +64,9 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.precision = o.precision.empty() ? default_precision(on) : o.precision;
   a.training = o.mode == "training";
   a.compiled = o.compiled;
-  const auto found = match(calibrations(), {on.name, on.machine.kind, a.training, a.compiled,
-                                            a.precision, o.pytorch, o.channels_last, a.batch});
+  const auto found =
+      match(calibrations(), {on.name, std::string(family_of(on.machine)), a.training, a.compiled,
+                             a.precision, o.pytorch, o.channels_last, a.batch});
   set_calibration(a, found);
   const auto& c = *found.calibration;
   a.fused_attention = o.attention.empty() ? c.fused_attention && model.architecture->fused_attention
