@@ -24,12 +24,14 @@ struct Machine {
 };
 
 // Machines that have more in common than others: "cpu"; "gpu-half-rate", a GPU whose matrix units
-// are held at twice its fp32 rate when they add up in float32 (GeForce), so that programs reach all
-// of it; "gpu", whose matrix units are faster than programs, memory and power can follow.
+// are held at twice its fp32 rate when they add up in float32 (GeForce since Ampere), so that
+// programs reach all of it; "gpu", all others: matrix units that are faster than programs, memory
+// and power can follow, or none.
 [[nodiscard]] inline std::string_view family_of(const Machine& machine) {
   if (machine.kind == MachineKind::cpu) return "cpu";
-  const bool slow = machine.fp16 && machine.fp32 && *machine.fp16 < 2.5 * *machine.fp32;
-  return slow ? "gpu-half-rate" : "gpu";
+  if (!machine.fp16 || !machine.fp32) return "gpu";
+  const double ratio = *machine.fp16 / *machine.fp32;
+  return ratio > 1.5 && ratio < 2.5 ? "gpu-half-rate" : "gpu";
 }
 
 // What relates a machine's data sheet to the time of an op. Each is one physical fact, fitted on

@@ -216,6 +216,14 @@ TEST_CASE("a training step costs more than three forward passes of products and 
   CHECK(step.busy < 4.0 * forward.busy);
 }
 
+TEST_CASE("GPUs that are held back are told from those that outrun their power") {
+  for (const char* name : {"rtx3060", "rtx3090", "rtx4090", "rtx5080"})
+    CHECK(family_of(find_device(name)->machine) == "gpu-half-rate");
+  for (const char* name : {"t4", "a100-80gb", "h100", "l40s", "rtxpro6000", "mi300x", "m2-max"})
+    CHECK(family_of(find_device(name)->machine) == "gpu");
+  CHECK(family_of(find_device("epyc-9654")->machine) == "cpu");
+}
+
 TEST_CASE("a peak that a machine lacks is an error that tells what it has") {
   const auto* t4 = find_device("t4");
   REQUIRE(t4 != nullptr);
