@@ -87,6 +87,7 @@ def contenders(options, patch, batch, threads, models):
             found[f"PyTorch {precision}"] = Waiting(python + [precision])
     if options.onnxruntime:
         model = os.path.join(models, f"vit_{patch}_{batch}.onnx")
+        os.makedirs(models, exist_ok=True)
         if not os.path.exists(model):
             subprocess.run(["/usr/bin/python3", os.path.join(HERE, "vit.py"), model, str(patch), str(batch)],
                            check=True, capture_output=True)
