@@ -68,7 +68,7 @@ TEST_CASE("decoding many tokens sums the steps one by one") {
     const auto model =
         with_overrides(builtin_model(name, ""), {{"num_hidden_layers", "7", "test"}});
     const auto trace = [&](const BuildOptions& o) { return model.build(o); };
-    for (const std::uint64_t prompt : {1, 100, 120, 508, 600}) {
+    for (const std::uint64_t prompt : {1U, 100U, 120U, 508U, 600U}) {
       constexpr std::uint64_t kNew = 41;
       const auto g = generation_macs(trace, {.batch = 2, .seq_len = prompt}, kNew);
       Count sum;
@@ -129,8 +129,9 @@ TEST_CASE("utilisation: PaLM and Megatron's table 5") {
     for (const auto& record : test::published(rule.first)) {
       CAPTURE(record["id"]);
       const auto could = at(record, "iter_s") * at(record, "gpus") * at(record, "peak");
-      CHECK(100 * rule.second(megatron_sizes(record)) / could ==
-            doctest::Approx(record["value"].get<double>()).epsilon(record["rel_tol"].get<double>()));
+      CHECK(
+          100 * rule.second(megatron_sizes(record)) / could ==
+          doctest::Approx(record["value"].get<double>()).epsilon(record["rel_tol"].get<double>()));
     }
 }
 

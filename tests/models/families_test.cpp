@@ -230,7 +230,7 @@ TEST_CASE("built-in models answer to the spellings that people bring") {
     CAPTURE(name);
     CHECK(builtin_canonical(name) == listed);
   }
-  CHECK_THROWS_WITH_AS(builtin_model("vit_base_patch16_224.augreg_in21k", ""),
+  CHECK_THROWS_WITH_AS((void)builtin_model("vit_base_patch16_224.augreg_in21k", ""),
                        "unknown model 'vit_base_patch16_224.augreg_in21k': what follows the dot "
                        "names weights; the model is 'vit_base_patch16_224'",
                        Error);

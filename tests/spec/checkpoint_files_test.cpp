@@ -138,7 +138,9 @@ TEST_CASE("other formats are recognised by their bytes, whatever they are called
       {std::string(257, '\0') + "ustar"s, "a tar archive"},
   };
   const test::TemporaryFolder folder;
-  for (const auto& [bytes, what] : files) {
+  for (const auto& file : files) {
+    const auto& bytes = file.first;
+    const auto& what = file.second;
     CAPTURE(what);
     for (const std::string name : {"weights", "model.safetensors"}) {
       const auto path = folder.write(name, bytes);

@@ -120,7 +120,9 @@ TEST_CASE("the library's counts of well-known checkpoints") {
       {"dinov2-base", 86'580'480},
       {"vit-mae-base", 111'907'840},
   };
-  for (const auto& [name, count] : models) {
+  for (const auto& model : models) {
+    const auto* name = model.first;
+    const auto count = model.second;
     CAPTURE(name);
     CHECK(builtin_params(name) == Count(count));
   }
@@ -447,7 +449,9 @@ TEST_CASE("faults in a config are answered in its own words") {
       {{{"model_type", "swin"}, {"use_absolute_embeddings", true}}, "/use_absolute_embeddings"},
       {{{"model_type", "marian"}, {"decoder_vocab_size", 5}}, "/decoder_vocab_size"},
   };
-  for (const auto& [config, message] : faults) {
+  for (const auto& each : faults) {
+    const auto& config = each.first;
+    const auto* message = each.second;
     CAPTURE(config.dump());
     const auto said = fault(config);
     CAPTURE(said);

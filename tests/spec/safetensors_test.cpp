@@ -81,7 +81,9 @@ TEST_CASE("every element type of the format has its width") {
       {"U64", 64},    {"I64", 64},        {"F64", 64},        {"C64", 64},    {"F4", 4},
       {"F6_E2M3", 6}, {"F6_E3M2", 6}};
   CHECK(std::size(types) == element_types().size());
-  for (const auto& [name, bits] : types) {
+  for (const auto& type : types) {
+    const auto* name = type.first;
+    const auto bits = type.second;
     CAPTURE(name);
     const auto bytes = 8 * bits / 8;
     const auto header = R"({"a":{"dtype":")" + std::string(name) +
