@@ -42,8 +42,8 @@ struct MemoryOptions {
   std::uint64_t cached_tokens = 0;
   LatentCache latent = LatentCache::expanded;
   std::vector<Count> stored_weights;  // by ParamId, when they are stored quantised; else empty
-  bool composition = true;  // what fills the peak; costs a second run
-  bool allocator = false;   // replay PyTorch's caching allocator
+  bool composition = true;            // what fills the peak; costs a second run
+  bool allocator = false;             // replay PyTorch's caching allocator
 };
 
 // What matrix products run in: keys and values are kept in it.

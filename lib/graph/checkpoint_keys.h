@@ -16,7 +16,7 @@ struct KeyRule {
 };
 
 struct CheckpointKeys {
-  std::vector<KeyRule> rules;              // the first that matches; without one the name stays
+  std::vector<KeyRule> rules;         // the first that matches; without one the name stays
   std::vector<std::string> left_out;  // stored names that belong to other heads of the model
 };
 

@@ -105,9 +105,9 @@ struct Qkv {
 // [B, heads, N, d] -> [B, N, heads * d]
 [[nodiscard]] Tensor merge_heads(Builder& b, Tensor x);
 
-// timm's feed-forward layers. `kind` is Mlp, GluMlp, SwiGLU or SwiGLUPacked. `act` is the activation
-// of each of them, whatever its name promises and whatever `kind` says: timm's blocks hand theirs to
-// the layer that they make, and it takes the place of the layer's own.
+// timm's feed-forward layers. `kind` is Mlp, GluMlp, SwiGLU or SwiGLUPacked. `act` is the
+// activation of each of them, whatever its name promises and whatever `kind` says: timm's blocks
+// hand theirs to the layer that they make, and it takes the place of the layer's own.
 struct MlpOptions {
   LayerSpec kind{"Mlp", {}, {}, {}, {}};
   std::uint64_t hidden = 0;

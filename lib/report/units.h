@@ -15,6 +15,6 @@ namespace vitals {
 // process: a report does not mix both.
 void show_all_digits();
 
-[[nodiscard]] std::string percent(double share);       // 12.3 %
+[[nodiscard]] std::string percent(double share);  // 12.3 %
 
 }  // namespace vitals

@@ -37,8 +37,8 @@ inline constexpr std::size_t kMostRuns = 2000;
 [[nodiscard]] std::vector<Measurement> measure(std::span<Executor* const> executors,
                                                const MeasureOptions& options);
 
-// The time of every step, in milliseconds: its share of the runs around the median one, of the median
-// latency. Sums to that, but for the time between steps.
+// The time of every step, in milliseconds: its share of the runs around the median one, of the
+// median latency. Sums to that, but for the time between steps.
 [[nodiscard]] std::vector<double> typical_step_ms(const Measurement& measurement);
 
 }  // namespace vitals

@@ -1,5 +1,5 @@
-// MODEL on the command line: a built-in name, a spec file, a Hugging Face config.json or its folder, a
-// checkpoint with a config.json beside it, or "-" for JSON on standard input.
+// MODEL on the command line: a built-in name, a spec file, a Hugging Face config.json or its
+// folder, a checkpoint with a config.json beside it, or "-" for JSON on standard input.
 #pragma once
 
 #include "models/architecture.h"
