@@ -6,8 +6,8 @@ embed_text.py OUTPUT FUNCTION=FILE...; an empty FILE makes a function that retur
 import json
 import sys
 
-# A string literal may be limited; adjacent ones are joined.
-PIECE = 16000
+# The longest literal that every compiler takes; longer texts are joined when they are first asked for.
+PIECE = 60000
 
 
 def text_of(path):
@@ -17,18 +17,21 @@ def text_of(path):
         return json.dumps(json.load(file), separators=(",", ":")) if path.endswith(".json") else file.read()
 
 
-def literal(text):
-    pieces = [text[i:i + PIECE] for i in range(0, len(text), PIECE)] or [""]
-    return "\n".join(f'R"~text~({piece})~text~"' for piece in pieces)
+def body(text):
+    literals = [f'R"~text~({text[i:i + PIECE]})~text~"' for i in range(0, len(text), PIECE)] or ['""']
+    if len(literals) == 1:
+        return f"  return {literals[0]};\n"
+    pieces = "".join(f"      .append({literal})\n" for literal in literals)
+    return f"  static const std::string text = std::string()\n{pieces}      ;\n  return text;\n"
 
 
 def main(output, *functions):
     with open(output, "w", encoding="utf-8") as out:
-        out.write("#include <string_view>\n\nnamespace vitals {\n\n")
+        out.write("#include <string>\n#include <string_view>\n\nnamespace vitals {\n\n")
         for entry in functions:
             function, _, path = entry.partition("=")
             out.write(f"std::string_view {function}();\n")
-            out.write(f"std::string_view {function}() {{\n  return {literal(text_of(path))};\n}}\n\n")
+            out.write(f"std::string_view {function}() {{\n{body(text_of(path))}}}\n\n")
         out.write("}  // namespace vitals\n")
 
 
