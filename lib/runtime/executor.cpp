@@ -121,7 +121,7 @@ void Executor::poison() {
     inputs.emplace_back(bytes.begin(), bytes.end());
   }
   // All bits set is a NaN in fp32 and in bf16.
-  std::memset(arena_.reserve(0), 0xff, arena_.bytes());
+  if (arena_.bytes() > 0) std::memset(arena_.reserve(0), 0xff, arena_.bytes());
   for (std::size_t i = 0; i < inputs.size(); ++i)
     std::copy(inputs[i].begin(), inputs[i].end(), bytes_of(graph_.inputs[i]).begin());
 }
