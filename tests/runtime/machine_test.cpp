@@ -1,28 +1,18 @@
 #include "runtime/machine.h"
 
 #include "runtime/kernels/isa.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
+#include <filesystem>
 #include <fstream>
-#include <unistd.h>
 
 using namespace vitals;
 
-namespace {
-
-std::filesystem::path fresh_folder() {
-  std::string name = (std::filesystem::temp_directory_path() / "vitals_machine_XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  return name;
-}
-
-}  // namespace
-
 TEST_CASE("peaks are measured, and remembered unless other programs ran meanwhile") {
-  const std::filesystem::path folder = fresh_folder();
-  const std::filesystem::path file = folder / "deep" / "machine";
+  const test::TemporaryFolder folder;
+  const std::filesystem::path file = std::filesystem::path(folder.path()) / "deep" / "machine";
   const MachinePeaks first = machine_peaks(2, false, file, false);
   CHECK(first.f32_gflops > 0.1);
   CHECK(first.bf16_gflops >= first.f32_gflops);
@@ -30,12 +20,11 @@ TEST_CASE("peaks are measured, and remembered unless other programs ran meanwhil
   CHECK(first.threads == 2);
   CHECK(!first.cpu.empty());
   CHECK(std::filesystem::exists(file) != first.disturbed);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("peaks are read from the cache; nonsense in it is measured over") {
-  const std::filesystem::path folder = fresh_folder();
-  const std::filesystem::path file = folder / "machine";
+  const test::TemporaryFolder folder;
+  const std::filesystem::path file = folder.path("machine");
   const std::string key = cpu_name() + "\t" + isa_name(best_isa()) + "\t2\t";
   std::ofstream(file) << "other cpu\tavx2\t2\t1\t1\t1\n" << key << "111\t222\t33.5\n";
   const MachinePeaks known = machine_peaks(2, false, file, false);
@@ -50,7 +39,6 @@ TEST_CASE("peaks are read from the cache; nonsense in it is measured over") {
   std::string line;
   std::getline(in, line);
   CHECK(line.starts_with("other cpu"));  // the lines of other machines stay
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a cache that cannot be written is no error") {

@@ -6,6 +6,7 @@
 #include "spec/spec.h"
 #include "support/published.h"
 #include "support/run.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 
@@ -203,7 +204,8 @@ TEST_CASE("fields of no known effect are told, the usual ones are not") {
 }
 
 TEST_CASE("a folder with nothing but a config.json is a model, named after the folder") {
-  const auto folder = std::filesystem::temp_directory_path() / "vitals-hf-test" / "tiny-llama";
+  const test::TemporaryFolder parent;
+  const auto folder = std::filesystem::path(parent.path()) / "tiny-llama";
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "config.json")
       << R"({"model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2})";
@@ -215,8 +217,7 @@ TEST_CASE("a folder with nothing but a config.json is a model, named after the f
     CHECK(summary["model"] == "tiny-llama");
     CHECK(summary["totals"]["num_tokens"] == 5);
   }
-  const auto empty = test::run({"summary", folder.parent_path().string()});
+  const auto empty = test::run({"summary", parent.path()});
   CHECK(empty.exit_code == 1);
   CHECK(empty.err.find("without a config.json") != std::string::npos);
-  std::filesystem::remove_all(folder.parent_path());
 }

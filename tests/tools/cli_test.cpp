@@ -1,5 +1,6 @@
 // The command line as scripts see it: exit codes, what goes where, files.
 #include "support/run.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -11,25 +12,7 @@
 
 using nlohmann::json;
 using vitals::test::run;
-
-namespace {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "vitals-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-}  // namespace
+using vitals::test::TemporaryFolder;
 
 TEST_CASE("wrong usage exits 2, says so on standard error, and prints nothing") {
   const std::vector<std::vector<std::string>> wrong = {
@@ -64,9 +47,9 @@ TEST_CASE("wrong usage exits 2, says so on standard error, and prints nothing") 
 }
 
 TEST_CASE("faults in the input exit 1, each with its own message") {
-  TemporaryFolder folder;
-  std::ofstream(folder.file("empty.json")).close();
-  std::ofstream(folder.file("broken.json")) << "{\"architecture\": \"vit\",\n  \"depth\": 12,\n}\n";
+  const TemporaryFolder folder;
+  std::ofstream(folder.path("empty.json")).close();
+  std::ofstream(folder.path("broken.json")) << "{\"architecture\": \"vit\",\n  \"depth\": 12,\n}\n";
   const struct {
     std::vector<std::string> arguments;
     std::string message;
@@ -74,8 +57,8 @@ TEST_CASE("faults in the input exit 1, each with its own message") {
       {{"vit_bas_patch32"}, "unknown model 'vit_bas_patch32'; did you mean 'vit_base_patch32_224'"},
       {{"no/such/spec.json"}, "no/such/spec.json: cannot be read: No such file or directory"},
       {{"/"}, "/: a folder without a config.json"},
-      {{folder.file("empty.json")}, "empty.json: empty"},
-      {{folder.file("broken.json")}, "broken.json:3:1: not JSON"},
+      {{folder.path("empty.json")}, "empty.json: empty"},
+      {{folder.path("broken.json")}, "broken.json:3:1: not JSON"},
       {{"vit_base_patch32", "--set", "depht=3"},
        "--set depht: unknown field of architecture 'vit'; did you mean 'depth'?"},
       {{"vit_base_patch32", "--set", "depth=many"},
@@ -97,8 +80,8 @@ TEST_CASE("faults in the input exit 1, each with its own message") {
 }
 
 TEST_CASE("-o writes the same as standard output, whole or not at all") {
-  TemporaryFolder folder;
-  const auto path = folder.file("summary.txt");
+  const TemporaryFolder folder;
+  const auto path = folder.path("summary.txt");
   const auto direct = run({"summary", "vit_base_patch32"});
   const auto written = run({"summary", "vit_base_patch32", "-o", path});
   CHECK(written.exit_code == 0);
@@ -106,7 +89,7 @@ TEST_CASE("-o writes the same as standard output, whole or not at all") {
   std::ifstream file(path);
   CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == direct.out);
 
-  const auto refused = run({"summary", "vit_base_patch32", "-o", folder.file("no/where.txt")});
+  const auto refused = run({"summary", "vit_base_patch32", "-o", folder.path("no/where.txt")});
   CHECK(refused.exit_code == 1);
   CHECK(refused.err.find("cannot be written") != std::string::npos);
 }

@@ -1,13 +1,9 @@
 // `vitals predict` and `vitals devices`, and the devices of list and compare, as a user sees them.
 #include "support/run.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
-
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <unistd.h>
 
 using namespace vitals;
 
@@ -135,21 +131,19 @@ TEST_CASE("devices lists the table, and a user's own file extends it") {
     CHECK(d["bandwidth_bytes_per_s"].get<double>() > 1e10);
     CHECK(d["peak_flops_per_s"]["fp32"].get<double>() > 1e12);
   }
-  const auto path = (std::filesystem::temp_directory_path() /
-                     ("vitals-devices-" + std::to_string(::getpid()) + ".json"))
-                        .string();
-  std::ofstream(path)
-      << R"([{"name": "mine", "peak_tflops": {"fp16": 80}, "bandwidth_gb_s": 500}])";
+  const test::TemporaryFolder folder;
+  const auto path = folder.write(
+      "devices.json", R"([{"name": "mine", "peak_tflops": {"fp16": 80}, "bandwidth_gb_s": 500}])");
   const auto p = json({"predict", "vit_base_patch16_224", "--device-file", path, "--device", "mine",
                        "--batch", "64"});
   CHECK(p["device"] == "mine");
   CHECK(p["memory"].is_null());
-  std::ofstream(path) << R"([{"name": "mine", "peak_tflops": {"fp61": 80}, "bandwidth_gb_s": 5}])";
+  folder.write("devices.json",
+               R"([{"name": "mine", "peak_tflops": {"fp61": 80}, "bandwidth_gb_s": 5}])");
   const auto wrong = test::run({"devices", "--device-file", path});
   CHECK(wrong.exit_code == 1);
   CHECK(wrong.err.find("/0/peak_tflops/fp61: unknown key; did you mean 'fp16'") !=
         std::string::npos);
-  std::remove(path.c_str());
 }
 
 TEST_CASE("list and compare take a device") {
