@@ -1,5 +1,7 @@
 #include "models/encoder_names.h"
 
+#include "models/naming.h"
+
 namespace vitals {
 namespace {
 
@@ -96,17 +98,11 @@ const std::vector<EncoderNames>& table() {
 }  // namespace
 
 const EncoderNames* find_encoder_names(std::string_view naming) {
-  for (const auto& row : table())
-    if (row.naming == naming) return &row;
-  return nullptr;
+  return find_naming(table(), naming);
 }
 
 const std::vector<std::string_view>& encoder_namings() {
-  static const std::vector<std::string_view> names = [] {
-    std::vector<std::string_view> all;
-    for (const auto& row : table()) all.push_back(row.naming);
-    return all;
-  }();
+  static const auto names = namings_of(table());
   return names;
 }
 

@@ -1,5 +1,7 @@
 #include "models/image_tower_names.h"
 
+#include "models/naming.h"
+
 namespace vitals {
 namespace {
 
@@ -63,17 +65,11 @@ StackLayerNames clip_layer_names() {
 }
 
 const ImageTowerNames* find_image_tower_names(std::string_view naming) {
-  for (const auto& row : table())
-    if (row.naming == naming) return &row;
-  return nullptr;
+  return find_naming(table(), naming);
 }
 
 const std::vector<std::string_view>& image_tower_namings() {
-  static const std::vector<std::string_view> names = [] {
-    std::vector<std::string_view> all;
-    for (const auto& row : table()) all.push_back(row.naming);
-    return all;
-  }();
+  static const auto names = namings_of(table());
   return names;
 }
 
