@@ -2,8 +2,10 @@
 
 #include "analysis/rollup.h"
 #include "core/error.h"
+#include "core/suggest.h"
 #include "report/paint.h"
 #include "report/units.h"
+#include "spec/device.h"
 #include "spec/load.h"
 
 #include <fmt/format.h>
@@ -156,6 +158,15 @@ std::vector<Quantity> model_figures(const Graph& graph) {
           {"tokens", BudgetUnit::count, static_cast<double>(graph.num_tokens)}};
 }
 
+Check device_check(std::vector<std::string> also) {
+  return [also = std::move(also)](const std::string& name) -> std::string {
+    auto known = device_names();
+    known.insert(known.end(), also.begin(), also.end());
+    if (std::find(known.begin(), known.end(), name) != known.end()) return "";
+    return "unknown device '" + name + "'" + did_you_mean(name, known);
+  };
+}
+
 void add_fail_if(Command& c, std::vector<FailCondition>& conditions,
                  const std::vector<Quantity>& known) {
   std::vector<std::string> names;
@@ -176,11 +187,13 @@ void add_fail_if(Command& c, std::vector<FailCondition>& conditions,
 }
 
 void check_conditions(const std::vector<FailCondition>& conditions,
-                      const std::vector<Quantity>& figures) {
+                      const std::function<std::vector<Quantity>()>& figures) {
+  if (conditions.empty()) return;
+  const auto known = figures();
   std::string failed;
   for (const auto& condition : conditions)
-    if (holds(condition, figures))
-      failed += (failed.empty() ? "" : "; ") + describe(condition, figures);
+    if (holds(condition, known))
+      failed += (failed.empty() ? "" : "; ") + describe(condition, known);
   if (!failed.empty()) throw ConditionFailed(failed);
 }
 

@@ -9,6 +9,7 @@
 #include "report/table.h"
 #include "spec/spec.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,13 +52,17 @@ void add_output_file(Command& command, OutputOptions& options);
 extern const std::vector<Quantity> kModelFigures;
 [[nodiscard]] std::vector<Quantity> model_figures(const Graph& graph);
 
+// A device's name, or one of the words `also`.
+[[nodiscard]] Check device_check(std::vector<std::string> also = {});
+
 // --fail-if: conditions on the figures `known`, whose values do not matter here.
 void add_fail_if(Command& command, std::vector<FailCondition>& conditions,
                  const std::vector<Quantity>& known);
 
-// Throws ConditionFailed when any of them is true.
+// Throws ConditionFailed when any of them is true. The figures are asked for only if there are
+// conditions.
 void check_conditions(const std::vector<FailCondition>& conditions,
-                      const std::vector<Quantity>& figures);
+                      const std::function<std::vector<Quantity>()>& figures);
 
 // A text in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
 [[nodiscard]] std::string render(const Table& table, Format format);

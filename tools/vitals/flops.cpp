@@ -174,7 +174,7 @@ Command flops_command() {
   c.run = [o] {
     const auto model = build(*o);
     deliver(flops(*o, model), o->output);
-    check_conditions(o->fail_if, figures(model));
+    check_conditions(o->fail_if, [&] { return figures(model); });
   };
   return c;
 }

@@ -186,14 +186,7 @@ void memory(Options o) {
     answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
-  check_conditions(o.fail_if, figures(answer.on_device()));
-}
-
-std::string check_device(const std::string& name) {
-  if (name == "cuda" || name == "cpu" || find_device(name) != nullptr) return "";
-  auto known = device_names();
-  known.insert(known.end(), {"cuda", "cpu"});
-  return "unknown device '" + name + "'" + did_you_mean(name, known);
+  check_conditions(o.fail_if, [&] { return figures(answer.on_device()); });
 }
 
 std::string check_fit(const std::string& text) {
@@ -225,7 +218,8 @@ void add_recipe(Command& c, Options& o) {
   c.choice("--loss", o.loss, {"cross-entropy", "none"}, "cross-entropy or none");
   c.choice("--checkpoint", o.checkpoint, {"none", "selective", "block"},
            "none, selective (attention's core runs twice) or block (every block runs twice)");
-  c.text("--device", o.device, "NAME", "cuda, cpu, or a device's name", check_device);
+  c.text("--device", o.device, "NAME", "cuda, cpu, or a device's name",
+         device_check({"cuda", "cpu"}));
   c.flag("--keep-gradients", o.keep_gradients,
          "Gradients live through the next forward pass (zero_grad(set_to_none=False))");
   c.flag("--allocator", o.allocator,

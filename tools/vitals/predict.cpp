@@ -51,7 +51,7 @@ void predict(const Options& o) {
     answers.push_back(predict_latency(model, o.latency, build, WithMemory::yes));
   }
   deliver(text_of(answers, o), o.output);
-  for (const auto& answer : answers) check_conditions(o.fail_if, figures(answer));
+  for (const auto& answer : answers) check_conditions(o.fail_if, [&] { return figures(answer); });
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "bench.h"
 #include "command.h"
 #include "core/error.h"
-#include "core/suggest.h"
 #include "report/bench.h"
 #include "report/page.h"
 #include "spec/device.h"
@@ -87,11 +86,6 @@ std::string report(const Options& o) {
   return report_page(models, {*find_device(o.device), version()});
 }
 
-std::string check_device(const std::string& name) {
-  if (find_device(name) != nullptr) return "";
-  return "unknown device '" + name + "'" + did_you_mean(name, device_names());
-}
-
 }  // namespace
 
 Command report_command() {
@@ -102,7 +96,7 @@ Command report_command() {
   models.most = 8;
   c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
   c.text("--device", o->device, "NAME", "Whose peak and bandwidth the roofline shows",
-         check_device);
+         device_check());
   c.text("-o,--output", o->output.file, "FILE", "Write to FILE instead of standard output");
   add_model_options(c, o->model, false);
   c.examples = {"vitals report vit_base_patch16_224 -o report.html",

@@ -58,7 +58,7 @@ void run_model(const Options& o) {
   else
     check_weights(o.weights, model, graph);
   deliver(summary(o, graph), o.output);
-  check_conditions(o.fail_if, model_figures(graph));
+  check_conditions(o.fail_if, [&] { return model_figures(graph); });
 }
 
 }  // namespace
