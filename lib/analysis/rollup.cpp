@@ -51,6 +51,13 @@ Rollup parameters(const Graph& graph) {
   return roll_up_modules(graph, std::move(own));
 }
 
+Count trainable_parameters(const Graph& graph) {
+  Count n;
+  for (const auto& param : graph.params)
+    if (param.trainable && !param.buffer) n += numel(param);
+  return n;
+}
+
 Count active_parameters(const Graph& graph) {
   Count idle;
   std::vector<bool> seen(graph.params.size());

@@ -31,6 +31,8 @@ struct Rollup {
 [[nodiscard]] Rollup parameters(const Graph& graph);
 // Bytes of a checkpoint in fp32: parameters, and buffers in the type that they keep.
 [[nodiscard]] Rollup stored_bytes(const Graph& graph);
+// How many of them are trained.
+[[nodiscard]] Count trainable_parameters(const Graph& graph);
 // Those that work for one token: of the experts only as many as a router chooses.
 [[nodiscard]] Count active_parameters(const Graph& graph);
 [[nodiscard]] Rollup macs_by_module(const Graph& graph);

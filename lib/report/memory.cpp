@@ -6,24 +6,14 @@
 #include "report/language_model.h"
 #include "report/units.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <map>
 
 namespace vitals {
 namespace {
 
-using nlohmann::ordered_json;
-
 std::string bytes_text(Count bytes) { return binary_bytes(bytes.as_double()); }
 std::string bytes_axis(double bytes) { return binary_bytes(bytes); }
-
-std::string_view name_of(AttentionKernel kernel) {
-  return kernel == AttentionKernel::eager ? "eager" : "fused";
-}
-
-Count params_of(const Graph& graph) { return parameters(graph).sum(); }
 
 Count weight_bytes(const MemoryAnswer& a, ParamId id) {
   const auto& param = a.graph.params[id];
@@ -32,20 +22,11 @@ Count weight_bytes(const MemoryAnswer& a, ParamId id) {
   return numel(param) * size_of(a.options.precision.weights);
 }
 
-// Tokens that the cache of a model that generates holds at the end.
-std::uint64_t cached_tokens(const MemoryAnswer& a) {
-  return a.options.cached_tokens > 0 ? a.options.cached_tokens : a.graph.num_tokens;
-}
-
-bool keeps_cache(const MemoryAnswer& a) {
-  return !a.options.training && !a.graph.kv_caches.empty();
-}
-
-Count trained_params(const Graph& graph) {
-  Count n;
-  for (const auto& param : graph.params)
-    if (param.trainable && !param.buffer) n += numel(param);
-  return n;
+std::vector<Count> weights_by_module(const MemoryAnswer& a) {
+  std::vector<Count> own(a.graph.modules.size());
+  for (ParamId id = 0; id < a.graph.params.size(); ++id)
+    own[a.graph.params[id].module] += weight_bytes(a, id);
+  return own;
 }
 
 // ---- what was assumed
@@ -116,7 +97,7 @@ Table assumptions(const MemoryAnswer& a) {
 std::string weights_text(const MemoryAnswer& a) {
   const auto& p = a.options.precision;
   const auto type = a.quantization.empty() ? std::string(to_string(p.weights)) : a.quantization;
-  return fmt::format("{} parameters in {}", si(params_of(a.graph).as_double()), type);
+  return fmt::format("{} parameters in {}", si(parameters(a.graph).sum().as_double()), type);
 }
 
 Table parts(const MemoryAnswer& a) {
@@ -128,8 +109,8 @@ Table parts(const MemoryAnswer& a) {
   };
   row("weights", b.weights, weights_text(a));
   if (a.options.training) {
-    const auto trained = trained_params(a.graph);
-    const auto share = trained == params_of(a.graph)
+    const auto trained = trainable_parameters(a.graph);
+    const auto share = trained == parameters(a.graph).sum()
                            ? ""
                            : fmt::format(" of {} trained parameters", si(trained.as_double()));
     row("gradients", b.gradients, "of the loss by every weight" + std::string(share));
@@ -140,9 +121,9 @@ Table parts(const MemoryAnswer& a) {
                     binary_bytes(b.activations.as_double() / static_cast<double>(a.batch))));
   } else {
     row("activations", b.activations, "live at the highest moment, the input included");
-    if (keeps_cache(a))
+    if (a.keeps_cache())
       row("kv cache", b.kv_cache,
-          fmt::format("keys and values of {} tokens{}", grouped(cached_tokens(a)),
+          fmt::format("keys and values of {} tokens{}", grouped(a.cached_tokens()),
                       a.batch > 1 ? " a sample" : ""));
   }
   row("workspace", b.workspace, "the most that temporaries take at one moment, and buffers");
@@ -209,7 +190,7 @@ double kept_by_blocks(const MemoryAnswer& a) {
 
 std::vector<RuleLine> rule_lines(const MemoryAnswer& a) {
   std::vector<RuleLine> lines;
-  const auto params = params_of(a.graph);
+  const auto params = parameters(a.graph).sum();
   const auto& b = a.whole.bytes;
   if (!a.options.training) {
     lines.push_back({"2Φ", rules::inference_2phi(params).as_double(), b.total().as_double(),
@@ -327,10 +308,7 @@ constexpr const char* kLeftOut =
 
 Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   const auto& e = a.whole;
-  std::vector<Count> own_weights(a.graph.modules.size());
-  for (ParamId id = 0; id < a.graph.params.size(); ++id)
-    own_weights[a.graph.params[id].module] += weight_bytes(a, id);
-  const auto weights = roll_up_modules(a.graph, own_weights);
+  const auto weights = roll_up_modules(a.graph, weights_by_module(a));
   const auto& kept = e.activations.by_module;
   Table table{{{"module"}, {"type"}, {"weights", true}, {"kept", true}, {"share", true}}, {}, {}};
   const auto all = std::max(kept.sum().as_double(), 1.0);
@@ -360,9 +338,7 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
 
 Table memory_layers(const MemoryAnswer& a) {
   const auto& kept = a.whole.activations.by_module;
-  std::vector<Count> weights(a.graph.modules.size());
-  for (ParamId id = 0; id < a.graph.params.size(); ++id)
-    weights[a.graph.params[id].module] += weight_bytes(a, id);
+  const auto weights = weights_by_module(a);
   Table table{{{"path"}, {"type"}, {"weight_bytes", true}, {"saved_bytes", true}}, {}, {}};
   for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
     table.rows.push_back({a.graph.modules[id].path, a.graph.modules[id].type,
@@ -376,8 +352,8 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   text += '\n' + to_text(assumptions(a)) + '\n' + to_text(parts(a)) + '\n';
   if (options.timeline) text += timeline_text(a.on_device()) + '\n';
   text += to_text(at_the_peak(a)) + '\n';
-  if (keeps_cache(a))
-    text += to_text(kv_cache_table(a.graph, cached_tokens(a), product_type(a.options))) + '\n';
+  if (a.keeps_cache())
+    text += to_text(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options))) + '\n';
   if (!a.quantization.empty())
     text += to_text(quantized_table(quantized_size(a.graph, a.quantization))) + '\n';
   if (a.options.training) text += to_text(memory_modules(a, options.tree)) + '\n';
@@ -392,126 +368,6 @@ std::string does_not_fit(const MemoryAnswer::FitResult& f) {
                                  f.budget.text, bytes_text(f.fit.need));
   if (f.advice.empty()) return text;
   return text + "\n\n" + to_text(advice_table(f));
-}
-
-namespace {
-
-ordered_json bytes_json(const MemoryBytes& b) {
-  return {{"weights", b.weights.value()},     {"gradients", b.gradients.value()},
-          {"optimizer", b.optimizer.value()}, {"activations", b.activations.value()},
-          {"workspace", b.workspace.value()}, {"kv_cache", b.kv_cache.value()},
-          {"total", b.total().value()}};
-}
-
-ordered_json peak_json(const Graph& graph, const MemoryPeak& peak) {
-  auto kinds = ordered_json::object();
-  for (std::size_t k = 0; k < eager::kKinds; ++k)
-    if (peak.by_kind[k] > Count(0))
-      kinds[std::string(to_string(static_cast<eager::Kind>(k)))] = peak.by_kind[k].value();
-  return {{"bytes", peak.bytes.value()},
-          {"phase", to_string(peak.phase)},
-          {"at", peak.at.empty() ? graph.model : peak.at},
-          {"op", peak.op},
-          {"by_kind", std::move(kinds)}};
-}
-
-ordered_json activations_json(const SavedActivations& s) {
-  auto by_type = ordered_json::object();
-  for (const auto& [type, bytes] : s.by_type) by_type[type] = bytes.value();
-  return {{"saved", s.saved.value()},
-          {"input", s.input.value()},
-          {"loss", s.loss.value()},
-          {"weight_casts", s.weight_casts.value()},
-          {"by_type", std::move(by_type)}};
-}
-
-ordered_json share_json(const MemoryAnswer& a) {
-  const auto& p = a.options.parallel;
-  auto json = bytes_json(a.share->bytes);
-  json["peak"] = a.share->peak.bytes.value();
-  json["phase"] = to_string(a.share->peak.phase);
-  json["devices"] = p.devices().value();
-  json["dp"] = p.data;
-  json["zero"] = p.zero;
-  json["tp"] = p.tensor;
-  json["sequence_parallel"] = p.sequence;
-  json["pp"] = p.pipeline;
-  json["interleave"] = p.interleave;
-  json["micro_batches"] = p.micro_batches;
-  json["pipeline_rank"] = a.share->pipeline_rank;
-  json["micro_batches_in_flight"] = a.share->in_flight;
-  return json;
-}
-
-ordered_json fit_json(const MemoryAnswer::FitResult& f) {
-  auto advice = ordered_json::array();
-  for (const auto& x : f.advice)
-    advice.push_back({{"change", x.change},
-                      {"meaning", x.meaning},
-                      {"cost", x.cost},
-                      {"need", x.need.value()},
-                      {"fits", x.need <= f.budget.bytes},
-                      {"largest_batch", x.largest}});
-  return {{"budget", f.budget.bytes.value()},
-          {"batch", f.fit.batch},
-          {"need", f.fit.need.value()},
-          {"next_need", f.fit.next_need.value()},
-          {"advice", std::move(advice)}};
-}
-
-ordered_json timeline_json(const Graph& graph, const MemoryEstimate& e) {
-  auto points = ordered_json::array();
-  for (const auto& point : e.timeline)
-    points.push_back({{"phase", to_string(point.phase)},
-                      {"at", path_of(graph, point.label)},
-                      {"op", point.label.op},
-                      {"live", point.live.value()},
-                      {"high", point.high.value()}});
-  return points;
-}
-
-}  // namespace
-
-ordered_json memory_json(const MemoryAnswer& a) {
-  const auto params = params_of(a.graph);
-  auto json = ordered_json::object();
-  json["schema_version"] = 1;
-  json["model"] = a.graph.model;
-  json["mode"] = a.options.training ? "training" : "inference";
-  json["batch"] = a.batch;
-  json["precision"] = a.options.precision.name;
-  json["optimizer"] = a.options.training ? a.options.optimizer.name : "none";
-  json["attention"] = name_of(a.attention);
-  json["device"] = a.device;
-  json["checkpoint"] = name_of(a.options.checkpoint);
-  json["params"] = params.value();
-  json["trained_params"] = a.options.training ? trained_params(a.graph).value() : 0;
-  json["bytes"] = bytes_json(a.whole.bytes);
-  json["activations"] = activations_json(a.whole.activations);
-  json["peak"] = peak_json(a.graph, a.whole.peak);
-  auto& phases = json["phases"] = ordered_json::object();
-  for (const auto& phase : a.whole.phases)
-    phases[std::string(to_string(phase.phase))] = {{"peak", phase.bytes.value()},
-                                                   {"end", phase.end.value()}};
-  if (const auto need = a.on_device().allocator)
-    json["device_memory"] = {{"allocator", need->value()},
-                             {"reserve", a.reserve.value()},
-                             {"total", (*need + a.reserve).value()}};
-  if (a.share) json["per_device"] = share_json(a);
-  if (a.fit) json["fit"] = fit_json(*a.fit);
-  if (keeps_cache(a))
-    json["kv_cache"] = kv_cache_json(a.graph, cached_tokens(a), product_type(a.options));
-  if (!a.quantization.empty())
-    json["quantization"] = quantized_json(a.quantization, quantized_size(a.graph, a.quantization));
-  json["rule_of_thumb"] = {{"inference_2phi", rules::inference_2phi(params).value()},
-                           {"training_20phi", rules::training_20phi(params).value()}};
-  auto& modules = json["modules"] = ordered_json::array();
-  for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
-    modules.push_back({{"path", a.graph.modules[id].path},
-                       {"type", a.graph.modules[id].type},
-                       {"saved", a.whole.activations.by_module.own[id].value()}});
-  json["timeline"] = timeline_json(a.graph, a.whole);
-  return json;
 }
 
 }  // namespace vitals

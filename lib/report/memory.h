@@ -41,6 +41,11 @@ struct MemoryAnswer {
   std::string quantization = {};   // the scheme of the stored weights; empty: none
   Count reserve = {};              // what CUDA itself takes, beside what the allocator needs
 
+  [[nodiscard]] bool keeps_cache() const { return !options.training && !graph.kv_caches.empty(); }
+  // Tokens that the cache of a model that generates holds at the end.
+  [[nodiscard]] std::uint64_t cached_tokens() const {
+    return options.cached_tokens > 0 ? options.cached_tokens : graph.num_tokens;
+  }
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
   [[nodiscard]] Count need() const {
     return on_device().allocator.value_or(on_device().peak.bytes);

@@ -92,10 +92,6 @@ ordered_json summary_json(const Graph& graph) {
   const auto macs = macs_by_module(graph);
   const auto shapes = output_shapes(graph);
   const auto ts = torch_summary(graph, graph.batch);
-  Count trainable;
-  for (const auto& p : graph.params)
-    if (p.trainable && !p.buffer) trainable += numel(p);
-
   std::vector<Shape> inputs;
   for (auto id : graph.inputs) inputs.push_back(graph.nodes[id].shape);
   ordered_json json = ordered_json::object();
@@ -103,7 +99,7 @@ ordered_json summary_json(const Graph& graph) {
   json["model"] = graph.model;
   json["input_shape"] = shapes_json(inputs);
   json["totals"] = {{"params", params.sum().value()},
-                    {"trainable_params", trainable.value()},
+                    {"trainable_params", trainable_parameters(graph).value()},
                     {"active_params", active_parameters(graph).value()},
                     {"params_torchsummary", ts.total_params.value()},
                     {"weight_bytes", stored_bytes(graph).sum().value()},

@@ -1,6 +1,7 @@
 #include "analysis/latency/kernel.h"
 
 #include "analysis/latency/layout.h"
+#include "analysis/rollup.h"
 
 namespace vitals::latency {
 namespace {
@@ -15,9 +16,7 @@ Kernel update(const Layout& layout) {
   Kernel kernel;
   kernel.name = "optimizer";
   kernel.optimizer = true;
-  double trained = 0;
-  for (const auto& param : layout.graph().params)
-    if (param.trainable && !param.buffer) trained += numel(param).as_double();
+  const auto trained = trainable_parameters(layout.graph()).as_double();
   kernel.bytes =
       trained * (layout.casts() ? kAutocastUpdateBytes : kUpdateBytes * layout.param_size() / 4);
   return kernel;
