@@ -107,8 +107,7 @@ std::uint64_t next_guess(Needs& needs, Count budget, std::uint64_t before, std::
 }
 
 // In micro-batches; at most kMostSamples.
-Fit search(const FitQuestion& question) {
-  Needs needs(question);
+Fit search(const FitQuestion& question, Needs& needs) {
   if (!needs.fits(1)) return {0, needs(1), needs(1)};
   std::uint64_t before = 0;
   std::uint64_t good = 1;
@@ -133,7 +132,8 @@ Fit search(const FitQuestion& question) {
 }  // namespace
 
 Fit largest_batch(const FitQuestion& question) {
-  const auto fit = search(question);
+  Needs needs(question);
+  const auto fit = search(question, needs);
   if (fit.batch >= kMostSamples)
     fail("more than {} samples fit: the batch does not decide", kMostSamples);
   return fit;
@@ -145,8 +145,9 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit) {
       std::max<std::uint64_t>(fit.batch / question.memory.parallel.micro_batches, 1);
   // Notes a change that helps.
   const auto tell = [&](const Change& change, const FitQuestion& changed) {
-    const auto need = Needs(changed)(samples);
-    const auto largest = search(changed).batch;
+    Needs needs(changed);
+    const auto need = needs(samples);
+    const auto largest = search(changed, needs).batch;
     const bool helps = largest > fit.batch || need.as_double() < 0.995 * fit.need.as_double();
     if (helps) advice.push_back({change.change, change.meaning, change.cost, need, largest});
     return helps;
