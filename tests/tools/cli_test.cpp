@@ -156,6 +156,21 @@ TEST_CASE("a tree's figures sum to their parents, folded or not") {
   CHECK(shallow.find("0-11") == std::string::npos);
 }
 
+TEST_CASE("options may stand before the model and behind it") {
+  const auto out = [](const std::vector<std::string>& arguments) { return run(arguments).out; };
+  const auto behind = out({"summary", "vit_tiny_patch16_224", "--batch", "2", "--set", "depth=3"});
+  REQUIRE_FALSE(behind.empty());
+  CHECK(out({"summary", "--batch", "2", "vit_tiny_patch16_224", "--set", "depth=3"}) == behind);
+  CHECK(out({"summary", "--set", "depth=3", "vit_tiny_patch16_224", "--batch", "2"}) == behind);
+  CHECK(out({"summary", "--batch=2", "--set=depth=3", "vit_tiny_patch16_224"}) == behind);
+  const std::string first = "vit_tiny_patch16_224";
+  const std::string second = "vit_small_patch16_224";
+  const auto compared = out({"compare", first, second, "--depth", "2"});
+  REQUIRE_FALSE(compared.empty());
+  CHECK(out({"compare", "--depth", "2", first, second}) == compared);
+  CHECK(out({"compare", first, "--depth", "2", second}) == compared);
+}
+
 TEST_CASE("a misspelt command or option is answered with the name that was meant") {
   const auto message = [](const std::vector<std::string>& arguments) { return run(arguments).err; };
   CHECK(message({"sumary", "x"})

@@ -35,11 +35,12 @@ void add_option(CLI::App& app, const Option& o) {
   };
   auto* option = app.add_option_function<std::vector<std::string>>(o.names, store, o.doc)
                      ->type_name(o.value)
-                     ->group(o.positional() ? "" : o.group)
+                     ->group(o.positional() ? "Positionals" : o.group)
                      ->expected(static_cast<int>(o.least), static_cast<int>(o.most))
                      ->required(o.required);
-  // What a positional argument does not take goes to the next one.
-  if (o.positional()) option->group("Positionals")->allow_extra_args(o.most > 1);
+  // An option takes one value and no more: the MODEL may stand behind it. What a positional
+  // argument does not take goes to the next one.
+  option->allow_extra_args(o.positional() && o.most > 1);
   if (o.repeatable && !o.positional()) option->take_all();
   if (!o.initial.empty()) option->default_str(o.initial);
 }
