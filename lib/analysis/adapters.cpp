@@ -21,11 +21,6 @@ bool ends_path(std::string_view path, std::string_view suffix) {
   return path.substr(at) == suffix && (at == 0 || path[at - 1] == '.');
 }
 
-std::string_view last_name(std::string_view path) {
-  const auto dot = path.rfind('.');
-  return dot == std::string_view::npos ? path : path.substr(dot + 1);
-}
-
 // Modules that run a linear layer themselves.
 std::set<ModuleId> linear_modules(const Graph& graph) {
   std::set<ModuleId> modules;

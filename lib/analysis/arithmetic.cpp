@@ -11,7 +11,7 @@ Formula::Factor times(std::uint64_t n) { return {nullptr, n}; }
 std::uint64_t less_one(std::uint64_t n) { return n == 0 ? 0 : n - 1; }
 Formula::Factor elements(const Node& node) { return {"elements", elements_of(node.shape)}; }
 
-Arithmetic count(const op::Linear& o, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::Linear& o, const Graph& graph, const Node& node) {
   const auto rows = rows_of(node.shape);
   Arithmetic a;
   a.multiplications = macs_formula(graph, node);
@@ -20,7 +20,7 @@ Arithmetic count(const op::Linear& o, const Graph& graph, const Node& node) {
   return a;
 }
 
-Arithmetic count(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
   const Formula::Factor in =
       o.bias ? Formula::Factor{"in", o.in} : Formula::Factor{"(in - 1)", less_one(o.in)};
   Arithmetic a;
@@ -30,7 +30,7 @@ Arithmetic count(const op::ExpertLinear& o, const Graph& graph, const Node& node
 }
 
 // A tap that falls on the padding is multiplied with its zero.
-Arithmetic count(const op::Conv& o, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::Conv& o, const Graph& graph, const Node& node) {
   const auto taps = o.in / o.groups * o.kernel[0] * o.kernel[1];
   const Formula::Factor positions{"positions", positions_of(node.shape)};
   Arithmetic a;
@@ -41,7 +41,7 @@ Arithmetic count(const op::Conv& o, const Graph& graph, const Node& node) {
 }
 
 // Every element of the output is a dot product, whatever broadcasting repeats.
-Arithmetic count(const op::MatMul&, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::MatMul&, const Graph& graph, const Node& node) {
   const auto k = input_shape(graph, node, 0).at(-1);
   const Formula::Factor batch{"batch", batch_of(node.shape)};
   const Formula::Factor m{"m", node.shape.at(-2)};
@@ -54,7 +54,7 @@ Arithmetic count(const op::MatMul&, const Graph& graph, const Node& node) {
 
 // The written-out attention: scores, scale, bias, softmax, dropout, values. A causal mask replaces
 // scores that have been computed, as eager attention does. A sink is one more key for the softmax.
-Arithmetic count(const op::Sdpa& o, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::Sdpa& o, const Graph& graph, const Node& node) {
   const auto z = attention_sizes(graph, node);
   const Formula::Factor batch{"batch", z.batch};
   const Formula::Factor s{"s", z.queries};
@@ -78,7 +78,7 @@ Arithmetic count(const op::Sdpa& o, const Graph& graph, const Node& node) {
   return a;
 }
 
-Arithmetic count(const op::Binary& o, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::Binary& o, const Graph&, const Node& node) {
   Arithmetic a;
   switch (o.kind) {
     case op::BinaryKind::add:
@@ -95,13 +95,13 @@ Arithmetic count(const op::Binary& o, const Graph&, const Node& node) {
   return a;
 }
 
-Arithmetic count(const op::Scale&, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::Scale&, const Graph&, const Node& node) {
   Arithmetic a;
   a.multiplications = {elements(node)};
   return a;
 }
 
-Arithmetic count(const op::Activation& o, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::Activation& o, const Graph&, const Node& node) {
   const auto n = elements(node);
   Arithmetic a;
   switch (o.kind) {
@@ -146,7 +146,7 @@ Arithmetic count(const op::Activation& o, const Graph&, const Node& node) {
 }
 
 // exp(x - max) / sum
-Arithmetic count(const op::Softmax&, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::Softmax&, const Graph&, const Node& node) {
   const Formula::Factor rows{"rows", rows_of(node.shape)};
   const Formula::Factor c{"c", node.shape.at(-1)};
   const Formula::Factor c1{"(c - 1)", less_one(node.shape.at(-1))};
@@ -158,7 +158,7 @@ Arithmetic count(const op::Softmax&, const Graph&, const Node& node) {
 }
 
 // Each of the k looks through what the ones before it left.
-Arithmetic count(const op::TopK& o, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::TopK& o, const Graph& graph, const Node& node) {
   const auto n = input_shape(graph, node, 0).at(-1);
   Arithmetic a;
   a.comparisons = {{"rows", rows_of(node.shape)},
@@ -167,7 +167,7 @@ Arithmetic count(const op::TopK& o, const Graph& graph, const Node& node) {
 }
 
 // y = (x - mean) / sqrt(var + eps) * weight + bias, with one reciprocal a row
-Arithmetic count(const op::LayerNorm& o, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::LayerNorm& o, const Graph&, const Node& node) {
   const Formula::Factor rows{"rows", rows_of(node.shape)};
   const Formula::Factor c{"c", node.shape.at(-1)};
   const Formula::Factor c1{"(c - 1)", less_one(node.shape.at(-1))};
@@ -181,7 +181,7 @@ Arithmetic count(const op::LayerNorm& o, const Graph&, const Node& node) {
 }
 
 // y = x / sqrt(mean(x^2) + eps) * weight, with one reciprocal a row
-Arithmetic count(const op::RmsNorm& o, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::RmsNorm& o, const Graph&, const Node& node) {
   const Formula::Factor rows{"rows", rows_of(node.shape)};
   const Formula::Factor c{"c", node.shape.at(-1)};
   Arithmetic a;
@@ -193,20 +193,20 @@ Arithmetic count(const op::RmsNorm& o, const Graph&, const Node& node) {
 }
 
 // x * (u < keep ? 1 / keep : 0)
-Arithmetic count(const op::Dropout&, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::Dropout&, const Graph&, const Node& node) {
   Arithmetic a;
   a.comparisons = a.multiplications = {elements(node)};
   return a;
 }
 
-Arithmetic count(const op::DropPath&, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::DropPath&, const Graph&, const Node& node) {
   Arithmetic a;
   a.comparisons = {{"samples", node.shape[0]}};
   a.multiplications = {elements(node)};
   return a;
 }
 
-Arithmetic count(const op::Reduce& o, const Graph& graph, const Node& node) {
+Arithmetic arithmetic_of(const op::Reduce& o, const Graph& graph, const Node& node) {
   const auto& x = input_shape(graph, node, 0);
   const Formula steps{elements(node), {"(length - 1)", less_one(x.at(o.axis))}};
   Arithmetic a;
@@ -220,7 +220,7 @@ Arithmetic count(const op::Reduce& o, const Graph& graph, const Node& node) {
 }
 
 // x * cos + rotate(x) * sin on the rotated features
-Arithmetic count(const op::Rope& o, const Graph&, const Node& node) {
+Arithmetic arithmetic_of(const op::Rope& o, const Graph&, const Node& node) {
   const Formula::Factor rows{"rows", rows_of(node.shape)};
   Arithmetic a;
   a.multiplications = {times(2), rows, {"dim", o.dim}};
@@ -229,24 +229,24 @@ Arithmetic count(const op::Rope& o, const Graph&, const Node& node) {
 }
 
 // Data that is there, or is moved.
-Arithmetic count(const op::Input&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Parameter&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Constant&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::MaskedFill&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Concat&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Reshape&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Expand&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Permute&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Slice&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Copy&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Roll&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Embedding&, const Graph&, const Node&) { return {}; }
-Arithmetic count(const op::Gather&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Input&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Parameter&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Constant&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::MaskedFill&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Concat&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Reshape&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Expand&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Permute&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Slice&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Copy&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Roll&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Embedding&, const Graph&, const Node&) { return {}; }
+Arithmetic arithmetic_of(const op::Gather&, const Graph&, const Node&) { return {}; }
 
 }  // namespace
 
 Arithmetic arithmetic(const Graph& graph, const Node& node) {
-  return std::visit([&](const auto& o) { return count(o, graph, node); }, node.op);
+  return std::visit([&](const auto& o) { return arithmetic_of(o, graph, node); }, node.op);
 }
 
 Count operations(const Arithmetic& arithmetic) {

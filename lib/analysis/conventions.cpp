@@ -96,7 +96,7 @@ FvcoreHandle fvcore_handle(const Op& op) {
                     op);
 }
 
-std::string_view name_of(FvcoreHandle handle) {
+std::string_view handle_name(FvcoreHandle handle) {
   switch (handle) {
     case FvcoreHandle::none:
       return "";
@@ -130,7 +130,7 @@ Formula fvcore_formula(const Graph& graph, const Node& node, FvcoreHandle handle
 void count_fvcore(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     const auto handle = fvcore_handle(node.op);
-    item.kind = name_of(handle);
+    item.kind = handle_name(handle);
     item.formula = fvcore_formula(graph, node, handle);
   });
 }
@@ -139,7 +139,7 @@ void count_activations(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     const auto handle = fvcore_handle(node.op);
     if (handle == FvcoreHandle::none || handle == FvcoreHandle::layer_norm) return;
-    item.kind = name_of(handle);
+    item.kind = handle_name(handle);
     item.formula = {{"output", elements_of(node.shape)}};
   });
 }

@@ -54,7 +54,7 @@ struct Place {
 struct ExplainContext {
   const Graph& graph;
   const Graph& training;
-  Checkpoint checkpoint = Checkpoint::none;
+  ActivationCheckpointing checkpoint = ActivationCheckpointing::none;
 };
 
 // `path` names a module, or a parameter ("blocks.0.attn.qkv.weight"); "" or "." is the whole model.

@@ -3,7 +3,7 @@
 // Predicts PyTorch eager. Knows recipes and the simulation, no architecture and no output format.
 #pragma once
 
-#include "analysis/checkpoint.h"
+#include "analysis/activation_checkpointing.h"
 #include "analysis/eager/step.h"
 #include "analysis/rollup.h"
 
@@ -34,7 +34,7 @@ struct MemoryOptions {
   eager::Device device = eager::Device::cuda;
   bool cross_entropy = true;
   bool keep_gradients = false;
-  Checkpoint checkpoint = Checkpoint::none;
+  ActivationCheckpointing checkpoint = ActivationCheckpointing::none;
   Parallelism parallel;
   // Of a model that generates, in inference: tokens that its cache holds at the end (0: those of
   // the trace), allocated ahead as a static cache is; and the form in which latent attention keeps

@@ -17,7 +17,7 @@ struct ModuleCosts {
 // FLOPs of a training step, by the modules of `graph`. `training` is the same model built for
 // training; its modules are found by path, and one that runs in training alone gives its FLOPs to
 // the nearest module above it that `graph` has.
-[[nodiscard]] Rollup training_by_module(const Graph& training, Checkpoint checkpoint,
+[[nodiscard]] Rollup training_by_module(const Graph& training, ActivationCheckpointing checkpoint,
                                         const Graph& graph);
 
 }  // namespace vitals

@@ -48,12 +48,12 @@ Traffic all_operands(const Graph& graph, const Node& node) {
 // As much is read as is written: data that only changes its place.
 Traffic moved(const Node& node) { return {written(node), written(node)}; }
 
-Traffic count(const op::Input&, const Graph&, const Node&) { return {}; }
-Traffic count(const op::Parameter&, const Graph&, const Node&) { return {}; }
-Traffic count(const op::Constant&, const Graph&, const Node&) { return {}; }
-Traffic count(const op::Linear&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Input&, const Graph&, const Node&) { return {}; }
+Traffic traffic_of(const op::Parameter&, const Graph&, const Node&) { return {}; }
+Traffic traffic_of(const op::Constant&, const Graph&, const Node&) { return {}; }
+Traffic traffic_of(const op::Linear&, const Graph& g, const Node& n) { return all_operands(g, n); }
 // The weights of as many experts as can have been chosen.
-Traffic count(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
+Traffic traffic_of(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
   const auto experts = std::min(o.experts, node.shape[0] * o.active);
   const Formula::Factor chosen{"experts", experts};
   Traffic t;
@@ -64,39 +64,39 @@ Traffic count(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
   t.written = written(node);
   return t;
 }
-Traffic count(const op::Conv&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::MatMul&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Conv&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::MatMul&, const Graph& g, const Node& n) { return all_operands(g, n); }
 // The scores stay on the chip (Dao et al. 2022, arXiv:2205.14135).
-Traffic count(const op::Sdpa&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Binary&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Scale&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Activation&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Softmax&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::TopK&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::MaskedFill&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::LayerNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::RmsNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Dropout&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::DropPath&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Reduce&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Rope&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Concat&, const Graph&, const Node& n) { return moved(n); }
+Traffic traffic_of(const op::Sdpa&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Binary&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Scale&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Activation&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Softmax&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::TopK&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::MaskedFill&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::LayerNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::RmsNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Dropout&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::DropPath&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Reduce&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Rope&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Concat&, const Graph&, const Node& n) { return moved(n); }
 // Those that are no views copy.
-Traffic count(const op::Reshape&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Copy&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic count(const op::Expand&, const Graph&, const Node& n) { return moved(n); }
-Traffic count(const op::Permute&, const Graph&, const Node& n) { return moved(n); }
-Traffic count(const op::Slice&, const Graph&, const Node& n) { return moved(n); }
-Traffic count(const op::Roll&, const Graph&, const Node& n) { return moved(n); }
+Traffic traffic_of(const op::Reshape&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Copy&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Expand&, const Graph&, const Node& n) { return moved(n); }
+Traffic traffic_of(const op::Permute&, const Graph&, const Node& n) { return moved(n); }
+Traffic traffic_of(const op::Slice&, const Graph&, const Node& n) { return moved(n); }
+Traffic traffic_of(const op::Roll&, const Graph&, const Node& n) { return moved(n); }
 
 // The rows that are looked up, and the index.
-Traffic count(const op::Embedding&, const Graph& graph, const Node& node) {
+Traffic traffic_of(const op::Embedding&, const Graph& graph, const Node& node) {
   auto t = moved(node);
   const auto& ids = graph.nodes[node.inputs[0]];
   t.read.plus({{"ids", stored_elements(ids)}, size(ids.dtype)});
   return t;
 }
-Traffic count(const op::Gather& o, const Graph&, const Node& node) {
+Traffic traffic_of(const op::Gather& o, const Graph&, const Node& node) {
   auto t = moved(node);
   t.read.plus({{"index", o.count}, size(DType::i64)});
   return t;
@@ -106,7 +106,7 @@ Traffic count(const op::Gather& o, const Graph&, const Node& node) {
 
 Traffic traffic(const Graph& graph, const Node& node) {
   if (is_view(graph, id_of(graph, node))) return {};
-  return std::visit([&](const auto& o) { return count(o, graph, node); }, node.op);
+  return std::visit([&](const auto& o) { return traffic_of(o, graph, node); }, node.op);
 }
 
 }  // namespace vitals

@@ -124,7 +124,7 @@ TrainingFlops TrainingFormulas::flops() const {
   return {forward.value(), grad_input.value(), grad_weight.value(), recompute.value()};
 }
 
-void visit_training(const Graph& graph, Checkpoint checkpoint,
+void visit_training(const Graph& graph, ActivationCheckpointing checkpoint,
                     const std::function<void(const Node&, const TrainingFormulas&)>& visit) {
   const auto needs = needs_gradient(graph);
   const auto reaches = reaches_output(graph);
@@ -147,7 +147,7 @@ void visit_training(const Graph& graph, Checkpoint checkpoint,
   }
 }
 
-TrainingFlops training_flops(const Graph& graph, Checkpoint checkpoint) {
+TrainingFlops training_flops(const Graph& graph, ActivationCheckpointing checkpoint) {
   TrainingFlops all;
   visit_training(graph, checkpoint,
                  [&](const Node&, const TrainingFormulas& f) { all += f.flops(); });

@@ -2,7 +2,7 @@
 // gradient, not from a blind factor of 3.
 #pragma once
 
-#include "analysis/checkpoint.h"
+#include "analysis/activation_checkpointing.h"
 #include "analysis/formula.h"
 #include "graph/graph.h"
 
@@ -35,10 +35,10 @@ struct TrainingFormulas {
 // computed only where the loss hangs on it and something trainable lies behind it: none for the
 // image, none for frozen parameters. A fused attention computes its scores again in the backward
 // pass (Dao et al. 2022, arXiv:2205.14135, algorithm 4); that counts as recomputed.
-void visit_training(const Graph& graph, Checkpoint checkpoint,
+void visit_training(const Graph& graph, ActivationCheckpointing checkpoint,
                     const std::function<void(const Node&, const TrainingFormulas&)>& visit);
 
 // Of the whole model.
-[[nodiscard]] TrainingFlops training_flops(const Graph& graph, Checkpoint checkpoint);
+[[nodiscard]] TrainingFlops training_flops(const Graph& graph, ActivationCheckpointing checkpoint);
 
 }  // namespace vitals

@@ -40,11 +40,6 @@ constexpr NamedRole kFeedForward[] = {
     {"dense_4h_to_h", WeightRole::ffn_down},
 };
 
-std::string_view last_name(std::string_view path) {
-  const auto dot = path.rfind('.');
-  return dot == std::string_view::npos ? path : path.substr(dot + 1);
-}
-
 // "gate_proj" of an expert's "gate_proj.weight", else the module's own name.
 std::string_view weight_name(const Graph& graph, const Param& param) {
   const std::string_view name = param.name;

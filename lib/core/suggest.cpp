@@ -1,19 +1,15 @@
 #include "core/suggest.h"
 
+#include "core/text.h"
+
 #include <algorithm>
 #include <cctype>
 
 namespace vitals {
 namespace {
 
-std::string folded(std::string_view text) {
-  std::string result;
-  for (char c : text.substr(0, 128)) {
-    if (c == '-' || c == ' ') c = '_';
-    result.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  }
-  return result;
-}
+// Names are not longer; what is would take its time.
+std::string compared(std::string_view text) { return folded_name(text.substr(0, 128)); }
 
 // Optimal string alignment distance (Levenshtein with transpositions of neighbours).
 std::size_t distance(const std::string& a, const std::string& b) {
@@ -35,10 +31,10 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& known,
                                  std::size_t most) {
-  const auto want = folded(wanted);
+  const auto want = compared(wanted);
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const auto& name : known) {
-    const auto have = folded(name);
+    const auto have = compared(name);
     auto rank = 2 * distance(want, have);
     const auto limit = 2 * std::max<std::size_t>(2, std::max(want.size(), have.size()) / 3);
     const bool contains = want.size() >= 3 && have.find(want) != std::string::npos;

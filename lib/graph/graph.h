@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vitals {
@@ -111,6 +112,9 @@ struct Graph {
 };
 
 [[nodiscard]] std::string path_of(const Graph& graph, const Param& param);
+
+// The last part of a path: "qkv" of "blocks.3.attn.qkv".
+[[nodiscard]] std::string_view last_name(std::string_view path);
 
 // Elements / bytes of one parameter in its own dtype (f32 unless told otherwise).
 [[nodiscard]] inline Count numel(const Param& param) { return numel(param.shape); }

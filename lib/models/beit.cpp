@@ -97,7 +97,7 @@ Tensors forward(Builder& b, const BeitConfig& c) {
   return {classifier(b, "head", dropout(b, "head_drop", x, c.drop_rate), c.num_classes)};
 }
 
-std::vector<Field> own_fields() {
+std::vector<Field> beit_own_fields() {
   using C = BeitConfig;
   return {
       field<&C::qkv_bias>("qkv_bias", "Bias of the query and value projection."),
@@ -128,7 +128,7 @@ Architecture beit_architecture() {
       "beit", "BEiT and BEiT v2: timm's beit module (arXiv:2106.08254).");
   a.fields =
       all_fields(image_fields<C>(), global_pool_fields<C>({"avg", "avgmax", "max", "token", ""}),
-                 stack_fields<C>(), own_fields(), drop_fields<C>());
+                 stack_fields<C>(), beit_own_fields(), drop_fields<C>());
   return a;
 }
 

@@ -110,7 +110,7 @@ void validate(const DecoderConfig& c) {
 
 namespace {
 
-std::vector<Field> size_fields() {
+std::vector<Field> decoder_size_fields() {
   using C = DecoderConfig;
   return {
       field<&C::vocab_size>("vocab_size", "Rows of the token table.").at_least(1).at_most(1e9),
@@ -146,7 +146,7 @@ std::vector<Field> size_fields() {
   };
 }
 
-std::vector<Field> layer_fields() {
+std::vector<Field> decoder_layer_fields() {
   using C = DecoderConfig;
   return {
       field<&C::norm_layer>("norm_layer", "Norm of the layers.").one_of({"LayerNorm", "RmsNorm"}),
@@ -290,7 +290,7 @@ std::vector<Field> head_fields() {
 
 std::vector<Field> decoder_fields() {
   std::vector<Field> all;
-  for (auto* part : {size_fields, layer_fields, attention_fields, feed_forward_fields, head_fields})
+  for (auto* part : {decoder_size_fields, decoder_layer_fields, attention_fields, feed_forward_fields, head_fields})
     for (auto& f : part()) all.push_back(std::move(f));
   return all;
 }

@@ -6,7 +6,7 @@ namespace vitals {
 namespace {
 
 // Read from the library's modeling_*.py; the keys are those of its published checkpoints.
-const std::vector<DecoderNames>& table() {
+const std::vector<DecoderNames>& decoder_table() {
   static const std::vector<DecoderNames> rows = {
       {.naming = "llama"},
       {.naming = "gpt2",
@@ -168,11 +168,11 @@ const std::vector<DecoderNames>& table() {
 }  // namespace
 
 const DecoderNames* find_decoder_names(std::string_view naming) {
-  return find_naming(table(), naming);
+  return find_naming(decoder_table(), naming);
 }
 
 const std::vector<std::string_view>& decoder_namings() {
-  static const auto names = namings_of(table());
+  static const auto names = namings_of(decoder_table());
   return names;
 }
 

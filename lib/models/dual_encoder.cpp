@@ -79,7 +79,7 @@ std::vector<Field> prefixed(std::vector<Field> fields, std::string_view prefix) 
   return fields;
 }
 
-std::vector<Field> own_fields() {
+std::vector<Field> dual_encoder_own_fields() {
   using C = DualEncoderConfig;
   return {
       field<&C::projections>("projections", "Both towers are projected to projection_dim."),
@@ -101,7 +101,7 @@ Architecture dual_encoder_architecture() {
     config->image.pooling = "class_norm";
     return std::shared_ptr<void>(config);
   };
-  a.fields = all_fields(own_fields(), prefixed(text_tower_fields<&C::text>(), "text_"),
+  a.fields = all_fields(dual_encoder_own_fields(), prefixed(text_tower_fields<&C::text>(), "text_"),
                         prefixed(image_tower_fields<&C::image>(), "image_"));
   a.field_aliases = {{"img_size", "Image height and width in pixels.", {"image_img_size"}},
                      {"in_chans", "Image channels.", {"image_in_chans"}}};

@@ -37,8 +37,6 @@ void validate(const EncoderConfig& c) {
   check_encoder_head(c, n);
 }
 
-NormOptions norm_of(const EncoderConfig& c) { return {.eps = c.norm_layer.eps.value_or(1e-12)}; }
-
 StackLayer layer_of(const EncoderConfig& c, const EncoderNames& n) {
   StackLayer o;
   o.names = n.layer;
@@ -138,7 +136,7 @@ Tensors forward(Builder& b, const EncoderConfig& c) {
   return encoder_head(b, *encoded, c, n);
 }
 
-std::vector<Field> size_fields() {
+std::vector<Field> encoder_size_fields() {
   using C = EncoderConfig;
   return {
       field<&C::vocab_size>("vocab_size", "Tokens of the vocabulary.").at_least(1).at_most(1e9),
@@ -201,7 +199,7 @@ std::vector<Field> kind_fields() {
 Architecture encoder_architecture() {
   auto a = architecture<EncoderConfig, validate, forward>(
       "encoder", "Text encoder: BERT, RoBERTa, DistilBERT, ALBERT, ELECTRA.");
-  a.fields = all_fields(size_fields(), kind_fields());
+  a.fields = all_fields(encoder_size_fields(), kind_fields());
   return a;
 }
 

@@ -31,6 +31,11 @@ struct EncoderConfig {
   std::optional<double> classifier_dropout;  // null: hidden_dropout_prob
 };
 
+// Of every norm in the model.
+[[nodiscard]] inline NormOptions norm_of(const EncoderConfig& c) {
+  return {.eps = c.norm_layer.eps.value_or(1e-12)};
+}
+
 [[nodiscard]] Architecture encoder_architecture();
 
 }  // namespace vitals

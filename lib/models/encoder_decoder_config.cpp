@@ -37,7 +37,7 @@ namespace {
 
 constexpr std::string_view kPositions[] = {"learned", "sinusoidal", "frozen", "relative", "none"};
 
-std::vector<Field> size_fields() {
+std::vector<Field> encoder_decoder_size_fields() {
   using C = EncoderDecoderConfig;
   return {
       field<&C::vocab_size>("vocab_size", "Tokens of the vocabulary.").at_least(1).at_most(1e9),
@@ -67,7 +67,7 @@ std::vector<Field> size_fields() {
   };
 }
 
-std::vector<Field> layer_fields() {
+std::vector<Field> encoder_decoder_layer_fields() {
   using C = EncoderDecoderConfig;
   return {
       field<&C::naming>("naming", "The family whose names the modules have.")
@@ -87,7 +87,7 @@ std::vector<Field> layer_fields() {
   };
 }
 
-std::vector<Field> position_fields() {
+std::vector<Field> encoder_decoder_position_fields() {
   using C = EncoderDecoderConfig;
   return {
       field<&C::encoder_positions>("encoder_positions",
@@ -146,7 +146,7 @@ std::vector<Field> end_fields() {
 }  // namespace
 
 std::vector<Field> encoder_decoder_fields() {
-  return all_fields(size_fields(), layer_fields(), position_fields(), end_fields());
+  return all_fields(encoder_decoder_size_fields(), encoder_decoder_layer_fields(), encoder_decoder_position_fields(), end_fields());
 }
 
 }  // namespace vitals

@@ -22,7 +22,7 @@ StackLayerNames t5_layer(bool decoder) {
           .mlp_norm = decoder ? "layer.2.layer_norm" : "layer.1.layer_norm"};
 }
 
-const std::vector<EncoderDecoderNames>& table() {
+const std::vector<EncoderDecoderNames>& encoder_decoder_table() {
   static const std::vector<EncoderDecoderNames> rows = {
       {.naming = "transformer", .base = ""},
       {.naming = "bart"},
@@ -41,11 +41,11 @@ const std::vector<EncoderDecoderNames>& table() {
 }  // namespace
 
 const EncoderDecoderNames* find_encoder_decoder_names(std::string_view naming) {
-  return find_naming(table(), naming);
+  return find_naming(encoder_decoder_table(), naming);
 }
 
 const std::vector<std::string_view>& encoder_decoder_namings() {
-  static const auto names = namings_of(table());
+  static const auto names = namings_of(encoder_decoder_table());
   return names;
 }
 

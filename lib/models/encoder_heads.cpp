@@ -7,8 +7,6 @@ double head_dropout(const EncoderConfig& c) {
   return c.classifier_dropout.value_or(c.hidden_dropout_prob);
 }
 
-NormOptions norm_of(const EncoderConfig& c) { return {.eps = c.norm_layer.eps.value_or(1e-12)}; }
-
 // dense, activation, norm, and the table of embeddings once more (or a matrix like it).
 Tensor masked_lm(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
                  const EncoderNames& n) {

@@ -18,7 +18,7 @@ StackLayerNames bert_layer() {
           .mlp_norm = "output.LayerNorm"};
 }
 
-const std::vector<EncoderNames>& table() {
+const std::vector<EncoderNames>& encoder_table() {
   static const std::vector<EncoderNames> rows = {
       {.naming = "bert",
        .layer = bert_layer(),
@@ -98,11 +98,11 @@ const std::vector<EncoderNames>& table() {
 }  // namespace
 
 const EncoderNames* find_encoder_names(std::string_view naming) {
-  return find_naming(table(), naming);
+  return find_naming(encoder_table(), naming);
 }
 
 const std::vector<std::string_view>& encoder_namings() {
-  static const auto names = namings_of(table());
+  static const auto names = namings_of(encoder_table());
   return names;
 }
 

@@ -227,7 +227,7 @@ std::vector<Field> block_fields() {
   };
 }
 
-std::vector<Field> position_fields() {
+std::vector<Field> eva_position_fields() {
   using C = EvaConfig;
   return {
       field<&C::class_token>("class_token", "A learned class token."),
@@ -287,7 +287,7 @@ Architecture eva_architecture() {
                                               "EVA, EVA-02, DINOv3, Perception Encoder and "
                                               "RoPE-ViT: timm's eva module (arXiv:2303.11331).");
   a.fields = all_fields(image_fields<C>(), global_pool_fields<C>(), stack_fields<C>(),
-                        block_fields(), position_fields(), norm_and_head_fields(),
+                        block_fields(), eva_position_fields(), norm_and_head_fields(),
                         dynamic_image_fields<C>(), drop_fields<C>());
   return a;
 }

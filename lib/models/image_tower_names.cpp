@@ -30,7 +30,7 @@ ImageTowerNames dinov2(std::string_view naming) {
           .swiglu_down = "weights_out"};
 }
 
-const std::vector<ImageTowerNames>& table() {
+const std::vector<ImageTowerNames>& image_tower_table() {
   static const std::vector<ImageTowerNames> rows = {
       {.naming = "clip", .layer = clip_layer_names()},
       dinov2("dinov2"),
@@ -65,11 +65,11 @@ StackLayerNames clip_layer_names() {
 }
 
 const ImageTowerNames* find_image_tower_names(std::string_view naming) {
-  return find_naming(table(), naming);
+  return find_naming(image_tower_table(), naming);
 }
 
 const std::vector<std::string_view>& image_tower_namings() {
-  static const auto names = namings_of(table());
+  static const auto names = namings_of(image_tower_table());
   return names;
 }
 

@@ -121,7 +121,7 @@ Tensors forward(Builder& b, const MlpMixerConfig& c) {
   return {classifier(b, "head", dropout(b, "head_drop", x, c.drop_rate), c.num_classes)};
 }
 
-std::vector<Field> own_fields() {
+std::vector<Field> mlp_mixer_own_fields() {
   using C = MlpMixerConfig;
   return {
       field<&C::num_blocks>("num_blocks", "Number of blocks.").at_most(kMaxDepth),
@@ -152,7 +152,7 @@ Architecture mlp_mixer_architecture() {
       "mlp_mixer",
       "MLP-Mixer, ResMLP and gMLP: timm's mlp_mixer module (arXiv:2105.01601, 2105.03404, "
       "2105.08050).");
-  a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", ""}), own_fields(),
+  a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", ""}), mlp_mixer_own_fields(),
                         drop_fields<C>("Stochastic depth of every block."));
   return a;
 }

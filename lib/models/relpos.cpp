@@ -102,7 +102,7 @@ Tensors forward(Builder& b, const RelPosConfig& c) {
   return {classifier(b, "head", dropout(b, "head_drop", x, c.drop_rate), c.num_classes)};
 }
 
-std::vector<Field> own_fields() {
+std::vector<Field> relpos_own_fields() {
   using C = RelPosConfig;
   return {
       field<&C::qkv_bias>("qkv_bias", "Bias of the query, key and value projection."),
@@ -121,7 +121,7 @@ std::vector<Field> own_fields() {
   };
 }
 
-std::vector<Field> layer_fields() {
+std::vector<Field> relpos_layer_fields() {
   using C = RelPosConfig;
   return {
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
@@ -145,7 +145,7 @@ Architecture relpos_architecture() {
       "ViT with relative position bias: timm's vision_transformer_relpos module.");
   a.aliases = {"relpos"};
   a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", "token", ""}),
-                        stack_fields<C>(), own_fields(), drop_fields<C>(), layer_fields());
+                        stack_fields<C>(), relpos_own_fields(), drop_fields<C>(), relpos_layer_fields());
   return a;
 }
 

@@ -179,7 +179,7 @@ std::vector<Field> stage_fields() {
   };
 }
 
-std::vector<Field> layer_fields() {
+std::vector<Field> swin_layer_fields() {
   using C = SwinConfig;
   return {
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
@@ -199,7 +199,7 @@ Architecture swin_architecture() {
   a.aliases = {"swin"};
   a.fused_attention = false;  // timm: use_fused_attn(experimental=True)
   a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", "avgmax", "max", ""}),
-                        stage_fields(), drop_fields<C>(), layer_fields());
+                        stage_fields(), drop_fields<C>(), swin_layer_fields());
   return a;
 }
 

@@ -173,7 +173,7 @@ Tensors forward(Builder& b, const VitConfig& c) {
   return {classifier(b, "head", x, c.num_classes)};
 }
 
-std::vector<Field> own_fields() {
+std::vector<Field> vit_own_fields() {
   using C = VitConfig;
   return {
       field<&C::qkv_bias>("qkv_bias", "Bias of the query, key and value projection."),
@@ -203,7 +203,7 @@ std::vector<Field> own_fields() {
   };
 }
 
-std::vector<Field> layer_fields() {
+std::vector<Field> vit_layer_fields() {
   using C = VitConfig;
   return {
       field<&C::mlp_drop_rate>("mlp_drop_rate",
@@ -228,8 +228,8 @@ std::vector<Field> layer_fields() {
 
 std::vector<Field> fields() {
   using C = VitConfig;
-  return all_fields(image_fields<C>(), global_pool_fields<C>(), stack_fields<C>(), own_fields(),
-                    dynamic_image_fields<C>(), drop_fields<C>(), layer_fields());
+  return all_fields(image_fields<C>(), global_pool_fields<C>(), stack_fields<C>(), vit_own_fields(),
+                    dynamic_image_fields<C>(), drop_fields<C>(), vit_layer_fields());
 }
 
 std::vector<Alias> field_aliases() {

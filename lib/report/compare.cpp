@@ -54,7 +54,7 @@ std::vector<Comparison::SharedModule> shared_modules(const std::vector<Graph>& g
   return shared;
 }
 
-Count bytes_of(const Graph& graph) {
+Count moved_bytes(const Graph& graph) {
   Count bytes;
   for (const auto& node : graph.nodes) bytes += bytes_moved(graph, node);
   return bytes;
@@ -106,7 +106,7 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
   add("num_tokens", "tokens", [](const Graph& g) { return Count(g.num_tokens); });
   add("activations_fvcore", "activations (fvcore)",
       [](const Graph& g) { return total(fvcore_activations(), g).value_or(0); });
-  add("bytes", "bytes moved", bytes_of);
+  add("bytes", "bytes moved", moved_bytes);
   add("weight_bytes", "bytes of fp32 weights",
       [](const Graph& g) { return parameters(g).sum() * size_of(DType::f32); });
   c.modules = shared_modules(graphs, level);

@@ -17,7 +17,7 @@ std::string dash_or(Count n, std::string text) {
 }
 std::string amount(Count n) { return dash_or(n, si(n.as_double())); }
 std::string exact(Count n) { return dash_or(n, grouped(n)); }
-std::string bytes_text(Count n) { return dash_or(n, binary_bytes(n.as_double())); }
+std::string bytes_or_dash(Count n) { return dash_or(n, binary_bytes(n.as_double())); }
 std::string intensity_text(Count flops, Count bytes) {
   return dash_or(flops, fmt::format("{:.1f}", arithmetic_intensity(flops, bytes)));
 }
@@ -128,7 +128,7 @@ Table flops_by_op(const Graph& graph) {
   auto row = [&](const OpKind& kind) {
     table.rows.push_back({std::string(kind.name), std::to_string(kind.ops), exact(kind.macs),
                           share_text(kind.macs, all.macs), amount(kind.operations),
-                          bytes_text(kind.bytes), intensity_text(kind.macs * 2, kind.bytes)});
+                          bytes_or_dash(kind.bytes), intensity_text(kind.macs * 2, kind.bytes)});
   };
   for (const auto& kind : kinds) row(kind);
   row(all);
@@ -152,7 +152,7 @@ Table flops_tree(const Graph& graph, const TreeOptions& options) {
     const auto bytes = at(costs.bytes, line);
     table.rows.push_back({indented(line), line.own_ops ? "" : graph.modules[line.module].type,
                           exact(n), share_text(n, costs.macs.sum(), line.times), amount(n * 2),
-                          bytes_text(bytes), intensity_text(n * 2, bytes)});
+                          bytes_or_dash(bytes), intensity_text(n * 2, bytes)});
   }
   note_folds(table, lines);
   return table;

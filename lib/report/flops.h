@@ -18,7 +18,7 @@ namespace vitals {
 struct FlopsModel {
   Graph graph;
   Graph training;
-  Checkpoint checkpoint = Checkpoint::none;
+  ActivationCheckpointing checkpoint = ActivationCheckpointing::none;
   std::optional<Generation> generation = {};    // of a language model, when it is asked for
   std::optional<TrainingCompute> compute = {};  // of a whole training
 };

@@ -23,7 +23,7 @@ ordered_json cost_json(Count macs, Count bytes, Count training) {
           {"training_flops", training.value()}};
 }
 
-ordered_json training_json(const TrainingFlops& training, Checkpoint checkpoint) {
+ordered_json training_json(const TrainingFlops& training, ActivationCheckpointing checkpoint) {
   return {{"checkpoint", name_of(checkpoint)},
           {"forward", training.forward.value()},
           {"grad_input", training.grad_input.value()},

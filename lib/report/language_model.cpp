@@ -38,7 +38,7 @@ std::vector<CacheKind> cache_kinds(const Graph& graph) {
   return kinds;
 }
 
-std::string name_of(const CacheKind& kind) {
+std::string cache_name(const CacheKind& kind) {
   const auto layers = fmt::format("{} layer{}", kind.layers, kind.layers == 1 ? "" : "s");
   if (kind.cache.source_tokens > 0) return layers + ", cross attention";
   if (kind.cache.window > 0)
@@ -131,7 +131,7 @@ Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
     const auto all = Count(kind.layers) * graph.batch;
     const Count per_token =
         kind.cache.source_tokens > 0 ? Count(0) : kv_cache_elements(kind.cache, 1, form);
-    row(name_of(kind) + suffix, cached_tokens(kind.cache, tokens), per_token * all,
+    row(cache_name(kind) + suffix, cached_tokens(kind.cache, tokens), per_token * all,
         kv_cache_elements(kind.cache, tokens, form) * all);
   };
   for (const auto& kind : cache_kinds(graph)) part(kind, LatentCache::expanded, "");

@@ -40,12 +40,12 @@ std::string attention_text(const MemoryAnswer& a) {
 std::string checkpoint_text(const MemoryAnswer& a) {
   const auto regions = a.on_device().checkpointed;
   switch (a.options.checkpoint) {
-    case Checkpoint::none:
+    case ActivationCheckpointing::none:
       return "none: everything is kept for the backward pass";
-    case Checkpoint::selective:
+    case ActivationCheckpointing::selective:
       return regions == 0 ? "selective: fused attention leaves nothing to spare"
                           : fmt::format("selective: {} attention cores run twice", regions);
-    case Checkpoint::block:
+    case ActivationCheckpointing::block:
       return fmt::format("block: {} blocks run twice, only their inputs are kept", regions);
   }
   return "";
@@ -214,8 +214,8 @@ std::vector<RuleLine> rule_lines(const MemoryAnswer& a) {
                            static_cast<double>(s.hidden), static_cast<double>(s.heads)};
   using rules::Recompute;
   const auto recompute =
-      a.options.checkpoint == Checkpoint::block ? Recompute::full
-      : a.options.checkpoint == Checkpoint::selective || a.attention == AttentionKernel::fused
+      a.options.checkpoint == ActivationCheckpointing::block ? Recompute::full
+      : a.options.checkpoint == ActivationCheckpointing::selective || a.attention == AttentionKernel::fused
           ? Recompute::selective
           : Recompute::none;
   const char* text = recompute == Recompute::full        ? "2sbh a layer"

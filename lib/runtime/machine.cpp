@@ -1,5 +1,6 @@
 #include "runtime/machine.h"
 
+#include "runtime/clock.h"
 #include "runtime/kernels/kernel_table.h"
 #include "runtime/kernels/memory.h"
 #include "runtime/machine_load.h"
@@ -8,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -19,12 +19,6 @@
 
 namespace vitals {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // The best of several short rounds: anything else on the machine only ever slows one down.
 template <class Round>

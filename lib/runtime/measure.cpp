@@ -1,22 +1,16 @@
 #include "runtime/measure.h"
 
 #include "core/error.h"
+#include "runtime/clock.h"
 #include "runtime/statistics.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
 namespace vitals {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 std::vector<std::vector<float>> outputs_of(const Executor& executor) {
   std::vector<std::vector<float>> outputs;

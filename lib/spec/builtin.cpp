@@ -1,6 +1,7 @@
 #include "spec/builtin.h"
 
 #include "core/suggest.h"
+#include "core/text.h"
 #include "spec/builtin_specs.h"
 #include "spec/hf_config.h"
 #include "spec/json_text.h"
@@ -8,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 namespace vitals {
@@ -41,19 +41,11 @@ std::string listed_name(const std::string& name) {
   return find(with_resolution) != nullptr ? with_resolution : std::string();
 }
 
-// Lower case, and underscores between the words.
-std::string folded(std::string_view name) {
-  std::string result;
-  for (char c : name)
-    result += c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 // The same for a folded name: language models are listed with hyphens, "gpt2-xl".
 std::string listed_as_folded(const std::string& name) {
   if (auto listed = listed_name(name); !listed.empty()) return listed;
   for (const auto& listed : builtin_names())
-    if (folded(listed) == name) return listed;
+    if (folded_name(listed) == name) return listed;
   return "";
 }
 
@@ -77,7 +69,7 @@ std::string spelled_out(const std::string& name) {
 
 std::string builtin_canonical(std::string_view name) {
   if (auto listed = listed_name(std::string(name)); !listed.empty()) return listed;
-  const auto plain = folded(name);
+  const auto plain = folded_name(name);
   // "google/vit-base-patch16-224" is named after who published it.
   for (const auto& spelling : {plain, plain.substr(plain.find('/') + 1), spelled_out(plain)})
     if (auto listed = listed_as_folded(spelling); !listed.empty()) return listed;

@@ -2,11 +2,12 @@
 
 #include "core/error.h"
 #include "core/suggest.h"
+#include "core/text.h"
 #include "graph/op.h"
+#include "spec/json_text.h"
 
 #include <nlohmann/json.hpp>
 
-#include <cctype>
 #include <cmath>
 
 namespace vitals {
@@ -15,55 +16,44 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-std::string show(const json& value) {
-  auto text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
-}
-
 std::string limit(double value) {
   return value == std::floor(value) && std::abs(value) < 1e15 ? fmt::format("{:.0f}", value)
                                                               : fmt::format("{:g}", value);
 }
 
 double number(const Field& f, const json& value) {
-  if (!value.is_number()) fail("expected a number, got {}", show(value));
+  if (!value.is_number()) fail("expected a number, got {}", brief(value));
   const auto x = value.get<double>();
-  if (!std::isfinite(x)) fail("expected a finite number, got {}", show(value));
-  if (x < f.min) fail("{} is too small; at least {}", show(value), limit(f.min));
-  if (f.max_excluded && x >= f.max) fail("{} is too large; below {}", show(value), limit(f.max));
-  if (x > f.max) fail("{} is too large; at most {}", show(value), limit(f.max));
+  if (!std::isfinite(x)) fail("expected a finite number, got {}", brief(value));
+  if (x < f.min) fail("{} is too small; at least {}", brief(value), limit(f.min));
+  if (f.max_excluded && x >= f.max) fail("{} is too large; below {}", brief(value), limit(f.max));
+  if (x > f.max) fail("{} is too large; at most {}", brief(value), limit(f.max));
   return x;
 }
 
 std::uint64_t integer(const Field& f, const json& value) {
-  if (!value.is_number()) fail("expected an integer, got {}", show(value));
+  if (!value.is_number()) fail("expected an integer, got {}", brief(value));
   const auto x = value.get<double>();
-  if (x != std::floor(x)) fail("expected an integer, got {}", show(value));
-  if (x < std::max(f.min, 0.0)) fail("{} is too small; at least {}", show(value), limit(f.min));
+  if (x != std::floor(x)) fail("expected an integer, got {}", brief(value));
+  if (x < std::max(f.min, 0.0)) fail("{} is too small; at least {}", brief(value), limit(f.min));
   (void)number(f, value);
   return value.is_number_float() ? static_cast<std::uint64_t>(x) : value.get<std::uint64_t>();
 }
 
-std::string folded(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 // The chosen name as the field spells it.
 std::string choice(const Field& f, const json& value) {
-  if (!value.is_string()) fail("expected a string, got {}", show(value));
+  if (!value.is_string()) fail("expected a string, got {}", brief(value));
   const auto text = value.get<std::string>();
   if (f.choices.empty()) return text;
   for (auto known : f.choices)
-    if (folded(known) == folded(text)) return std::string(known);
+    if (lower_case(known) == lower_case(text)) return std::string(known);
   const std::vector<std::string> names(f.choices.begin(), f.choices.end());
   fail("unknown value '{}'; one of '{}'{}", text, fmt::join(names, "', '"),
        did_you_mean(text, names));
 }
 
 bool boolean(const json& value) {
-  if (!value.is_boolean()) fail("expected true or false, got {}", show(value));
+  if (!value.is_boolean()) fail("expected true or false, got {}", brief(value));
   return value.get<bool>();
 }
 
@@ -73,7 +63,7 @@ Size2 size2(const Field& f, const json& value) {
     const auto side = integer(f, value);
     return {side, side};
   }
-  if (value.size() != 2) fail("expected one number or [height, width], got {}", show(value));
+  if (value.size() != 2) fail("expected one number or [height, width], got {}", brief(value));
   return {integer(f, value[0]), integer(f, value[1])};
 }
 

@@ -272,7 +272,7 @@ void next_token_layers(const Values& hf, const HfFamily&, ordered_json&) {
   hf.know("num_nextn_predict_layers");
 }
 
-constexpr HfRule kRules[] = {
+constexpr HfRule kDecoderRules[] = {
     {"labels", labels},
     {"partial_rotary", partial_rotary},
     {"qk_norm", qk_norm},
@@ -295,6 +295,6 @@ constexpr HfRule kRules[] = {
 
 }  // namespace
 
-std::span<const HfRule> hf_decoder_rules() { return kRules; }
+std::span<const HfRule> hf_decoder_rules() { return kDecoderRules; }
 
 }  // namespace vitals

@@ -49,7 +49,7 @@ void marian(const Values& hf, const HfFamily&, ordered_json& spec) {
   spec["decoder_vocab_size"] = own.is_null() ? hf.at("vocab_size") : own;
 }
 
-constexpr HfRule kRules[] = {
+constexpr HfRule kEncoderRules[] = {
     {"reserved_positions", reserved_positions},
     {"distilbert", distilbert},
     {"t5", t5},
@@ -58,6 +58,6 @@ constexpr HfRule kRules[] = {
 
 }  // namespace
 
-std::span<const HfRule> hf_encoder_rules() { return kRules; }
+std::span<const HfRule> hf_encoder_rules() { return kEncoderRules; }
 
 }  // namespace vitals

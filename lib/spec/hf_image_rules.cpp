@@ -92,7 +92,7 @@ void two_towers(const Values& hf, const HfFamily& family, ordered_json& spec) {
   if (!notes.empty()) spec["notes"] = notes;
 }
 
-constexpr HfRule kRules[] = {
+constexpr HfRule kImageRules[] = {
     {"classes", classes},       {"vit_mlp_ratio", vit_mlp_ratio},
     {"vit_pooler", vit_pooler}, {"beit_pooling", beit_pooling},
     {"dinov2", dinov2},         {"siglip_head", siglip_head},
@@ -101,6 +101,6 @@ constexpr HfRule kRules[] = {
 
 }  // namespace
 
-std::span<const HfRule> hf_image_rules() { return kRules; }
+std::span<const HfRule> hf_image_rules() { return kImageRules; }
 
 }  // namespace vitals

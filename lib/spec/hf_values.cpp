@@ -1,6 +1,7 @@
 #include "spec/hf_values.h"
 
 #include "core/error.h"
+#include "spec/json_text.h"
 
 #include <cmath>
 
@@ -14,16 +15,11 @@ const json& null_value() {
   return null;
 }
 
-std::string show(const json& value) {
-  auto text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
-}
-
 }  // namespace
 
 HfValues::HfValues(json fields, json defaults, std::string path)
     : fields_(std::move(fields)), defaults_(std::move(defaults)), path_(std::move(path)) {
-  if (!fields_.is_object()) fail("{}: expected an object, got {}", path_, show(fields_));
+  if (!fields_.is_object()) fail("{}: expected an object, got {}", path_, brief(fields_));
 }
 
 const json& HfValues::at(const std::string& key) const {
@@ -45,26 +41,26 @@ void HfValues::refuse(const std::string& key, const std::string& why) const {
 std::uint64_t HfValues::integer(const std::string& key) const {
   const auto x = number(key);
   if (x < 0 || x != std::floor(x) || x > 1e15)
-    refuse(key, "expected a count, got " + show(at(key)));
+    refuse(key, "expected a count, got " + brief(at(key)));
   return static_cast<std::uint64_t>(x);
 }
 
 double HfValues::number(const std::string& key) const {
   const auto& value = at(key);
-  if (!value.is_number()) refuse(key, "expected a number, got " + show(value));
+  if (!value.is_number()) refuse(key, "expected a number, got " + brief(value));
   return value.get<double>();
 }
 
 bool HfValues::flag(const std::string& key) const {
   const auto& value = at(key);
   if (value.is_null()) return false;
-  if (!value.is_boolean()) refuse(key, "expected true or false, got " + show(value));
+  if (!value.is_boolean()) refuse(key, "expected true or false, got " + brief(value));
   return value.get<bool>();
 }
 
 HfValues HfValues::part(const std::string& key) const {
   const auto& value = at(key);
-  if (!value.is_object()) refuse(key, "expected an object, got " + show(value));
+  if (!value.is_object()) refuse(key, "expected an object, got " + brief(value));
   return {value, json::object(), path_ + "/" + key};
 }
 

@@ -135,4 +135,9 @@ std::string read_text(const std::string& path, std::size_t max_bytes) {
   return text;
 }
 
+std::string brief(const nlohmann::json& value) {
+  auto text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+}
+
 }  // namespace vitals

@@ -20,6 +20,9 @@ inline constexpr std::size_t kMaxJsonBytes = 16U << 20U;
 [[noreturn]] void fail_not_json(std::string_view text, const std::string& source, std::size_t byte,
                                 std::string_view what);
 
+// A value as messages quote it: its text, cut off where it is long.
+[[nodiscard]] std::string brief(const nlohmann::json& value);
+
 // Whole files, with clear errors for missing ones, directories and what cannot be read. "-" is
 // standard input.
 [[nodiscard]] std::string read_text(const std::string& path, std::size_t max_bytes = kMaxJsonBytes);

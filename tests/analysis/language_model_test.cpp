@@ -99,7 +99,7 @@ TEST_CASE("training compute: the table of GPT-3, PaLM, Megatron") {
   }
   // 3640 petaflop/s-days, from the trace's own parameters.
   const auto gpt3 = training_compute(build("gpt3-175b", {.training = true, .seq_len = 2048}),
-                                     Checkpoint::none, 300e9);
+                                     ActivationCheckpointing::none, 300e9);
   CHECK(gpt3.kaplan / kPetaflopDay == doctest::Approx(3640).epsilon(0.002));
   CHECK(gpt3.exact > gpt3.kaplan);
 

@@ -2,6 +2,7 @@
 // Megatron's script state comes out of the ops.
 #include "analysis/memory.h"
 #include "spec/spec.h"
+#include "support/published.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
@@ -13,8 +14,6 @@ using namespace vitals;
 using nlohmann::json;
 
 namespace {
-
-json facts() { return json::parse(test::data("memory/published.json")); }
 
 bool has(const std::string& id, const char* word) { return id.find(word) != std::string::npos; }
 
@@ -52,7 +51,7 @@ MemoryOptions megatron(const char* recipe) {
 // 34sbh + 5as²b and its kin; LayerNorm's mean and rstd, 16sb, are what the paper neglects.
 TEST_CASE("the activations of a layer are what the paper's formulas state") {
   int all = 0;
-  for (const auto& fact : facts()) {
+  for (const auto& fact : test::facts("memory/published.json")) {
     const auto id = fact["id"].get<std::string>();
     if (!has(id, "act/korthikanti-table2-")) continue;
     CAPTURE(id);
@@ -60,8 +59,8 @@ TEST_CASE("the activations of a layer are what the paper's formulas state") {
     auto options = megatron("mixed16");
     if (has(id, "tensor")) options.parallel.tensor = c["t"];
     options.parallel.sequence = has(id, "sequence");
-    if (has(id, "selective")) options.checkpoint = Checkpoint::selective;
-    if (has(id, "full")) options.checkpoint = Checkpoint::block;
+    if (has(id, "selective")) options.checkpoint = ActivationCheckpointing::selective;
+    if (has(id, "full")) options.checkpoint = ActivationCheckpointing::block;
     const auto layer =
         estimate(c, 2, options).activations.saved - estimate(c, 1, options).activations.saved;
     CHECK(layer.as_double() == doctest::Approx(fact["value"].get<double>()).epsilon(0.0003));
@@ -75,13 +74,13 @@ TEST_CASE("the activations of a layer are what the paper's formulas state") {
 // without a pipeline it counts fp32 logits, which are 1 % there.
 TEST_CASE("four models on hundreds of devices") {
   int all = 0;
-  for (const auto& fact : facts()) {
+  for (const auto& fact : test::facts("memory/published.json")) {
     const auto id = fact["id"].get<std::string>();
     if (!has(id, "megatron/theoretical-")) continue;
     CAPTURE(id);
     const auto& c = fact["config"];
     auto options = megatron("mixed18");
-    options.checkpoint = Checkpoint::selective;
+    options.checkpoint = ActivationCheckpointing::selective;
     options.parallel.tensor = c["t"];
     options.parallel.sequence = true;
     options.parallel.pipeline = c["p"];

@@ -5,6 +5,7 @@
 #include "analysis/rules_of_thumb.h"
 #include "analysis/stack.h"
 #include "spec/spec.h"
+#include "support/published.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
@@ -40,8 +41,6 @@ Ask ask(const json& fields = json::object()) {
 
 Graph graph_of(const Ask& a) { return model_from_spec(a.spec, "test", "test").build(a.build); }
 MemoryEstimate estimate(const Ask& a) { return estimate_memory(graph_of(a), a.options); }
-
-json facts() { return json::parse(test::data("memory/published.json")); }
 
 bool is(const json& fact, const char* family) {
   return fact["id"].get<std::string>().rfind(std::string(family) + "/", 0) == 0;
@@ -126,9 +125,9 @@ TEST_CASE("the pieces at the highest moment are the highest moment") {
 TEST_CASE("running again never keeps more") {
   for_every_recipe([](Ask a) {
     const auto all = estimate(a).activations.saved;
-    a.options.checkpoint = Checkpoint::selective;
+    a.options.checkpoint = ActivationCheckpointing::selective;
     const auto selective = estimate(a).activations.saved;
-    a.options.checkpoint = Checkpoint::block;
+    a.options.checkpoint = ActivationCheckpointing::block;
     const auto blocks = estimate(a).activations.saved;
     CHECK(selective <= all);
     CHECK(blocks < selective);
@@ -139,7 +138,7 @@ TEST_CASE("running again never keeps more") {
 TEST_CASE("block checkpointing keeps one input a block") {
   auto shallow = ask({{"depth", 3}});
   auto deep = ask({{"depth", 5}});
-  shallow.options.checkpoint = deep.options.checkpoint = Checkpoint::block;
+  shallow.options.checkpoint = deep.options.checkpoint = ActivationCheckpointing::block;
   const auto tokens = 37U;
   CHECK(estimate(deep).activations.saved - estimate(shallow).activations.saved ==
         Count(2 * 4 * 4 * tokens * 64));
@@ -220,7 +219,7 @@ TEST_CASE("adapters add their own parameters, and train nothing else") {
 }
 
 TEST_CASE("ZeRO's table 1, and model states cut over ranks") {
-  for (const auto& fact : facts()) {
+  for (const auto& fact : test::facts("memory/published.json")) {
     if (!is(fact, "zero")) continue;
     CAPTURE(fact.dump());
     const auto& c = fact["config"];
@@ -257,7 +256,7 @@ TEST_CASE("stage 3 gathers one block at a time") {
 }
 
 TEST_CASE("DeepSpeed's estimators") {
-  for (const auto& fact : facts()) {
+  for (const auto& fact : test::facts("memory/published.json")) {
     const auto id = fact["id"].get<std::string>();
     const auto& c = fact["config"];
     CAPTURE(id);
@@ -295,7 +294,7 @@ Variant variant_of(const std::string& id, double t) {
 }  // namespace
 
 TEST_CASE("Korthikanti et al.'s activations: table 2, equation 5, figure 7") {
-  for (const auto& fact : facts()) {
+  for (const auto& fact : test::facts("memory/published.json")) {
     const auto id = fact["id"].get<std::string>();
     if ((!is(fact, "act") && !is(fact, "act_pct")) || id.find("dealloc") != std::string::npos)
       continue;

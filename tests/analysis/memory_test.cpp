@@ -1,6 +1,7 @@
 #include "analysis/memory.h"
 
 #include "spec/spec.h"
+#include "support/published.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
@@ -19,18 +20,16 @@ namespace {
 
 using Bytes = std::uint64_t;
 
-json facts(const char* name) { return json::parse(test::data(std::string("memory/") + name)); }
-
-struct Case {
+struct MemoryCase {
   json args;
   std::uint64_t batch = 1;
   MemoryOptions options;
   AttentionKernel attention = AttentionKernel::eager;
 };
 
-Case case_of(const json& args, std::uint64_t batch, const std::string& precision_name = "fp32",
+MemoryCase case_of(const json& args, std::uint64_t batch, const std::string& precision_name = "fp32",
              eager::Device device = eager::Device::cpu) {
-  Case c{args, batch, {}, AttentionKernel::eager};
+  MemoryCase c{args, batch, {}, AttentionKernel::eager};
   c.args["architecture"] = "vit";
   c.options.precision = precision(precision_name);
   c.options.optimizer = optimizer("adamw");
@@ -39,7 +38,7 @@ Case case_of(const json& args, std::uint64_t batch, const std::string& precision
   return c;
 }
 
-Graph graph_of(const Case& c) {
+Graph graph_of(const MemoryCase& c) {
   BuildOptions build;
   build.batch = c.batch;
   build.training = c.options.training;
@@ -47,7 +46,7 @@ Graph graph_of(const Case& c) {
   return model_from_spec(c.args, "test", "test").build(build);
 }
 
-MemoryEstimate estimate(const Case& c) { return estimate_memory(graph_of(c), c.options); }
+MemoryEstimate estimate(const MemoryCase& c) { return estimate_memory(graph_of(c), c.options); }
 
 // "blocks.3.attn" -> "blocks.N.attn", as the facts fold the blocks.
 std::string folded(std::string path) {
@@ -61,7 +60,7 @@ std::string folded(std::string path) {
 
 // PyTorch 1.13.1, saved_tensors_hooks: every storage once, under its first saver's module.
 TEST_CASE("what autograd keeps is what PyTorch keeps, to the byte") {
-  for (const auto& fact : facts("saved_activations.json")) {
+  for (const auto& fact : test::facts("memory/saved_activations.json")) {
     CAPTURE(fact.dump());
     const auto c = case_of(fact["args"], fact["batch"]);
     const auto graph = graph_of(c);
@@ -87,7 +86,7 @@ TEST_CASE("what autograd keeps is what PyTorch keeps, to the byte") {
 
 // The same for a GPT-2 of plain linear layers; here their type is GPT-2's own Conv1D.
 TEST_CASE("what autograd keeps of a language model is what PyTorch keeps, to the byte") {
-  for (const auto& fact : facts("saved_activations_gpt.json")) {
+  for (const auto& fact : test::facts("memory/saved_activations_gpt.json")) {
     CAPTURE(fact.dump());
     auto spec = fact["args"];
     spec.update({{"architecture", "decoder"},
@@ -122,7 +121,7 @@ TEST_CASE("what autograd keeps of a language model is what PyTorch keeps, to the
 
 // PyTorch 1.13.1 with an allocation hook. What is missing are oneDNN's objects of some 9 kB.
 TEST_CASE("the highest moment is where PyTorch has it") {
-  for (const auto& fact : facts("peaks.json")) {
+  for (const auto& fact : test::facts("memory/peaks.json")) {
     CAPTURE(fact.dump());
     auto c = case_of(fact["args"], fact["batch"]);
     c.options.optimizer = optimizer(fact["optimizer"].get<std::string>());

@@ -2,6 +2,7 @@
 
 #include "analysis/rollup.h"
 #include "spec/spec.h"
+#include "support/model.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -10,10 +11,6 @@ using namespace vitals;
 using nlohmann::json;
 
 namespace {
-
-Graph build(const json& spec, const BuildOptions& options = {}) {
-  return model_from_spec(spec, "test", "test").build(options);
-}
 
 // A GPT without what the field's rule omits: learned positions and the last norm.
 json bare_gpt(std::uint64_t h, std::uint64_t layers, std::uint64_t vocab) {
@@ -36,7 +33,7 @@ json small() {
 }
 
 Count macs_at(const json& spec, std::uint64_t seq_len, std::uint64_t past = 0) {
-  return macs_by_module(build(spec, {.seq_len = seq_len, .past_len = past})).sum();
+  return macs_by_module(test::trace(spec, {.seq_len = seq_len, .past_len = past})).sum();
 }
 
 }  // namespace
@@ -46,7 +43,7 @@ TEST_CASE("a GPT has l(12h^2 + 13h) + Vh parameters") {
   for (std::uint64_t h = 8; h <= 2048; h += 4 * (1 + h / 16)) {
     const std::uint64_t layers = 1 + h % 5;
     const std::uint64_t vocab = 3 * h + 1;
-    CHECK(parameters(build(bare_gpt(h, layers, vocab), {.seq_len = 2})).sum() ==
+    CHECK(parameters(test::trace(bare_gpt(h, layers, vocab), {.seq_len = 2})).sum() ==
           Count(layers * (12 * h * h + 13 * h) + vocab * h));
   }
 }
@@ -55,7 +52,7 @@ TEST_CASE("tied embeddings count once and still cost their products") {
   auto tied = small();
   auto untied = small();
   untied["tie_word_embeddings"] = false;
-  CHECK(parameters(build(tied)).sum() + Count(100 * 64) == parameters(build(untied)).sum());
+  CHECK(parameters(test::trace(tied)).sum() + Count(100 * 64) == parameters(test::trace(untied)).sum());
   CHECK(macs_at(tied, 16) == macs_at(untied, 16));
   auto headless = small();
   headless["head"] = "none";
@@ -75,8 +72,8 @@ TEST_CASE("heads of keys and values shrink their projections alone") {
   auto grouped = small();
   grouped["num_key_value_heads"] = 2;
   const Count saved = 3 * 2 * (8 - 2) * (64 * 8 + 8);  // layers, k and v, heads, weights and biases
-  CHECK(parameters(build(small())).sum() == parameters(build(grouped)).sum() + saved);
-  CHECK(build(grouped).kv_caches.at(0).key == 2 * 8);
+  CHECK(parameters(test::trace(small())).sum() == parameters(test::trace(grouped)).sum() + saved);
+  CHECK(test::trace(grouped).kv_caches.at(0).key == 2 * 8);
 }
 
 TEST_CASE("experts: all are parameters, the chosen ones work") {
@@ -86,12 +83,12 @@ TEST_CASE("experts: all are parameters, the chosen ones work") {
   experts.update({{"num_experts", 8}, {"num_experts_per_tok", 2}, {"moe_intermediate_size", 96}});
   const std::uint64_t one = 3 * 64 * 96;
   const std::uint64_t router = 64 * 8;
-  CHECK(parameters(build(experts)).sum() ==
-        parameters(build(dense)).sum() + Count(3 * (7 * one + router)));
+  CHECK(parameters(test::trace(experts)).sum() ==
+        parameters(test::trace(dense)).sum() + Count(3 * (7 * one + router)));
   CHECK(macs_at(experts, 10) == macs_at(dense, 10) + Count(3 * 10 * (one + router)));
   experts["dense_layers"] = {0, 2};
-  CHECK(parameters(build(experts)).sum() ==
-        parameters(build(dense)).sum() + Count(7 * one + router));
+  CHECK(parameters(test::trace(experts)).sum() ==
+        parameters(test::trace(dense)).sum() + Count(7 * one + router));
 }
 
 // The same tokens, at once or one by one behind a cache: a step's products are those of its row.
@@ -111,7 +108,7 @@ TEST_CASE("a sliding layer keeps and sees its window alone") {
   auto spec = small();
   spec["sliding_window"] = 8;
   spec["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention"};
-  const auto graph = build(spec);
+  const auto graph = test::trace(spec);
   CHECK(graph.kv_caches.at(0).window == 8);
   CHECK(graph.kv_caches.at(1).window == 0);
   const Count more = macs_at(spec, 1, 101) - macs_at(spec, 1, 100);
@@ -137,7 +134,7 @@ TEST_CASE("a decoder's faults are answered") {
     spec.update(fault.change);
     std::string message;
     try {
-      (void)build(spec);
+      (void)test::trace(spec);
     } catch (const Error& error) {
       message = error.what();
     }

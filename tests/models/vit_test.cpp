@@ -3,25 +3,18 @@
 #include "analysis/rollup.h"
 #include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/model.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 using namespace vitals;
 
-namespace {
-
-Graph build(const nlohmann::json& spec, const BuildOptions& options = {}) {
-  return model_from_spec(spec, "test", "test").build(options);
-}
-
-}  // namespace
-
 // Megatron-LM (arXiv:1909.08053) and the field: a layer has 12h^2 + 13h parameters.
 TEST_CASE("a block has 12h^2 + 13h parameters, whatever the width") {
   for (std::uint64_t h = 8; h <= 4096; h += 8 * (1 + h / 64)) {
     const auto graph =
-        build({{"architecture", "vit"}, {"embed_dim", h}, {"num_heads", h / 8}, {"depth", 1}});
+        test::trace({{"architecture", "vit"}, {"embed_dim", h}, {"num_heads", h / 8}, {"depth", 1}});
     const auto params = parameters(graph);
     for (ModuleId id = 0; id < graph.modules.size(); ++id)
       if (graph.modules[id].path == "blocks.0")
@@ -48,8 +41,8 @@ TEST_CASE("children sum to their parents in every rollup") {
 
 TEST_CASE("counts scale with the batch exactly as far as they must") {
   const nlohmann::json spec = {{"architecture", "vit"}, {"depth", 2}};
-  const auto one = build(spec);
-  const auto many = build(spec, {.batch = 7});
+  const auto one = test::trace(spec);
+  const auto many = test::trace(spec, {.batch = 7});
   CHECK(parameters(one).sum() == parameters(many).sum());
   CHECK(macs_by_module(one).sum() * 7 == macs_by_module(many).sum());
 }

@@ -214,11 +214,11 @@ TEST_CASE("frozen parameters have no gradient, and nothing before them") {
   x = b.linear(x, 3, b.param("first", {3, 4}));
   x = b.linear(x, 2, b.param("second", {2, 3}));
   auto graph = b.finish({x});
-  const auto all = training_flops(graph, Checkpoint::none);
+  const auto all = training_flops(graph, ActivationCheckpointing::none);
   CHECK(all.grad_weight == Count(2 * 5 * (4 * 3 + 3 * 2)));
   CHECK(all.grad_input == Count(2 * 5 * 3 * 2));
   graph.params[0].trainable = false;
-  const auto last = training_flops(graph, Checkpoint::none);
+  const auto last = training_flops(graph, ActivationCheckpointing::none);
   CHECK(last.grad_weight == Count(2 * 5 * 3 * 2));
   CHECK(last.grad_input == Count(0));
 }
@@ -236,7 +236,7 @@ TEST_CASE("training FLOPs of Megatron's largest models are those of the paper") 
                      {"max_position_embeddings", 2048}};
   const auto graph = model_from_spec(spec, "test", "test")
                          .build({.batch = 280, .training = true, .seq_len = 2048});
-  const auto flops = training_flops(graph, Checkpoint::none).total();
+  const auto flops = training_flops(graph, ActivationCheckpointing::none).total();
   const std::uint64_t b = 280, l = 105, s = 2048, h = 20480, v = 51200;
   CHECK(flops == Count(72 * b * l * s * h * h + 12 * b * l * s * s * h + 6 * b * s * h * v));
   CHECK(flops.as_double() == doctest::Approx(1.852230416203776e18).epsilon(1e-9));

@@ -26,10 +26,6 @@ std::string refusal(const std::string& path) {
   return "";
 }
 
-bool says(const std::string& message, const std::string& part) {
-  return message.find(part) != std::string::npos;
-}
-
 json index_of(const std::map<std::string, std::string>& shards) {
   return {{"metadata", {{"total_size", 24}}}, {"weight_map", shards}};
 }
@@ -68,9 +64,9 @@ TEST_CASE("shards by their index, and without it by their names") {
   CHECK(json::parse(run({"summary", path, "--format", "json"}).out)["totals"]["params"] == 6);
 
   std::filesystem::remove(folder.path("model-00002-of-00002.safetensors"));
-  CHECK(says(refusal(path), "its shard model-00002-of-00002.safetensors is missing"));
+  CHECK(test::says(refusal(path), "its shard model-00002-of-00002.safetensors is missing"));
   std::filesystem::remove(path);
-  CHECK(says(refusal(folder.path()), "only 1 of the 2 shards of 'model' are there"));
+  CHECK(test::says(refusal(folder.path()), "only 1 of the 2 shards of 'model' are there"));
 }
 
 TEST_CASE("an index that does not tell the truth is refused") {
@@ -80,32 +76,32 @@ TEST_CASE("an index that does not tell the truth is refused") {
   auto index = [&](const json& text) {
     return folder.write("model.safetensors.index.json", text.dump());
   };
-  CHECK(says(refusal(index(index_of({{"a", "x.safetensors"}, {"z", "y.safetensors"}}))),
+  CHECK(test::says(refusal(index(index_of({{"a", "x.safetensors"}, {"z", "y.safetensors"}}))),
              "the tensor 'z' is said to be in y.safetensors, which does not have it"));
-  CHECK(says(refusal(index(index_of({{"a", "y.safetensors"}, {"b", "x.safetensors"}}))),
+  CHECK(test::says(refusal(index(index_of({{"a", "y.safetensors"}, {"b", "x.safetensors"}}))),
              "the tensor 'a' is said to be in y.safetensors, but is in x.safetensors"));
-  CHECK(says(refusal(index(index_of({{"a", "../x.safetensors"}}))),
+  CHECK(test::says(refusal(index(index_of({{"a", "../x.safetensors"}}))),
              "is no name of a file beside the index"));
-  CHECK(says(refusal(index(index_of({{"a", "/etc/passwd"}}))),
+  CHECK(test::says(refusal(index(index_of({{"a", "/etc/passwd"}}))),
              "is no name of a file beside the index"));
-  CHECK(says(refusal(index(index_of({{"a", ".."}}))), "is no name of a file beside the index"));
-  CHECK(says(refusal(index({{"weight_map", {{"a", 1}}}})),
+  CHECK(test::says(refusal(index(index_of({{"a", ".."}}))), "is no name of a file beside the index"));
+  CHECK(test::says(refusal(index({{"weight_map", {{"a", 1}}}})),
              "/weight_map/a: expected the name of a file"));
-  CHECK(says(refusal(index({{"weight_map", json::object()}})), "names no tensor"));
-  CHECK(says(refusal(index(json::array())), "expected an index of shards"));
-  CHECK(says(refusal(index(index_of({{"a", "pytorch_model-00001-of-00002.bin"}}))),
+  CHECK(test::says(refusal(index({{"weight_map", json::object()}})), "names no tensor"));
+  CHECK(test::says(refusal(index(json::array())), "expected an index of shards"));
+  CHECK(test::says(refusal(index(index_of({{"a", "pytorch_model-00001-of-00002.bin"}}))),
              "is a PyTorch checkpoint"));
 
   const auto c = read_checkpoint(index(index_of({{"a", "x.safetensors"}, {"b", "y.safetensors"}})));
   REQUIRE(c.remarks.size() == 1);
-  CHECK(says(c.remarks[0], "1 tensors of the shards are not in the index, e.g. 'c'"));
+  CHECK(test::says(c.remarks[0], "1 tensors of the shards are not in the index, e.g. 'c'"));
 }
 
 TEST_CASE("one tensor in two shards is refused") {
   const test::TemporaryFolder folder;
   folder.write("m-1-of-2.safetensors", safetensors({{"a", {2}}}));
   folder.write("m-2-of-2.safetensors", safetensors({{"a", {2}}}));
-  CHECK(says(refusal(folder.path()), "the tensor 'a' stands twice: in "));
+  CHECK(test::says(refusal(folder.path()), "the tensor 'a' stands twice: in "));
 }
 
 TEST_CASE("a folder of several checkpoints asks which one is meant") {
@@ -113,7 +109,7 @@ TEST_CASE("a folder of several checkpoints asks which one is meant") {
   folder.write("x.safetensors", safetensors({{"a", {2}}}));
   CHECK(read_checkpoint(folder.path()).tensors.size() == 1);
   folder.write("y.safetensors", safetensors({{"a", {2}}}));
-  CHECK(says(refusal(folder.path()),
+  CHECK(test::says(refusal(folder.path()),
              "holds several checkpoints (x.safetensors, y.safetensors); name one"));
   folder.write("model.safetensors", safetensors({{"a", {2}}, {"b", {1}}}));
   CHECK(read_checkpoint(folder.path()).tensors.size() == 2);
@@ -145,17 +141,17 @@ TEST_CASE("other formats are recognised by their bytes, whatever they are called
     for (const std::string name : {"weights", "model.safetensors"}) {
       const auto path = folder.write(name, bytes);
       CHECK(is_checkpoint(path));
-      CHECK(says(refusal(path), what));
+      CHECK(test::says(refusal(path), what));
     }
     const auto result = run({"summary", folder.path("weights")});
     CHECK(result.exit_code == 1);
     CHECK(result.out.empty());
-    CHECK(says(result.err, "which vitals does not read; "));
+    CHECK(test::says(result.err, "which vitals does not read; "));
   }
   // Where the bytes say nothing, the name does.
-  CHECK(says(refusal(folder.write("model.onnx", "x")), "an ONNX model"));
-  CHECK(says(refusal(folder.write("flax_model.msgpack", "x")), "a Flax checkpoint"));
-  CHECK(says(refusal(folder.write("pytorch_model.bin", "x")), "a PyTorch checkpoint"));
+  CHECK(test::says(refusal(folder.write("model.onnx", "x")), "an ONNX model"));
+  CHECK(test::says(refusal(folder.write("flax_model.msgpack", "x")), "a Flax checkpoint"));
+  CHECK(test::says(refusal(folder.write("pytorch_model.bin", "x")), "a PyTorch checkpoint"));
 }
 
 TEST_CASE(
@@ -204,10 +200,10 @@ TEST_CASE("parameters and bytes of a checkpoint alone, at every level of its tre
 
   // Blocks fold where they are stored alike: 0 and 1 are, 2 is not; 10 comes after 2.
   const auto tree = run({"summary", path}).out;
-  CHECK(says(tree, "0-1 (2x)"));
+  CHECK(test::says(tree, "0-1 (2x)"));
   CHECK(tree.find("    2 ") < tree.find("    10 "));
-  CHECK(says(tree, "lm_head.w is shared: stored as h.0.w"));
-  CHECK(says(run({"summary", path, "--format", "csv"}).out, "h.0.w,F16,\"[4, 2]\",8,16,"));
+  CHECK(test::says(tree, "lm_head.w is shared: stored as h.0.w"));
+  CHECK(test::says(run({"summary", path, "--format", "csv"}).out, "h.0.w,F16,\"[4, 2]\",8,16,"));
 }
 
 TEST_CASE("flops and specs need more than tensors") {
@@ -216,8 +212,8 @@ TEST_CASE("flops and specs need more than tensors") {
   const auto result = run({"spec", path});
   CHECK(result.exit_code == 1);
   CHECK(result.out.empty());
-  CHECK(says(result.err, "put the model's config.json beside it"));
-  CHECK(says(run({"summary", path, "--img-size", "64"}).err, "has no config.json beside it"));
+  CHECK(test::says(result.err, "put the model's config.json beside it"));
+  CHECK(test::says(run({"summary", path, "--img-size", "64"}).err, "has no config.json beside it"));
   folder.write("config.json", kSpec.dump());
   CHECK(json::parse(run({"spec", path}).out)["embed_dim"] == 8);
 }
@@ -244,9 +240,9 @@ TEST_CASE("with a config beside it every tensor is checked") {
     result = run({"summary", argument});
     CHECK(result.exit_code == 1);
     CHECK(result.out.empty());
-    CHECK(says(result.err, "missing (2):\n    cls_token [1, 1, 8]\n    head.bias [3]\n"));
-    CHECK(says(result.err, "unexpected (1):\n    classifier.bias [3]\n"));
-    CHECK(says(result.err, "pos_embed is [1, 4, 8], expected [1, 5, 8]"));
+    CHECK(test::says(result.err, "missing (2):\n    cls_token [1, 1, 8]\n    head.bias [3]\n"));
+    CHECK(test::says(result.err, "unexpected (1):\n    classifier.bias [3]\n"));
+    CHECK(test::says(result.err, "pos_embed is [1, 4, 8], expected [1, 5, 8]"));
   }
   // The weights of any model, wherever they are.
   const auto spec = folder.write("spec.json", kSpec.dump());
@@ -259,6 +255,6 @@ TEST_CASE("with a config beside it every tensor is checked") {
   folder.write("config.json", R"({"architecture": "no_such_thing"})");
   result = run({"summary", path});
   CHECK(result.exit_code == 0);
-  CHECK(says(result.err, "the tensors are not compared with a model: "));
-  CHECK(says(result.err, "unknown architecture 'no_such_thing'"));
+  CHECK(test::says(result.err, "the tensors are not compared with a model: "));
+  CHECK(test::says(result.err, "unknown architecture 'no_such_thing'"));
 }

@@ -4,6 +4,7 @@
 #include "analysis/rollup.h"
 #include "spec/hf_families.h"
 #include "spec/spec.h"
+#include "support/model.h"
 #include "support/published.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
@@ -18,15 +19,13 @@ using nlohmann::json;
 
 namespace {
 
-Model load(const json& config) { return model_from_json(config, "config.json", "test"); }
+Count params(const json& config) { return parameters(test::model(config).build({.seq_len = 1})).sum(); }
 
-Count params(const json& config) { return parameters(load(config).build({.seq_len = 1})).sum(); }
-
-json spec(const json& config) { return json(spec_of(load(config))); }
+json spec(const json& config) { return json(spec_of(test::model(config))); }
 
 std::string fault(const json& config) {
   try {
-    (void)load(config).build({.seq_len = 1});
+    (void)test::model(config).build({.seq_len = 1});
   } catch (const Error& error) {
     return error.what();
   }
@@ -115,7 +114,7 @@ TEST_CASE("every model type makes a model of its library's defaults") {
     // Two classes whose defaults make no model.
     if (type == "deepseek_v2") config["num_experts_per_tok"] = 6;
     if (type == "glm4_moe") config["head_dim"] = 128;
-    const auto graph = load(config).build({.seq_len = 8});
+    const auto graph = test::model(config).build({.seq_len = 8});
     CHECK(parameters(graph).sum() > 0);
     CHECK(macs_by_module(graph).sum() > 0);
     MemoryOptions inference;
@@ -196,9 +195,9 @@ TEST_CASE("faults name the field of the user's file") {
 }
 
 TEST_CASE("fields of no known effect are told, the usual ones are not") {
-  CHECK(load({{"model_type", "llama"}, {"bos_token_id", 1}, {"torch_dtype", "bfloat16"}})
+  CHECK(test::model({{"model_type", "llama"}, {"bos_token_id", 1}, {"torch_dtype", "bfloat16"}})
             .notes.empty());
-  const auto notes = load({{"model_type", "llama"}, {"my_field", 1}}).notes;
+  const auto notes = test::model({{"model_type", "llama"}, {"my_field", 1}}).notes;
   REQUIRE(notes.size() == 1);
   CHECK(notes[0].find("my_field") != std::string::npos);
 }

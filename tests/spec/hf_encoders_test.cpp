@@ -9,6 +9,7 @@
 #include "spec/hf_config.h"
 #include "spec/safetensors.h"
 #include "spec/spec.h"
+#include "support/model.h"
 #include "support/published.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
@@ -24,19 +25,17 @@ using nlohmann::json;
 
 namespace {
 
-Model load(const json& config) { return model_from_json(config, "config.json", "test"); }
-
 Graph build(const json& config, std::uint64_t seq_len = 8) {
-  return load(config).build({.seq_len = seq_len});
+  return test::model(config).build({.seq_len = seq_len});
 }
 
-Count params(const json& config) { return parameters(build(config)).sum(); }
+Count encoder_params(const json& config) { return parameters(build(config)).sum(); }
 
 Count builtin_params(const std::string& name) {
   return parameters(builtin_model(name, "").build({.seq_len = 8})).sum();
 }
 
-std::string fault(const json& config) {
+std::string encoder_fault(const json& config) {
   try {
     (void)build(config);
   } catch (const Error& error) {
@@ -126,7 +125,7 @@ TEST_CASE("the library's counts of well-known checkpoints") {
     CAPTURE(name);
     CHECK(builtin_params(name) == Count(count));
   }
-  CHECK(params({{"model_type", "siglip_vision_model"}}) == 92'884'224);
+  CHECK(encoder_params({{"model_type", "siglip_vision_model"}}) == 92'884'224);
 }
 
 // Vaswani et al. 2017, table 3: 65 and 213 million, of a vocabulary of "about 37000" tokens.
@@ -142,7 +141,7 @@ TEST_CASE("the original Transformer, base and big") {
 
 TEST_CASE("heads are the library's") {
   auto bert = [](const char* head) {
-    return params({{"model_type", "bert"}, {"architectures", {head}}});
+    return encoder_params({{"model_type", "bert"}, {"architectures", {head}}});
   };
   const auto model = bert("BertModel").value();
   const std::uint64_t pooler = 768 * 769;
@@ -154,7 +153,7 @@ TEST_CASE("heads are the library's") {
   CHECK(bert("BertModel(add_pooling_layer=False)") == Count(model - pooler));
 
   auto with = [](const char* type, const char* head, int labels = 2) {
-    return params({{"model_type", type}, {"architectures", {head}}, {"num_labels", labels}})
+    return encoder_params({{"model_type", type}, {"architectures", {head}}, {"num_labels", labels}})
         .value();
   };
   CHECK(with("roberta", "RobertaForSequenceClassification", 3) ==
@@ -173,7 +172,7 @@ TEST_CASE("heads are the library's") {
   CHECK(with("dinov2", "Dinov2ForImageClassification", 1000) ==
         with("dinov2", "Dinov2Model") + 1000 * (2 * 768 + 1));
   CHECK(with("swin", "SwinForImageClassification", 1000) == 28'288'354);
-  CHECK(params({{"model_type", "beit"},
+  CHECK(encoder_params({{"model_type", "beit"},
                 {"architectures", {"BeitForImageClassification"}},
                 {"use_relative_position_bias", true},
                 {"num_labels", 1000}}) == 86'530'984);
@@ -325,7 +324,7 @@ TEST_CASE("checkpoints of other heads, without a head, or from TensorFlow fit") 
                        {"hidden_size", 8},         {"num_hidden_layers", 1},
                        {"num_attention_heads", 2}, {"intermediate_size", 16},
                        {"vocab_size", 11},         {"max_position_embeddings", 4}};
-  const auto model = load(config);
+  const auto model = test::model(config);
   const auto graph = model.build();
   std::vector<test::NamedShape> stored;
   for (auto t : test::tensors_of(graph)) {
@@ -349,7 +348,7 @@ TEST_CASE("checkpoints of other heads, without a head, or from TensorFlow fit") 
   // The base model reads the same file.
   auto base = config;
   base["architectures"] = {"BertModel"};
-  const auto bare = load(base);
+  const auto bare = test::model(base);
   CHECK(fit(bare.build(), checkpoint, *bare.checkpoint_keys).missing.size() == 1);  // pooler's bias
 }
 
@@ -360,13 +359,13 @@ TEST_CASE("layers that share their weights cost like layers of their own") {
   auto sum = [](const json& config) { return macs_by_module(build(config)).sum().value(); };
   auto deeper = albert;
   deeper["num_hidden_layers"] = 24;
-  CHECK(params(albert) == params(deeper));
+  CHECK(encoder_params(albert) == encoder_params(deeper));
   auto one = albert;
   one["num_hidden_layers"] = 1;
   CHECK(sum(deeper) - sum(albert) == 12 * (sum(albert) - sum(one)) / 11);
   auto groups = albert;
   groups["num_hidden_groups"] = 3;
-  CHECK(params(groups).value() - params(albert).value() ==
+  CHECK(encoder_params(groups).value() - encoder_params(albert).value() ==
         2 * (4 * 64 * 65 + 2 * 64 * 128 + 128 + 64 + 4 * 64));
 }
 
@@ -377,7 +376,7 @@ TEST_CASE("a decoder that looks at an encoder keeps both their keys") {
   CHECK(graph.kv_caches[0].source_tokens == 0);
   CHECK(graph.kv_caches[1].key == 512);
   CHECK(graph.kv_caches[1].source_tokens == 32);
-  const auto whisper = load({{"model_type", "whisper"}});
+  const auto whisper = test::model({{"model_type", "whisper"}});
   CHECK(whisper.build().kv_caches[1].source_tokens == 1500);
   CHECK(whisper.build().num_tokens == 448);
   // One more token runs the decoder alone.
@@ -453,7 +452,7 @@ TEST_CASE("faults in a config are answered in its own words") {
     const auto& config = each.first;
     const auto* message = each.second;
     CAPTURE(config.dump());
-    const auto said = fault(config);
+    const auto said = encoder_fault(config);
     CAPTURE(said);
     CHECK(said.starts_with("config.json: "));
     CHECK(said.find(message) != std::string::npos);

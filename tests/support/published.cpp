@@ -9,8 +9,10 @@ namespace vitals::test {
 
 using nlohmann::json;
 
+json facts(const std::string& file) { return json::parse(data(file)); }
+
 std::vector<json> published(std::string_view prefix, const std::string& file) {
-  const auto all = json::parse(data(file));
+  const auto all = facts(file);
   std::vector<json> records;
   for (const auto& record : all)
     if (record["id"].get<std::string>().starts_with(prefix)) records.push_back(record);

@@ -11,6 +11,9 @@
 
 namespace vitals::test {
 
+// All records of a file of tests/data.
+[[nodiscard]] nlohmann::json facts(const std::string& file);
+
 // Records whose id starts so, "params/"; fails the test when there is none.
 [[nodiscard]] std::vector<nlohmann::json> published(
     std::string_view prefix, const std::string& file = "language_models.json");

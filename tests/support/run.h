@@ -15,6 +15,11 @@ struct Result {
 // Runs build/vitals with these arguments. Never through a shell.
 [[nodiscard]] Result run(const std::vector<std::string>& arguments, const std::string& input = "");
 
+// Whether a message holds these words.
+[[nodiscard]] inline bool says(const std::string& message, const std::string& words) {
+  return message.find(words) != std::string::npos;
+}
+
 // Text of tests/data/<name>; a missing file fails the test.
 [[nodiscard]] std::string data(const std::string& name);
 [[nodiscard]] std::string data_path(const std::string& name);

@@ -75,9 +75,9 @@ TEST_CASE("colour is added where it is asked for, and changes no character") {
       stripped += colour[i];
   }
   CHECK(stripped == plain);
-  const auto json =
+  const auto machine_readable =
       run({"summary", "vit_base_patch32", "--format", "json", "--color", "always"}).out;
-  CHECK(json.find('\033') == std::string::npos);
+  CHECK(machine_readable.find('\033') == std::string::npos);
 }
 
 TEST_CASE("titles stand out, rules step back, large shares are warm") {

@@ -9,7 +9,7 @@ using namespace vitals;
 
 namespace {
 
-nlohmann::json json(std::vector<std::string> arguments) {
+nlohmann::json predict_json(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--format", "json"});
   const auto result = test::run(arguments);
   CAPTURE(result.err);
@@ -20,7 +20,7 @@ nlohmann::json json(std::vector<std::string> arguments) {
 }  // namespace
 
 TEST_CASE("predict answers in JSON with a range around the prediction") {
-  const auto p = json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "256",
+  const auto p = predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "256",
                        "--precision", "amp", "--compiled"});
   CHECK(p["model"] == "vit_base_patch16_224");
   CHECK(p["device"] == "rtx4090");
@@ -42,7 +42,7 @@ TEST_CASE("predict answers in JSON with a range around the prediction") {
 
 TEST_CASE("predict sweeps batches and says which do not fit") {
   const auto p =
-      json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "1,64,8192"});
+      predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "1,64,8192"});
   REQUIRE(p["batches"].size() == 3);
   CHECK(p["batches"][0]["bound"] == "host");
   CHECK(p["batches"][1]["samples_per_s"] > p["batches"][0]["samples_per_s"]);
@@ -57,16 +57,16 @@ TEST_CASE("predict sweeps batches and says which do not fit") {
 
 TEST_CASE("predict without measurements is wide and says so") {
   const auto known =
-      json({"predict", "deit_small_patch16_224", "--device", "rtx4090", "--batch", "256"});
+      predict_json({"predict", "deit_small_patch16_224", "--device", "rtx4090", "--batch", "256"});
   const auto guess =
-      json({"predict", "deit_small_patch16_224", "--device", "h100", "--batch", "256"});
+      predict_json({"predict", "deit_small_patch16_224", "--device", "h100", "--batch", "256"});
   CHECK(guess["calibrated"] == false);
   CHECK_FALSE(guess["notes"].empty());
   const auto width = [](const nlohmann::json& p) {
     return p["range"][1].get<double>() / p["range"][0].get<double>();
   };
   CHECK(width(guess) > 1.5 * width(known));
-  const auto other = json(
+  const auto other = predict_json(
       {"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch", "256", "--compiled"});
   CHECK(other["calibrated"] == false);
   CHECK(other["calibration"]["run"].get<std::string>().find("3090") != std::string::npos);
@@ -74,18 +74,18 @@ TEST_CASE("predict without measurements is wide and says so") {
 }
 
 TEST_CASE("predict takes training steps, precisions and versions") {
-  const auto training = json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch",
+  const auto training = predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch",
                               "128", "--mode", "training"});
   CHECK(training["calibrated"] == true);
   CHECK(training["attention"] == "eager");
   const auto inference =
-      json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch", "128"});
+      predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch", "128"});
   CHECK(training["step_ms"].get<double>() > 2.5 * inference["step_ms"].get<double>());
-  const auto fp32 = json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch",
+  const auto fp32 = predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch",
                           "128", "--precision", "fp32"});
   CHECK(fp32["calibrated"] == false);
   CHECK(fp32["step_ms"] > inference["step_ms"]);
-  const auto older = json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch",
+  const auto older = predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch",
                            "256", "--pytorch", "2.4"});
   CHECK(older["calibration"]["pytorch"] == "2.4.0");
   CHECK(older["calibrated"] == true);
@@ -123,7 +123,7 @@ TEST_CASE("predict fails on demand") {
 }
 
 TEST_CASE("devices lists the table, and a user's own file extends it") {
-  const auto devices = json({"devices"});
+  const auto devices = predict_json({"devices"});
   CHECK(devices["devices"].size() >= 30);
   for (const auto& d : devices["devices"]) {
     CAPTURE(d["name"]);
@@ -134,7 +134,7 @@ TEST_CASE("devices lists the table, and a user's own file extends it") {
   const test::TemporaryFolder folder;
   const auto path = folder.write(
       "devices.json", R"([{"name": "mine", "peak_tflops": {"fp16": 80}, "bandwidth_gb_s": 500}])");
-  const auto p = json({"predict", "vit_base_patch16_224", "--device-file", path, "--device", "mine",
+  const auto p = predict_json({"predict", "vit_base_patch16_224", "--device-file", path, "--device", "mine",
                        "--batch", "64"});
   CHECK(p["device"] == "mine");
   CHECK(p["memory"].is_null());
@@ -148,7 +148,7 @@ TEST_CASE("devices lists the table, and a user's own file extends it") {
 
 TEST_CASE("list and compare take a device") {
   const auto list =
-      json({"list", "vit_base*", "--device", "rtx4090", "--sort", "latency", "--compiled"});
+      predict_json({"list", "vit_base*", "--device", "rtx4090", "--sort", "latency", "--compiled"});
   double last = 1e9;
   for (const auto& m : list["models"]) {
     const double rate = m["latency"]["samples_per_s"];
@@ -157,7 +157,7 @@ TEST_CASE("list and compare take a device") {
   }
   CHECK(test::run({"list", "--sort", "latency"}).exit_code == 2);
   CHECK(test::run({"list", "--batch", "8"}).exit_code == 2);
-  const auto compared = json({"compare", "vit_base_patch16_224", "vit_base_patch32_224", "--device",
+  const auto compared = predict_json({"compare", "vit_base_patch16_224", "vit_base_patch32_224", "--device",
                               "rtx4090", "--batch", "256"});
   CHECK(compared.dump().find("latency_us") != std::string::npos);
 }

@@ -16,7 +16,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct BenchArguments {
   ModelOptions model;
   std::string second;  // a model to compare with
   OutputOptions output;
@@ -28,7 +28,7 @@ struct Options {
   bool fresh = false;  // measure the machine's limits anew
 };
 
-std::vector<Graph> graphs_of(const Options& o, std::uint64_t batch) {
+std::vector<Graph> graphs_of(const BenchArguments& o, std::uint64_t batch) {
   std::vector<Graph> graphs;
   for (const auto& name : {o.model.model, o.second}) {
     if (name.empty()) continue;
@@ -41,7 +41,7 @@ std::vector<Graph> graphs_of(const Options& o, std::uint64_t batch) {
 }
 
 // The models on one engine, for one batch size.
-std::vector<BenchResult> measured(const Options& o, Engine& engine, const MachinePeaks& machine,
+std::vector<BenchResult> measured(const BenchArguments& o, Engine& engine, const MachinePeaks& machine,
                                   std::uint64_t batch, Progress& progress) {
   // What came before, such as the buffer that bandwidth is measured with, is not the model's
   // memory.
@@ -62,7 +62,7 @@ MachinePeaks limits(int threads, bool fresh, Progress& progress) {
 }
 
 // Every batch size with every number of threads; with two models their results stand in pairs.
-std::vector<BenchResult> all_measured(const Options& o) {
+std::vector<BenchResult> all_measured(const BenchArguments& o) {
   (void)graphs_of(o, o.batches.front());  // what is wrong with a model is said at once
   Progress progress;
   std::vector<BenchResult> results;
@@ -89,7 +89,7 @@ std::vector<BenchResult> all_measured(const Options& o) {
   return results;
 }
 
-nlohmann::ordered_json json_of(const Options& o, std::span<const BenchResult> results) {
+nlohmann::ordered_json json_of(const BenchArguments& o, std::span<const BenchResult> results) {
   if (results.size() == 1) return bench_json(results.front());
   auto list = nlohmann::ordered_json::array();
   for (const auto& r : results) list.push_back(bench_json(r));
@@ -98,7 +98,7 @@ nlohmann::ordered_json json_of(const Options& o, std::span<const BenchResult> re
   return json;
 }
 
-std::string bench_text(const Options& o) {
+std::string bench_text(const BenchArguments& o) {
   const auto results = all_measured(o);
   const auto format = o.output.format;
   if (format == Format::json) return json_of(o, results).dump(2) + "\n";
@@ -131,7 +131,7 @@ Check seconds_into(double& target) {
   };
 }
 
-std::string check_usage(const Options& o, const Given& given) {
+std::string check_usage(const BenchArguments& o, const Given& given) {
   if (given.has("--runs") && given.has("--seconds"))
     return "--runs and --seconds exclude each other";
   if (!o.second.empty() && (o.batches.size() > 1 || o.threads.size() > 1))
@@ -142,7 +142,7 @@ std::string check_usage(const Options& o, const Given& given) {
 }  // namespace
 
 BenchResult bench_model(const ModelOptions& model, const std::string& name) {
-  Options o;
+  BenchArguments o;
   o.model = model;
   o.model.model = name;
   auto results = all_measured(o);
@@ -151,7 +151,7 @@ BenchResult bench_model(const ModelOptions& model, const std::string& name) {
 }
 
 Command bench_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BenchArguments>();
   Command c{"bench", "A real forward on this machine: measured beside theoretical"};
   add_model_options(c, o->model, true, false);
   c.text("second", o->second, "MODEL", "A second model, to compare with");

@@ -10,7 +10,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct CompareArguments {
   ModelOptions model;
   LatencyOptions latency;
   OutputOptions output;
@@ -18,7 +18,7 @@ struct Options {
   std::size_t depth = 1;
 };
 
-std::string compare_models(const Options& o) {
+std::string compare_models(const CompareArguments& o) {
   std::vector<Graph> graphs;
   std::vector<double> seconds;
   for (const auto& name : o.names) {
@@ -42,7 +42,7 @@ std::string compare_models(const Options& o) {
 }  // namespace
 
 Command compare_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompareArguments>();
   Command c{"compare", "Models side by side"};
   auto& models =
       c.texts("models", o->names, "MODEL", "Two models or more, each as in the other commands");

@@ -10,7 +10,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct DevicesArguments {
   std::string file;
   OutputOptions output;
 };
@@ -27,7 +27,7 @@ std::vector<std::string> ways(const std::string& device) {
   return result;
 }
 
-std::string devices_text(const Options& o) {
+std::string devices_text(const DevicesArguments& o) {
   std::vector<DeviceRow> rows;
   for (const auto& d : known_devices(o.file))
     rows.push_back({d.name, d.title, d.memory, d.machine, ways(d.name), d.source});
@@ -39,7 +39,7 @@ std::string devices_text(const Options& o) {
 }  // namespace
 
 Command devices_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DevicesArguments>();
   Command c{"devices", "The known devices and what they can do"};
   c.text("--device-file", o->file, "FILE",
          "More devices, as JSON in the format of specs/devices.json");

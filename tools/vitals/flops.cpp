@@ -14,7 +14,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct FlopsArguments {
   ModelOptions model;
   OutputOptions output;
   std::string convention;
@@ -34,7 +34,7 @@ std::vector<Quantity> known_figures() {
   return known;
 }
 
-std::vector<Quantity> figures(const FlopsModel& model) {
+std::vector<Quantity> flops_figures(const FlopsModel& model) {
   auto figures = model_figures(model.graph);
   const auto training = training_flops(model.training, model.checkpoint).total();
   figures.push_back({"training_flops", BudgetUnit::count, training.as_double()});
@@ -62,7 +62,7 @@ std::string check_count(const std::string& text) {
   return count_of(text) > 0 ? "" : "'" + text + "' is no number of tokens; write 300B or 3e11";
 }
 
-FlopsModel build(const Options& o) {
+FlopsModel build(const FlopsArguments& o) {
   const auto model = o.model.load();
   auto options = o.model.build_options();
   options.attention = o.attention == "fused" ? AttentionKernel::fused : AttentionKernel::eager;
@@ -86,7 +86,7 @@ std::string headline(const Graph& graph) {
   return fmt::format("{}, input {}", graph.model, fmt::join(shapes, ", "));
 }
 
-std::string explain_text(const Options& o, const FlopsModel& model) {
+std::string explain_text(const FlopsArguments& o, const FlopsModel& model) {
   std::vector<const Convention*> shown;
   for (const auto& convention : conventions()) {
     const bool usual = convention.name == "macs" || convention.name == "flops";
@@ -101,14 +101,14 @@ std::string explain_text(const Options& o, const FlopsModel& model) {
                 o.output.format);
 }
 
-std::string json_text(const Options& o, const FlopsModel& model) {
+std::string json_text(const FlopsArguments& o, const FlopsModel& model) {
   auto json = flops_json(model);
   if (const auto* convention = find_convention(o.convention))
     json["convention"] = convention_json(model.graph, *convention);
   return json.dump(2) + "\n";
 }
 
-std::string flops(const Options& o, const FlopsModel& model) {
+std::string flops(const FlopsArguments& o, const FlopsModel& model) {
   const auto& graph = model.graph;
   const auto format = o.output.format;
   const auto* convention = find_convention(o.convention);
@@ -145,7 +145,7 @@ std::vector<std::string> convention_names() {
 }  // namespace
 
 Command flops_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<FlopsArguments>();
   Command c{"flops", "MACs and FLOPs by module, op and convention"};
   add_model_options(c, o->model);
   c.choice("--convention", o->convention, convention_names(),
@@ -174,7 +174,7 @@ Command flops_command() {
   c.run = [o] {
     const auto model = build(*o);
     deliver(flops(*o, model), o->output);
-    check_conditions(o->fail_if, [&] { return figures(model); });
+    check_conditions(o->fail_if, [&] { return flops_figures(model); });
   };
   return c;
 }

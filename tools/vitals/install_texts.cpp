@@ -6,11 +6,11 @@
 namespace vitals::cli {
 
 Command completions_command(const Program& program) {
-  struct Options {
+  struct InstallTextsArguments {
     Shell shell = Shell::bash;
     OutputOptions output;
   };
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InstallTextsArguments>();
   Command c{"completions", "A script that completes commands, options and models in a shell"};
   c.choice("shell", o->shell, {{"bash", Shell::bash}, {"zsh", Shell::zsh}, {"fish", Shell::fish}},
            "bash, zsh or fish")

@@ -14,7 +14,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct ListArguments {
   std::string pattern;
   ListOrder order = ListOrder::name;
   bool reverse = false;
@@ -30,7 +30,7 @@ bool matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch((wild ? pattern : "*" + pattern + "*").c_str(), name.c_str(), 0) == 0;
 }
 
-ListedModel::Latency latency(const Model& model, const Options& o) {
+ListedModel::Latency latency(const Model& model, const ListArguments& o) {
   BuildOptions build;
   build.batch = o.batch;
   const auto a = predict_latency(model, o.latency, build, WithMemory::no);
@@ -38,7 +38,7 @@ ListedModel::Latency latency(const Model& model, const Options& o) {
   return {a.batch, a.prediction.seconds(), rate, rate * a.low, rate * a.high};
 }
 
-std::vector<ListedModel> models(const Options& o) {
+std::vector<ListedModel> models(const ListArguments& o) {
   std::vector<ListedModel> found;
   for (const auto& name : builtin_names()) {
     if (!matches(o.pattern, name)) continue;
@@ -52,7 +52,7 @@ std::vector<ListedModel> models(const Options& o) {
   return found;
 }
 
-std::string list(const Options& o) {
+std::string list(const ListArguments& o) {
   const auto found = models(o);
   if (o.names) {
     std::string text;
@@ -70,7 +70,7 @@ std::string list(const Options& o) {
   return render(table, o.output.format);
 }
 
-std::string check_usage(const Options& o) {
+std::string check_usage(const ListArguments& o) {
   if (!o.latency.device.empty()) return "";
   return o.order == ListOrder::latency
              ? "--sort latency needs a --device; `vitals devices` shows the known ones"
@@ -80,7 +80,7 @@ std::string check_usage(const Options& o) {
 }  // namespace
 
 Command list_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ListArguments>();
   Command c{"list", "The built-in models and their size"};
   c.text("pattern", o->pattern, "PATTERN", "Only names that match: 'deit*', or a part of the name");
   c.choice("--sort", o->order,

@@ -123,7 +123,7 @@ complete -o filenames -F _{0} {0}
 }
 
 // Text within single quotes of a shell.
-std::string quoted(const std::string& text) {
+std::string single_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -143,18 +143,18 @@ std::string zsh_option(const Option& o, const std::string& name) {
   auto text = (o.repeatable ? "*" : "") + name;
   if (!o.value.empty() && name.starts_with("--")) text += "=";
   text += "[" + zsh_text(o.doc) + "]";
-  if (o.value.empty()) return quoted(text);
+  if (o.value.empty()) return single_quoted(text);
   text += ":" + zsh_text(o.value) + ":";
   if (o.value == "FILE") text += "_files";
   if (!o.choices.empty()) text += fmt::format("({})", fmt::join(o.choices, " "));
-  return quoted(text);
+  return single_quoted(text);
 }
 
 std::string zsh(const Program& p) {
   std::string commands;
   std::string cases;
   for (const auto& c : p.commands) {
-    commands += "    " + quoted(c.name + ":" + zsh_text(c.doc)) + "\n";
+    commands += "    " + single_quoted(c.name + ":" + zsh_text(c.doc)) + "\n";
     cases += fmt::format("    {})\n      _arguments \\\n", c.name);
     for (const auto& o : c.options) {
       if (o.positional()) continue;
@@ -193,7 +193,7 @@ std::string fish(const Program& p) {
   auto text = fmt::format("# fish completion of {0}\ncomplete -c {0} -f\n", p.name);
   for (const auto& c : p.commands) {
     text += fmt::format("complete -c {} -n __fish_use_subcommand -a {} -d {}\n", p.name, c.name,
-                        quoted(c.doc));
+                        single_quoted(c.doc));
     const auto here =
         fmt::format("complete -c {} -n '__fish_seen_subcommand_from {}'", p.name, c.name);
     if (takes_model(c)) text += fmt::format("{} -F -a '({} list --names)'\n", here, p.name);
@@ -202,11 +202,11 @@ std::string fish(const Program& p) {
       text += here;
       for (const auto& name : names_of(o))
         text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
-      text += " -d " + quoted(o.doc);
+      text += " -d " + single_quoted(o.doc);
       if (o.value == "FILE")
         text += " -r -F";
       else if (!o.value.empty())
-        text += fmt::format(" -x -a {}", quoted(fmt::format("{}", fmt::join(o.choices, " "))));
+        text += fmt::format(" -x -a {}", single_quoted(fmt::format("{}", fmt::join(o.choices, " "))));
       text += "\n";
     }
   }

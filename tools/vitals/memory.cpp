@@ -16,7 +16,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct MemoryArguments {
   ModelOptions model;
   OutputOptions output;
   std::string mode = "training";
@@ -49,7 +49,7 @@ bool is_gpu(const std::string& name) {
 }
 
 // What --fail-if may ask, of the most loaded device.
-std::vector<Quantity> figures(const MemoryEstimate& e) {
+std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
   const auto bytes = [](const char* name, Count value) {
     return Quantity{name, BudgetUnit::bytes, value.as_double()};
   };
@@ -69,7 +69,7 @@ bool runs_on_cpu(const std::string& name) {
   return name == "cpu" || (device != nullptr && device->machine.kind == MachineKind::cpu);
 }
 
-MemoryOptions memory_options(const Options& o) {
+MemoryOptions memory_options(const MemoryArguments& o) {
   MemoryOptions m;
   m.training = o.mode == "training";
   m.precision = precision(o.precision);
@@ -78,12 +78,12 @@ MemoryOptions memory_options(const Options& o) {
   m.cross_entropy = o.loss == "cross-entropy";
   m.keep_gradients = o.keep_gradients;
   m.allocator = !runs_on_cpu(o.device) && (o.allocator || is_gpu(o.device) || is_gpu(o.fit));
-  m.checkpoint = checkpoint_named(o.checkpoint).value_or(Checkpoint::none);
+  m.checkpoint = checkpoint_named(o.checkpoint).value_or(ActivationCheckpointing::none);
   m.parallel = o.parallel;
   return m;
 }
 
-BuildOptions build_options(const Options& o) {
+BuildOptions build_options(const MemoryArguments& o) {
   auto build = o.model.build_options();
   build.training = o.mode == "training";
   build.attention = o.attention == "eager" ? AttentionKernel::eager : AttentionKernel::fused;
@@ -95,7 +95,7 @@ BuildOptions build_options(const Options& o) {
 }
 
 // Of a model that generates: the tokens of prompt and answer. Weights as they are stored.
-void add_inference(const Graph& graph, const Options& o, MemoryOptions& m) {
+void add_inference(const Graph& graph, const MemoryArguments& o, MemoryOptions& m) {
   if (o.new_tokens) {
     if (graph.kv_caches.empty())
       fail("--new-tokens: {} generates no text, it keeps no keys and values", graph.model);
@@ -107,7 +107,7 @@ void add_inference(const Graph& graph, const Options& o, MemoryOptions& m) {
     m.stored_weights.push_back(weight.bytes);
 }
 
-Graph build(const Model& model, const Options& o, BuildOptions options) {
+Graph build(const Model& model, const MemoryArguments& o, BuildOptions options) {
   const auto trace = [&](const BuildOptions& b) { return model.build(b); };
   if (o.new_tokens) options = prompt_options(trace, options);
   auto graph = model.build(options);
@@ -121,7 +121,7 @@ MemoryAnswer::Budget budget_of(const std::string& text) {
   return {budget.bytes, std::move(budget.text)};
 }
 
-MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
+MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   MemoryAnswer::FitResult result;
   result.budget = budget_of(o.fit);
   FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
@@ -132,7 +132,7 @@ MemoryAnswer::FitResult fit(const Model& model, const Options& o) {
   return result;
 }
 
-std::string explanation(const MemoryAnswer& answer, const Options& o) {
+std::string explanation(const MemoryAnswer& answer, const MemoryArguments& o) {
   const auto e = explain_memory(answer.graph, answer.options, answer.whole, *o.explain);
   if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
   if (o.output.format == Format::csv) return to_csv(explain_rows(e));
@@ -140,7 +140,7 @@ std::string explanation(const MemoryAnswer& answer, const Options& o) {
                 explain_table(e), o.output.format);
 }
 
-std::string text_of(const MemoryAnswer& answer, const Options& o) {
+std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
   if (o.explain) return explanation(answer, o);
   const TreeOptions tree{o.depth, !o.no_fold};
   switch (o.output.format) {
@@ -156,7 +156,7 @@ std::string text_of(const MemoryAnswer& answer, const Options& o) {
   return "";
 }
 
-void memory(Options o) {
+void memory(MemoryArguments o) {
   const auto model = o.model.load();
   std::optional<MemoryAnswer::FitResult> fitted;
   if (!o.fit.empty()) {
@@ -186,7 +186,7 @@ void memory(Options o) {
     answer.capacity = budget_of(o.device);
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
-  check_conditions(o.fail_if, [&] { return figures(answer.on_device()); });
+  check_conditions(o.fail_if, [&] { return memory_figures(answer.on_device()); });
 }
 
 std::string check_fit(const std::string& text) {
@@ -206,7 +206,7 @@ std::string check_scheme(const std::string& name) {
                      fmt::join(known, ", "));
 }
 
-void add_recipe(Command& c, Options& o) {
+void add_recipe(Command& c, MemoryArguments& o) {
   c.group = "Recipe";
   c.choice("--mode", o.mode, {"training", "inference"}, "training or inference");
   c.choice("--precision", o.precision, precision_names(),
@@ -231,7 +231,7 @@ void add_recipe(Command& c, Options& o) {
   c.group = "Options";
 }
 
-void add_generation(Command& c, Options& o) {
+void add_generation(Command& c, MemoryArguments& o) {
   c.group = "Inference of language models";
   c.count("--new-tokens", o.new_tokens,
           "Tokens written after the input: the cache of keys and values holds both");
@@ -257,7 +257,7 @@ void add_parallel(Command& c, Parallelism& p) {
 }
 
 // Options that were given and change nothing, because nothing is trained.
-void tell_unused(const Options& o, const Given& given) {
+void tell_unused(const MemoryArguments& o, const Given& given) {
   if (o.mode == "training") return;
   std::vector<std::string> unused;
   for (const char* name : {"--optimizer", "--loss", "--checkpoint", "--keep-gradients"})
@@ -267,7 +267,7 @@ void tell_unused(const Options& o, const Given& given) {
                fmt::join(unused, ", "));
 }
 
-std::string check_usage(const Options& o) {
+std::string check_usage(const MemoryArguments& o) {
   if (o.lora_rank.has_value() != !o.lora_targets.empty())
     return "--lora-rank and --lora-targets belong together";
   const bool inference = o.mode == "inference";
@@ -282,7 +282,7 @@ std::string check_usage(const Options& o) {
 }  // namespace
 
 Command memory_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<MemoryArguments>();
   Command c{"memory", "What training and inference take"};
   add_model_options(c, o->model);
   add_recipe(c, *o);
@@ -295,7 +295,7 @@ Command memory_command() {
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "3";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
-  add_fail_if(c, o->fail_if, figures({}));
+  add_fail_if(c, o->fail_if, memory_figures({}));
   add_output_options(c, o->output);
   c.examples = {
       "vitals memory vit_base_patch16_224 --batch 64",

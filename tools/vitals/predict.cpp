@@ -7,7 +7,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct PredictArguments {
   ModelOptions model;
   LatencyOptions latency;
   OutputOptions output;
@@ -18,18 +18,18 @@ struct Options {
 };
 
 // What --fail-if may ask.
-std::vector<Quantity> figures(double seconds, double samples_per_s, double memory) {
+std::vector<Quantity> latency_quantities(double seconds, double samples_per_s, double memory) {
   return {{"latency", BudgetUnit::seconds, seconds},
           {"throughput", BudgetUnit::count, samples_per_s},
           {"memory", BudgetUnit::bytes, memory}};
 }
 
-std::vector<Quantity> figures(const LatencyAnswer& a) {
-  return figures(a.prediction.seconds(), a.samples_per_s(),
+std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
+  return latency_quantities(a.prediction.seconds(), a.samples_per_s(),
                  a.memory ? a.memory->peak.as_double() : 0);
 }
 
-std::string text_of(const std::vector<LatencyAnswer>& answers, const Options& o) {
+std::string text_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {
   const auto format = o.output.format;
   if (format == Format::json) return latency_json(answers).dump(2) + "\n";
   if (format == Format::csv) return to_csv(latency_numbers(answers));
@@ -42,7 +42,7 @@ std::string text_of(const std::vector<LatencyAnswer>& answers, const Options& o)
   return titled(headline.substr(0, place) + headline.substr(rest), latency_sweep(answers), format);
 }
 
-void predict(const Options& o) {
+void predict(const PredictArguments& o) {
   const auto model = o.model.load();
   auto build = o.model.build_options();
   std::vector<LatencyAnswer> answers;
@@ -51,13 +51,13 @@ void predict(const Options& o) {
     answers.push_back(predict_latency(model, o.latency, build, WithMemory::yes));
   }
   deliver(text_of(answers, o), o.output);
-  for (const auto& answer : answers) check_conditions(o.fail_if, [&] { return figures(answer); });
+  for (const auto& answer : answers) check_conditions(o.fail_if, [&] { return latency_quantities(answer); });
 }
 
 }  // namespace
 
 Command predict_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<PredictArguments>();
   Command c{"predict", "Latency and throughput on a named device"};
   add_model_options(c, o->model, true, false);
   auto& batch =
@@ -67,7 +67,7 @@ Command predict_command() {
   add_latency_options(c, o->latency, true);
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "2";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
-  add_fail_if(c, o->fail_if, figures(0, 0, 0));
+  add_fail_if(c, o->fail_if, latency_quantities(0, 0, 0));
   add_output_options(c, o->output);
   c.examples = {
       "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",

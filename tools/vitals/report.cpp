@@ -14,7 +14,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct ReportArguments {
   ModelOptions model;
   OutputOptions output;
   std::vector<std::string> names;
@@ -50,7 +50,7 @@ MemoryOptions recipe(bool training) {
   return options;
 }
 
-std::unique_ptr<Subject> subject(const Options& o, const std::string& name) {
+std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& name) {
   const auto model = o.model.load(name);
   auto one = o.model.build_options();
   one.batch = 1;
@@ -75,7 +75,7 @@ std::unique_ptr<Subject> subject(const Options& o, const std::string& name) {
   return s;
 }
 
-std::string report(const Options& o) {
+std::string report(const ReportArguments& o) {
   std::vector<std::unique_ptr<Subject>> subjects;
   std::vector<PageModel> models;
   for (const auto& name : o.names) {
@@ -89,7 +89,7 @@ std::string report(const Options& o) {
 }  // namespace
 
 Command report_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ReportArguments>();
   Command c{"report", "One self-contained HTML page"};
   auto& models = c.texts("models", o->names, "MODEL", "One model or more, each as elsewhere");
   models.required = true;

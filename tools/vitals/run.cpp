@@ -13,7 +13,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct RunArguments {
   ModelOptions model;
   ComputeOptions compute;
   int threads = 0;
@@ -56,7 +56,7 @@ void require_shape(const Checkpoint& file, const StoredTensor& image, const Grap
        mend.empty() ? "" : "; a model for it, with weights made for it, is had with", mend);
 }
 
-std::string output_of(const Options& o) {
+std::string output_of(const RunArguments& o) {
   const auto images = read_checkpoint(o.input);
   const auto& image = image_in(images, o.tensor);
   const auto model = o.model.load(o.model.model);
@@ -86,7 +86,7 @@ std::string output_of(const Options& o) {
 }  // namespace
 
 Command run_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<RunArguments>();
   Command c{"run", "A forward on given weights and images, outputs as safetensors"};
   add_model_options(c, o->model, true, false);
   c.group = "Running";

@@ -7,20 +7,20 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct SpecArguments {
   ModelOptions model;
   OutputOptions output;
   bool schema = false;
 };
 
-std::string spec(const Options& o) {
+std::string spec(const SpecArguments& o) {
   return (o.schema ? spec_schema() : spec_of(o.model.load())).dump(2) + "\n";
 }
 
 }  // namespace
 
 Command spec_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<SpecArguments>();
   Command c{"spec", "The resolved spec as JSON: what MODEL really means"};
   add_model_options(c, o->model);
   c.options.front().required = false;

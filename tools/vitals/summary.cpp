@@ -14,7 +14,7 @@
 namespace vitals::cli {
 namespace {
 
-struct Options {
+struct SummaryArguments {
   ModelOptions model;
   OutputOptions output;
   std::string style;
@@ -31,7 +31,7 @@ bool sums_up_checkpoint(const std::string& model) {
   return is_checkpoint(model) && !(folder && config_beside(model));
 }
 
-std::string summary(const Options& o, const Graph& graph) {
+std::string summary(const SummaryArguments& o, const Graph& graph) {
   if (o.output.format == Format::json) return summary_json(graph).dump(2) + "\n";
   const TreeOptions tree{o.depth, !o.no_fold};
   if (o.output.format == Format::csv) return to_csv(summary_layers(graph));
@@ -41,7 +41,7 @@ std::string summary(const Options& o, const Graph& graph) {
   return to_text(torch_summary(graph, o.model.batch)) + left_out_by_torchsummary(graph);
 }
 
-void run_checkpoint(const Options& o) {
+void run_checkpoint(const SummaryArguments& o) {
   const auto& path = o.model.model;
   if (!o.weights.empty()) fail("--weights: {} is a checkpoint itself", path);
   if (!o.fail_if.empty()) fail("--fail-if: {} is a checkpoint; name its config.json", path);
@@ -50,7 +50,7 @@ void run_checkpoint(const Options& o) {
   deliver(checkpoint_summary(o.model, o.output.format, {o.depth, !o.no_fold}), o.output);
 }
 
-void run_model(const Options& o) {
+void run_model(const SummaryArguments& o) {
   const auto model = o.model.load();
   const auto graph = model.build(o.model.build_options());
   if (o.weights.empty())
@@ -64,7 +64,7 @@ void run_model(const Options& o) {
 }  // namespace
 
 Command summary_command() {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<SummaryArguments>();
   Command c{"summary", "Layers, output shapes and parameters"};
   add_model_options(c, o->model);
   c.choice("--style", o->style, {"torchsummary", "tree"},

@@ -1,14 +1,13 @@
 #include "runtime/kernels/attention.h"
 
+#include "runtime/kernels/rounding.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace vitals {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 // The work of one task: some queries of one head. k is packed as weights of the scores' product
 // and v as weights of the output's, both with the dense layers' tile kernel.

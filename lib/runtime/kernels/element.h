@@ -53,4 +53,17 @@ struct ConstRows {
       : ConstRows(rows.data, rows.type, rows.stride, rows.inner, rows.inner_stride) {}
 };
 
+// Element i of `data`; for code that is not worth a kernel of its own for each type.
+inline float get(const void* data, Element type, std::int64_t i) {
+  return type == Element::kF32 ? static_cast<const float*>(data)[i]
+                               : to_float(static_cast<const Bf16*>(data)[i]);
+}
+
+inline void put(void* data, Element type, std::int64_t i, float value) {
+  if (type == Element::kF32)
+    static_cast<float*>(data)[i] = value;
+  else
+    static_cast<Bf16*>(data)[i] = to_bf16(value);
+}
+
 }  // namespace vitals

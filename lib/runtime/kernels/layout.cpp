@@ -14,19 +14,6 @@ char* at(void* data, Element type, std::int64_t index) {
   return static_cast<char*>(data) + index * static_cast<std::int64_t>(element_size(type));
 }
 
-float get(const void* data, Element type, std::int64_t i) {
-  return type == Element::kF32 ? static_cast<const float*>(data)[i]
-                               : to_float(static_cast<const Bf16*>(data)[i]);
-}
-
-void put(void* data, Element type, std::int64_t i, float v) {
-  if (type == Element::kF32) {
-    static_cast<float*>(data)[i] = v;
-  } else {
-    static_cast<Bf16*>(data)[i] = to_bf16(v);
-  }
-}
-
 void copy_row(const void* in, Element in_type, std::int64_t in_stride, void* out, Element out_type,
               std::int64_t out_stride, std::int64_t count) {
   if (in_type == out_type && in_stride == 1 && out_stride == 1) {

@@ -1,12 +1,12 @@
 #include "runtime/kernels/linear_native.h"
 
+#include "runtime/kernels/rounding.h"
+
 #include <algorithm>
 #include <cstring>
 
 namespace vitals {
 namespace {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Part `index` of [0, total) cut into `parts` nearly equal ones.
 constexpr std::int64_t part_begin(std::int64_t total, std::int64_t parts, std::int64_t index) {

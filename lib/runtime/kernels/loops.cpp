@@ -1,23 +1,13 @@
 #include "runtime/kernels/loops.h"
 
+#include "runtime/kernels/rounding.h"
+
 #include <algorithm>
 #include <limits>
 #include <vector>
 
 namespace vitals {
 namespace {
-
-float get(const void* data, Element type, std::int64_t i) {
-  return type == Element::kF32 ? static_cast<const float*>(data)[i]
-                               : to_float(static_cast<const Bf16*>(data)[i]);
-}
-
-void put(void* data, Element type, std::int64_t i, float value) {
-  if (type == Element::kF32)
-    static_cast<float*>(data)[i] = value;
-  else
-    static_cast<Bf16*>(data)[i] = to_bf16(value);
-}
 
 std::int64_t row_start(const ConstRows& rows, std::int64_t r) {
   return r / rows.inner * rows.stride + r % rows.inner * rows.inner_stride;
@@ -32,7 +22,6 @@ void in_pieces(Engine& engine, std::int64_t count, F&& work) {
   });
 }
 
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // One matrix of a batch: b packed once, then tiles of rows of a.
 void multiply(Engine& engine, const BatchedMatmulJob& job, std::int64_t index, int worker) {
