@@ -23,12 +23,12 @@ def main(output, function, *files):
                 sys.exit(f"{name}: its {key} {entry[key]} does not exist")
     with open(output, "w", encoding="utf-8") as out:
         out.write('#include "spec/builtin_specs.h"\n\nnamespace vitals {\nnamespace {\n\n')
-        out.write("constexpr BuiltinSpec kEntries[] = {\n")
+        out.write(f"constexpr BuiltinSpec {function}_entries[] = {{\n")
         for name in sorted(entries):
             text = json.dumps(entries[name], separators=(",", ":"))
             out.write(f'    {{"{name}", R"json({text})json"}},\n')
         out.write("};\n\n}  // namespace\n\n")
-        out.write(f"std::span<const BuiltinSpec> {function}() {{ return kEntries; }}\n\n")
+        out.write(f"std::span<const BuiltinSpec> {function}() {{ return {function}_entries; }}\n\n")
         out.write("}  // namespace vitals\n")
 
 

@@ -2,6 +2,8 @@
 // Thrown where the fault is known, given context on the way up, caught once in main.
 #pragma once
 
+#include "core/text.h"
+
 #include <fmt/format.h>
 
 #include <stdexcept>
@@ -12,7 +14,8 @@ namespace vitals {
 
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  // Messages quote what strangers wrote and end on terminals, so control characters are spelt out.
+  explicit Error(std::string_view message) : std::runtime_error(printable(message)) {}
 
   // The same fault seen from further out: "my.json: /depth: must be at least 1".
   [[nodiscard]] Error within(const std::string& where) const {

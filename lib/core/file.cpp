@@ -2,15 +2,82 @@
 
 #include "core/error.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <utility>
 
 namespace vitals {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void cannot_write(const std::string& path, int code) {
+  fail("{}: cannot be written: {}", path, std::strerror(code));
+}
+
+// 0, or what went wrong.
+int write_all(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto n = ::write(file, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
+
+int close_after(int file, int code) {
+  const int closed = ::close(file) == 0 ? 0 : errno;
+  return code != 0 ? code : closed;
+}
+
+// The permissions that a file of this path has, or a new one gets.
+mode_t mode_for(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return status.st_mode & 07777U;
+  const auto mask = ::umask(0);
+  ::umask(mask);
+  return 0666U & ~mask;
+}
+
+void write_in_place(const std::string& path, std::string_view bytes) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) cannot_write(path, errno);
+  if (const int code = close_after(file, write_all(file, bytes)); code != 0)
+    cannot_write(path, code);
+}
+
+void write_beside(const std::string& path, const std::string& target, std::string_view bytes) {
+  auto beside = target + ".XXXXXX";
+  const int file = ::mkstemp(beside.data());
+  if (file < 0) cannot_write(path, errno);
+  int code = ::fchmod(file, mode_for(target)) == 0 ? 0 : errno;
+  if (code == 0) code = write_all(file, bytes);
+  code = close_after(file, code);
+  if (code == 0 && std::rename(beside.c_str(), target.c_str()) != 0) code = errno;
+  if (code == 0) return;
+  ::unlink(beside.c_str());
+  cannot_write(path, code);
+}
+
+}  // namespace
+
+void write_file(const std::string& path, std::string_view bytes) {
+  std::error_code code;
+  const auto status = fs::status(path, code);
+  if (fs::is_directory(status)) fail("{}: cannot be written: it is a folder", path);
+  if (fs::exists(status) && !fs::is_regular_file(status)) return write_in_place(path, bytes);
+  const auto target = fs::exists(status) ? fs::canonical(path, code).string() : path;
+  write_beside(path, target, bytes);
+}
 
 RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
   // Without O_NONBLOCK a pipe would wait here for a writer.

@@ -1,14 +1,21 @@
-// A regular file that is read at offsets, without moving a cursor. Nothing is mapped: a file that
-// shrinks while it is read is an error here, where a mapped one would kill the program.
+// Files read at offsets, and files written whole or not at all.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace vitals {
 
+// Writes `bytes` beside the file and renames, so that whoever reads it finds the old content or the
+// new one, and a full disk leaves the old one. A symbolic link stays one; what is no regular file (a
+// device, a pipe) is written to as it is. Throws Error.
+void write_file(const std::string& path, std::string_view bytes);
+
+// A regular file that is read without moving a cursor. Nothing is mapped: a file that shrinks while
+// it is read is an error here, where a mapped one would kill the program.
 class RandomAccessFile {
  public:
   // Throws Error for what is missing, unreadable or no regular file (a directory, a pipe).

@@ -1,9 +1,16 @@
 #include "core/text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 
 namespace vitals {
+namespace {
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+}  // namespace
 
 std::string lower_case(std::string_view text) {
   std::string result(text);
@@ -16,6 +23,22 @@ std::string folded_name(std::string_view text) {
   std::replace_if(
       result.begin(), result.end(), [](char c) { return c == '-' || c == ' '; }, '_');
   return result;
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (char c : text) {
+    if (c == '\n' || !is_control(c))
+      result += c;
+    else
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return result;
+}
+
+bool is_printable_line(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), is_control);
 }
 
 }  // namespace vitals

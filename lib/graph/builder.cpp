@@ -3,12 +3,6 @@
 #include "graph/infer.h"
 
 namespace vitals {
-namespace {
-
-// Guards against descriptions that would not end: no real model comes near.
-constexpr std::size_t kMaxNodes = 20'000'000;
-
-}  // namespace
 
 Builder::Builder(std::string model, BuildOptions options) : options_(options) {
   graph_.model = std::move(model);
@@ -139,8 +133,8 @@ Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) 
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) in[i] = &graph_.nodes[inputs[i].id()];
   try {
-    if (graph_.nodes.size() >= kMaxNodes)
-      fail("the model has more than {} ops; is its depth right?", kMaxNodes);
+    if (graph_.nodes.size() >= options_.max_ops)
+      fail("the model has more than {} ops; is its depth right?", options_.max_ops);
     auto out = infer(op, in);
     (void)(numel(out.shape) * size_of(DType::f64));  // bytes of every tensor must fit as well
     Node node;

@@ -40,8 +40,10 @@ struct BuildOptions {
   AttentionKernel attention = AttentionKernel::eager;
   std::uint64_t seq_len = 0;   // tokens of a language model's input; 0: the model's own default
   std::uint64_t past_len = 0;  // tokens before them, whose keys and values are cached already
-  std::uint64_t source_len =
-      0;  // tokens that an encoder reads for a decoder; 0: the model's default
+  // tokens that an encoder reads for a decoder; 0: the model's default
+  std::uint64_t source_len = 0;
+  // More ops than this are refused: a description that would not end. No real model comes near.
+  std::size_t max_ops = 20'000'000;
 };
 
 class Builder {

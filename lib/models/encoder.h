@@ -4,6 +4,7 @@
 #pragma once
 
 #include "models/architecture.h"
+#include "models/layers.h"
 
 namespace vitals {
 

@@ -1,5 +1,7 @@
 #include "runtime/machine.h"
 
+#include "core/error.h"
+#include "core/file.h"
 #include "runtime/clock.h"
 #include "runtime/kernels/kernel_table.h"
 #include "runtime/kernels/memory.h"
@@ -101,15 +103,13 @@ void remember(const std::filesystem::path& file, const MachinePeaks& peaks) {
   }
   std::error_code ignored;
   std::filesystem::create_directories(file.parent_path(), ignored);
-  // Written aside and moved, so that two runs at once leave one whole file.
-  const std::filesystem::path aside = fmt::format("{}.{}", file.string(), getpid());
-  std::ofstream out(aside);
-  out << kept << key
-      << fmt::format("{:.6g}\t{:.6g}\t{:.6g}\n", peaks.f32_gflops, peaks.bf16_gflops,
-                     peaks.read_gb_per_s);
-  out.close();
-  if (out) std::filesystem::rename(aside, file, ignored);
-  if (!out || ignored) std::filesystem::remove(aside, ignored);
+  kept += key + fmt::format("{:.6g}\t{:.6g}\t{:.6g}\n", peaks.f32_gflops, peaks.bf16_gflops,
+                            peaks.read_gb_per_s);
+  try {
+    write_file(file.string(), kept);
+  } catch (const Error&) {
+    // What is not remembered is measured again.
+  }
 }
 
 const char* environment(const char* name) {

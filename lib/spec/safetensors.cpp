@@ -1,6 +1,7 @@
 #include "spec/safetensors.h"
 
 #include "core/file.h"
+#include "core/text.h"
 #include "spec/json_text.h"
 
 #include <nlohmann/json.hpp>
@@ -24,10 +25,8 @@ std::uint64_t little_endian(std::string_view bytes) {
 }
 
 // Names end up on terminals and in reports.
-void refuse_control_characters(std::string_view text) {
-  for (char c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      fail("a name holds the control character {:#04x}", static_cast<unsigned char>(c));
+void refuse_control_characters(const std::string& text) {
+  if (!is_printable_line(text)) fail("the name '{}' holds a control character", text);
 }
 
 // Takes the parser's events in the one order that the format knows:

@@ -1,6 +1,7 @@
 #include "spec/spec.h"
 
 #include "core/suggest.h"
+#include "core/text.h"
 #include "spec/builtin.h"
 #include "spec/field_json.h"
 #include "spec/json_text.h"
@@ -14,6 +15,8 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
+
+constexpr std::size_t kMaxNameBytes = 256;
 
 const Field* find_field(const Architecture& a, std::string_view name) {
   for (const auto& f : a.fields)
@@ -57,12 +60,21 @@ void refuse_double_names(const Architecture& a, const json& spec, const std::str
   }
 }
 
-std::string text_of(const json& spec, const std::string& key, const std::string& source) {
-  const auto& value = spec.at(key);
-  if (!value.is_string()) fail("{}: /{}: expected a string, got {}", source, key, value.dump());
+// Names end up on terminals and in reports.
+std::string checked_name(const json& value) {
+  if (!value.is_string()) fail("expected a string, got {}", brief(value));
   auto text = value.get<std::string>();
-  if (text.size() > 256) fail("{}: /{}: longer than 256 bytes", source, key);
+  if (text.size() > kMaxNameBytes) fail("longer than {} bytes", kMaxNameBytes);
+  if (!is_printable_line(text)) fail("'{}' holds a control character", text);
   return text;
+}
+
+std::string text_of(const json& spec, const std::string& key, const std::string& source) {
+  try {
+    return checked_name(spec.at(key));
+  } catch (const Error& error) {
+    throw error.within(source + ": /" + key);
+  }
 }
 
 // Where the fields start from: a base model's config, or the architecture's defaults.
@@ -160,7 +172,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
       const auto dot = o.key.find('.');
       const auto key = o.key.substr(0, dot);
       if (key == "name") {
-        changed.name = value.is_string() ? value.get<std::string>() : o.value;
+        changed.name = checked_name(value.is_string() ? value : json(o.value));
         continue;
       }
       if (key == "architecture" || key == "base") fail("{} cannot be changed", key);
@@ -201,7 +213,7 @@ ordered_json architecture_schema(const Architecture& a) {
   schema["required"] = ordered_json::array({"architecture"});
   auto& properties = schema["properties"] = ordered_json::object();
   properties["$schema"] = {{"type", "string"}};
-  properties["name"] = {{"type", "string"}, {"maxLength", 256}};
+  properties["name"] = {{"type", "string"}, {"maxLength", kMaxNameBytes}};
   properties["architecture"] = {{"enum", names}};
   const auto defaults = a.make();
   for (const auto& f : a.fields)

@@ -1,13 +1,18 @@
 #include "support/run.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace vitals::test {
 namespace {
@@ -24,35 +29,77 @@ std::string contents(std::FILE* file) {
   return text;
 }
 
-[[noreturn]] void become(const std::vector<std::string>& arguments, int in, int out, int err) {
-  ::dup2(in, STDIN_FILENO);
-  ::dup2(out, STDOUT_FILENO);
-  ::dup2(err, STDERR_FILENO);
+struct Streams {
+  File in = temporary();
+  File out = temporary();
+  File err = temporary();
+};
+
+void limit(int resource, const std::optional<std::uint64_t>& most) {
+  if (!most) return;
+  const struct rlimit both = {*most, *most};
+  ::setrlimit(static_cast<__rlimit_resource_t>(resource), &both);
+}
+
+void point_stdout(const Circumstances& c) {
+  if (c.nobody_reads) {
+    int ends[2];
+    if (::pipe(ends) != 0) ::_exit(126);
+    ::close(ends[0]);
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::close(ends[1]);
+  } else if (!c.out.empty()) {
+    const int file = ::open(c.out.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) ::_exit(126);
+    ::dup2(file, STDOUT_FILENO);
+  }
+}
+
+[[noreturn]] void become(const std::vector<std::string>& arguments, const Streams& streams,
+                         const Circumstances& c) {
+  ::dup2(::fileno(streams.in.get()), STDIN_FILENO);
+  ::dup2(::fileno(streams.out.get()), STDOUT_FILENO);
+  ::dup2(::fileno(streams.err.get()), STDERR_FILENO);
+  point_stdout(c);
+  for (const auto& [name, value] : c.environment)
+    value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
   std::vector<char*> argv{const_cast<char*>(VITALS_EXE)};
   for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
+  // A file that is too large shall be an error of the write, not a signal.
+  ::signal(SIGXFSZ, SIG_IGN);
+  limit(RLIMIT_FSIZE, c.file_bytes);
+  limit(RLIMIT_AS, c.memory_bytes);
   ::execv(VITALS_EXE, argv.data());
   ::_exit(127);
 }
 
-}  // namespace
-
-Result run(const std::vector<std::string>& arguments, const std::string& input) {
-  auto in = temporary();
-  auto out = temporary();
-  auto err = temporary();
-  std::fwrite(input.data(), 1, input.size(), in.get());
-  std::rewind(in.get());
+Result run_with(const Streams& streams, const Circumstances& c,
+                const std::vector<std::string>& arguments) {
   const auto child = ::fork();
-  if (child == 0) become(arguments, ::fileno(in.get()), ::fileno(out.get()), ::fileno(err.get()));
+  if (child == 0) become(arguments, streams, c);
+  if (c.meanwhile) c.meanwhile(child);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   Result result;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.out = contents(out.get());
-  result.err = contents(err.get());
+  result.out = contents(streams.out.get());
+  result.err = contents(streams.err.get());
   return result;
+}
+
+}  // namespace
+
+Result run(const std::vector<std::string>& arguments, const std::string& input) {
+  const Streams streams;
+  std::fwrite(input.data(), 1, input.size(), streams.in.get());
+  std::rewind(streams.in.get());
+  return run_with(streams, {}, arguments);
+}
+
+Result run_in(const Circumstances& circumstances, const std::vector<std::string>& arguments) {
+  return run_with({}, circumstances, arguments);
 }
 
 std::string data_path(const std::string& name) { return std::string(TEST_DATA_DIR) + "/" + name; }

@@ -1,6 +1,12 @@
 // Runs the program as a user does: arguments, standard input; standard output, messages, exit code.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +17,19 @@ struct Result {
   std::string out;
   std::string err;
 };
+
+// What a run meets that is out of the ordinary.
+struct Circumstances {
+  std::map<std::string, std::optional<std::string>> environment = {};  // null: not set
+  std::optional<std::uint64_t> file_bytes = {};    // no file can grow beyond this: a full disk
+  std::optional<std::uint64_t> memory_bytes = {};  // of address space
+  std::string out = {};                            // standard output is this file
+  bool nobody_reads = false;                       // standard output is a pipe that was closed
+  std::function<void(pid_t)> meanwhile = {};       // called once while it runs
+};
+
+[[nodiscard]] Result run_in(const Circumstances& circumstances,
+                            const std::vector<std::string>& arguments);
 
 // Runs build/vitals with these arguments. Never through a shell.
 [[nodiscard]] Result run(const std::vector<std::string>& arguments, const std::string& input = "");

@@ -2,6 +2,7 @@
 
 #include "analysis/rollup.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/suggest.h"
 #include "report/paint.h"
 #include "report/units.h"
@@ -14,7 +15,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <unistd.h>
 
 namespace vitals::cli {
@@ -43,22 +43,6 @@ std::string check_set(const std::string& text) {
   const auto equals = text.find('=');
   if (equals != std::string::npos && equals > 0) return "";
   return "'" + text + "' is no KEY=VALUE";
-}
-
-void write_file(const std::string& text, const std::string& path) {
-  const auto beside = path + ".partial";
-  auto give_up = [&](const char* what) {
-    const int code = errno;
-    std::error_code ignored;
-    std::filesystem::remove(beside, ignored);
-    fail("{}: {}: {}", path, what, std::strerror(code));
-  };
-  std::FILE* file = std::fopen(beside.c_str(), "wb");
-  if (file == nullptr) fail("{}: cannot be written: {}", path, std::strerror(errno));
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const bool closed = std::fclose(file) == 0;
-  if (!written || !closed) give_up("cannot be written");
-  if (std::rename(beside.c_str(), path.c_str()) != 0) give_up("cannot be written");
 }
 
 void write_stdout(const std::string& text) {
@@ -213,7 +197,7 @@ void deliver(const std::string& text, const OutputOptions& options) {
   if (options.file.empty())
     write_stdout(options.format == Format::table && colour(options) ? painted(text) : text);
   else
-    write_file(text, options.file);
+    write_file(options.file, text);
 }
 
 }  // namespace vitals::cli

@@ -1,0 +1,66 @@
+// Checkpoints: any bytes as a file, read as every checkpoint is.
+#include "analysis/checkpoint_fit.h"
+#include "analysis/checkpoint_tree.h"
+#include "fuzz/fuzz.h"
+#include "spec/builtin.h"
+#include "spec/checkpoint_files.h"
+#include "spec/safetensors.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+using namespace vitals;
+
+namespace {
+
+// A file that is only in memory, under a name that can be opened.
+class MemoryFile {
+ public:
+  MemoryFile() : file_(::memfd_create("vitals-fuzz", 0)) {
+    fuzz::require(file_ >= 0, "a file in memory can be made");
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() { ::close(file_); }
+
+  void write(const std::uint8_t* data, std::size_t size) const {
+    fuzz::require(::ftruncate(file_, 0) == 0, "a file in memory can be emptied");
+    fuzz::require(::pwrite(file_, data, size, 0) == static_cast<ssize_t>(size),
+                  "a file in memory can be written");
+  }
+  [[nodiscard]] std::string path() const { return "/proc/self/fd/" + std::to_string(file_); }
+
+ private:
+  int file_;
+};
+
+void check(const Checkpoint& checkpoint, const Graph& graph, std::size_t size) {
+  const auto tree = tree_of(checkpoint);
+  Count bytes;
+  TensorReader reader(checkpoint);
+  for (const auto& tensor : checkpoint.tensors) {
+    bytes += tensor.bytes();
+    std::vector<std::byte> values(tensor.bytes().value());
+    reader.read(tensor, values);
+  }
+  fuzz::require(tree.bytes.sum() == bytes, "the tensors' bytes sum to the tree's");
+  fuzz::require(bytes + checkpoint.files.front().header_bytes == Count(size),
+                "header and tensors are the whole file");
+  const auto fitted = fit(graph, checkpoint);
+  const auto stored =
+      std::count_if(fitted.parts.begin(), fitted.parts.end(), [](const auto& p) { return !p.empty(); });
+  fuzz::require(static_cast<std::size_t>(stored) >= fitted.matched,
+                "what matches is found among the tensors");
+}
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const MemoryFile file;
+  static const auto graph = builtin_model("vit_tiny_patch16_224", "fuzz").build();
+  file.write(data, size);
+  fuzz::accept_or_refuse([&] { check(read_safetensors(file.path()), graph, size); });
+  return 0;
+}

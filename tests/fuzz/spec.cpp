@@ -1,0 +1,16 @@
+// Specs: any text.
+#include "fuzz/fuzz.h"
+#include "spec/json_text.h"
+#include "spec/spec.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace vitals;
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::accept_or_refuse([&] {
+    const auto json = parse_json(fuzz::text_of(data, size), "spec.json");
+    fuzz::check_model(model_from_spec(json, "spec.json", "spec"));
+  });
+  return 0;
+}

@@ -1,0 +1,148 @@
+// What can go wrong around the program: disks, pipes, signals, memory, environments.
+#include "report/units.h"
+#include "spec/json_text.h"
+#include "support/run.h"
+#include "support/temporary_folder.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <locale>
+#include <unistd.h>
+
+using namespace vitals;
+using test::run;
+using test::run_in;
+
+namespace {
+
+bool is_empty(const test::TemporaryFolder& folder) {
+  return std::filesystem::is_empty(folder.path());
+}
+
+}  // namespace
+
+TEST_CASE("a full disk leaves nothing half-written, and the old file as it was") {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path("out.txt");
+  const auto result =
+      run_in({.file_bytes = 512}, {"summary", "vit_base_patch16_224", "-o", file});
+  CHECK(result.exit_code == 1);
+  CHECK(test::says(result.err, file));
+  CHECK(is_empty(folder));
+
+  folder.write("out.txt", "what was there");
+  CHECK(run_in({.file_bytes = 512}, {"report", "vit_base_patch16_224", "-o", file}).exit_code == 1);
+  std::ifstream kept(file);
+  CHECK(std::string(std::istreambuf_iterator<char>(kept), {}) == "what was there");
+}
+
+TEST_CASE("a link stays a link, and a device stays a device") {
+  const test::TemporaryFolder folder;
+  const auto file = folder.write("out.txt", "old");
+  const auto link = folder.path("link.txt");
+  std::filesystem::create_symlink(file, link);
+  CHECK(run({"list", "-o", link}).exit_code == 0);
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(std::filesystem::file_size(file) > 3);
+  CHECK(run({"list", "-o", "/dev/null"}).exit_code == 0);
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+  const auto result = run({"list", "-o", folder.path()});
+  CHECK(result.exit_code == 1);
+  CHECK(test::says(result.err, "folder"));
+}
+
+TEST_CASE("a folder that cannot be written to is named") {
+  const auto result = run({"summary", "vit_tiny_patch16_224", "-o", "/nonexistent/x.txt"});
+  CHECK(result.exit_code == 1);
+  CHECK(test::says(result.err, "/nonexistent/x.txt"));
+}
+
+TEST_CASE("a reader that has gone is no fault; a full standard output is one") {
+  const auto gone = run_in({.nobody_reads = true}, {"summary", "vit_base_patch16_224"});
+  CHECK(gone.exit_code == 0);
+  CHECK(gone.err.empty());
+  const auto full = run_in({.out = "/dev/full"}, {"summary", "vit_base_patch16_224"});
+  CHECK(full.exit_code == 1);
+  CHECK(test::says(full.err, "standard output"));
+}
+
+TEST_CASE("no home and no place to remember the machine's limits in") {
+  const std::vector<std::string> bench = {"bench", "vit_tiny_patch16_224", "--runs", "1"};
+  CHECK(run_in({.environment = {{"HOME", {}}, {"XDG_CACHE_HOME", {}}}}, bench).exit_code == 0);
+  CHECK(run_in({.environment = {{"XDG_CACHE_HOME", "/proc/nowhere"}}}, bench).exit_code == 0);
+  CHECK(run_in({.environment = {{"HOME", {}}}}, {"list"}).exit_code == 0);
+}
+
+// AddressSanitizer takes more address space than any limit.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define VITALS_SANITIZED
+#endif
+#endif
+#else
+#define VITALS_SANITIZED
+#endif
+#ifndef VITALS_SANITIZED
+TEST_CASE("too little memory is told") {
+  const std::uint64_t mebibyte = 1U << 20U;
+  for (const auto& command : std::vector<std::vector<std::string>>{
+           {"summary", "vit_base_patch16_224", "--set", "depth=100000"},
+           {"bench", "vit_huge_patch14_224", "--runs", "1"}}) {
+    CAPTURE(command.front());
+    const auto result = run_in({.memory_bytes = 512 * mebibyte}, command);
+    CHECK(result.exit_code == 1);
+    CHECK(test::says(result.err, "memory"));
+  }
+}
+#endif
+
+TEST_CASE("Ctrl-C ends the measuring, and what was measured is told") {
+  const test::TemporaryFolder cache;
+  const std::map<std::string, std::optional<std::string>> environment = {
+      {"XDG_CACHE_HOME", cache.path()}};
+  // The machine's limits are remembered first, so that the second run measures at once.
+  REQUIRE(run_in({.environment = environment}, {"bench", "vit_tiny_patch16_224", "--runs", "1"})
+              .exit_code == 0);
+  test::Result result;
+  // A machine under load may not have come as far as the measuring: then it has more time.
+  for (const unsigned seconds : {1U, 4U, 15U}) {
+    const auto interrupt = [seconds](pid_t child) {
+      ::sleep(seconds);
+      ::kill(child, SIGINT);
+    };
+    result = run_in({.environment = environment, .meanwhile = interrupt},
+                    {"bench", "vit_tiny_patch16_224", "--seconds", "600", "--format", "json"});
+    if (result.exit_code == 0) break;
+  }
+  REQUIRE(result.exit_code == 0);
+  const auto report = parse_json(result.out, "bench");
+  CHECK(report["latency_ms"]["runs"] >= 1);
+  CHECK(test::says(result.err + result.out, "nterrupted"));
+}
+
+TEST_CASE("numbers are written alike whatever the locale") {
+  struct German : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  const auto before = std::locale::global(std::locale(std::locale::classic(), new German));
+  const auto size = binary_bytes(346'270'624);
+  const auto count = grouped(Count(86'567'656));
+  const auto eps = parse_json(R"({"eps": 1.5e-3})", "spec")["eps"].dump();
+  std::locale::global(before);
+  CHECK(size == "330.2 MiB");
+  CHECK(count == "86,567,656");
+  CHECK(eps == "0.0015");
+
+  const auto here = run({"memory", "vit_base_patch16_224"});
+  const auto there =
+      run_in({.environment = {{"LC_ALL", "de_DE.UTF-8"}}}, {"memory", "vit_base_patch16_224"});
+  CHECK(there.out == here.out);
+}

@@ -1,0 +1,28 @@
+#include "program.h"
+
+#include "command.h"
+#include "version.h"
+
+namespace vitals::cli {
+
+std::unique_ptr<Program> make_program() {
+  auto program = std::make_unique<Program>();
+  auto& p = *program;
+  p.name = "vitals";
+  p.doc = "The vital signs of a transformer, from its description alone.";
+  p.version = version_report();
+  p.commands = {summary_command(), flops_command(),   memory_command(), bench_command(),
+                run_command(),     predict_command(), report_command(), compare_command(),
+                list_command(),    devices_command(), spec_command(),   completions_command(p),
+                manual_command(p)};
+  p.examples = {"vitals summary vit_base_patch32",
+                "vitals summary vit_base_patch16_224 --style tree --depth 2",
+                "vitals memory vit_base_patch16_224 --batch 64",
+                "vitals bench vit_base_patch32",
+                "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",
+                "vitals summary my_vit.json --num-classes 10 --format json",
+                "vitals list 'deit*'"};
+  return program;
+}
+
+}  // namespace vitals::cli
