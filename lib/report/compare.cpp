@@ -132,7 +132,7 @@ Table quantities_table(const Comparison& c) {
 }
 
 Table modules_table(const Comparison& c) {
-  Table table{{{"module"}, {"type"}, {"quantity"}}, {}, {}};
+  Table table{{{"module"}, {"type"}, {"quantity"}}, {}, {}, 3};
   for (auto& column : model_columns(c)) table.columns.push_back(std::move(column));
   const auto add = [&](const Comparison::SharedModule& m, const char* quantity,
                        const std::vector<Count>& values) {
