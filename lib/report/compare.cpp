@@ -63,7 +63,8 @@ Count bytes_of(const Graph& graph) {
 std::string ratio(Count value, Count first) {
   if (value == first) return "=";
   if (first == Count(0)) return "new";
-  return fmt::format("{:.3g}x", value.as_double() / first.as_double());
+  const auto x = value.as_double() / first.as_double();
+  return x < 99.5 ? fmt::format("{:#.3g}x", x) : fmt::format("{:.0f}x", x);  // 1.00x, 250x
 }
 
 // "86,567,656", and for the models after the first the ratio beside it.
