@@ -153,6 +153,26 @@ TEST_CASE("bars and colours are for terminals, and bars for UTF-8") {
   CHECK(run_on_terminal(with(tree, {"--color", "never"}), 200).out == plain);
 }
 
+TEST_CASE("help fits a terminal, and its examples can be pasted") {
+  for (const char* command : {"summary", "flops", "memory", "bench", "run", "predict", "report",
+                              "compare", "list", "devices", "spec", "completions", "manual"}) {
+    CAPTURE(command);
+    const auto help = run_on_terminal({command, "--help"}, 80);
+    CHECK(help.exit_code == 0);
+    CHECK(widest(help.out) <= 80);
+    CHECK(help.out.find(std::string("Usage: vitals ") + command) != std::string::npos);
+  }
+  const auto memory = run_on_terminal({"memory", "--help"}, 80).out;
+  CHECK(memory.find("--seq-len 4096 \\\n      --new-tokens 512\n") != std::string::npos);
+  CHECK(memory.find("\nRecipe:\n  --mode NAME ") != std::string::npos);
+  const auto all = run_on_terminal({"--help"}, 60);
+  CHECK(widest(all.out) <= 60);
+  CHECK(all.out.find("--version") != std::string::npos);
+  const auto nothing = run({});
+  CHECK(nothing.exit_code == 2);
+  CHECK(nothing.err.find("Usage: vitals COMMAND") != std::string::npos);
+}
+
 TEST_CASE("a width that no table fits is refused") {
   for (const char* width : {"39", "-1", "wide", "1000000"})
     CHECK(run({"devices", "--width", width}).exit_code == 2);

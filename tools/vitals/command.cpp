@@ -137,7 +137,7 @@ void add_output_options(Command& c, OutputOptions& o) {
   });
   c.choice("--color", o.color, {"auto", "always", "never"},
            "Colour, and bars beside shares: auto (on a terminal), always or never");
-  c.add("--width", "N", "Fold text to N columns, 0: never; if not given, to a terminal's width",
+  c.add("--width", "N", "Columns that text is folded to, 0: no limit (default: a terminal's width)",
         [&o](const std::string& text) {
           std::string error;
           o.width = parse_count(text, {0, 10'000}, error);

@@ -2,6 +2,7 @@
 // 0: done; 1: a fault in the input; 2: wrong usage; 3: something asked for does not hold.
 #include "command.h"
 #include "core/error.h"
+#include "terminal.h"
 #include "version.h"
 
 #include <csignal>
@@ -17,6 +18,7 @@ const vitals::cli::Program& program() {
   p.name = "vitals";
   p.doc = "The vital signs of a transformer, from its description alone.";
   p.version = version_report();
+  p.width = reading_width();
   p.commands = {summary_command(), flops_command(),   memory_command(), bench_command(),
                 run_command(),     predict_command(), report_command(), compare_command(),
                 list_command(),    devices_command(), spec_command(),   completions_command(p),

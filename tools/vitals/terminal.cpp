@@ -50,6 +50,12 @@ bool colour(const OutputOptions& options) {
   return to_terminal(options) && set_to("NO_COLOR").empty() && !is_dumb();  // https://no-color.org
 }
 
+std::size_t reading_width() {
+  constexpr std::size_t kReadable = 100;
+  const auto width = ::isatty(STDOUT_FILENO) == 1 ? terminal_width() : 0;
+  return width == 0 ? kReadable : std::clamp(width, kLeastWidth, kReadable);
+}
+
 TextLayout text_layout(const OutputOptions& options) {
   TextLayout layout;
   if (options.format != Format::table) return layout;

@@ -15,4 +15,7 @@ inline constexpr std::size_t kLeastWidth = 40;  // narrower terminals get lines 
 // alone forbids these, if the locale is UTF-8.
 [[nodiscard]] TextLayout text_layout(const OutputOptions& options);
 
+// Columns for a text of sentences: the terminal's, if it is narrower than what reads well.
+[[nodiscard]] std::size_t reading_width();
+
 }  // namespace vitals::cli
