@@ -266,13 +266,13 @@ Table advice_table(const MemoryAnswer::FitResult& f) {
   return table;
 }
 
-std::string timeline_text(const MemoryEstimate& e, std::size_t width) {
+std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_t height) {
   std::vector<ChartSection> sections;
   for (const auto& phase : e.phases) sections.push_back({std::string(to_string(phase.phase)), {}});
   for (const auto& point : e.timeline)
     sections[static_cast<std::size_t>(point.phase)].values.push_back(point.high.as_double());
   constexpr std::size_t kWide = 95;
-  return area_chart(sections, width == 0 ? kWide : std::min(width, kWide), 12, bytes_axis);
+  return area_chart(sections, width == 0 ? kWide : std::min(width, kWide), height, bytes_axis);
 }
 
 // Whether the named device can hold it.
@@ -353,7 +353,11 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   const auto add = [&](const Table& table) { text += to_text(table, options.layout) + '\n'; };
   add(assumptions(a));
   add(parts(a));
-  if (options.timeline) text += timeline_text(a.on_device(), width) + '\n';
+  // Where shares have bars, a training step has its outline.
+  const std::size_t height = options.timeline                            ? 12
+                             : options.layout.bars && a.options.training ? 3
+                                                                         : 0;
+  if (height > 0) text += timeline_text(a.on_device(), width, height) + '\n';
   add(at_the_peak(a));
   if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options)));
   if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));

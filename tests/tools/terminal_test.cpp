@@ -153,6 +153,18 @@ TEST_CASE("bars and colours are for terminals, and bars for UTF-8") {
   CHECK(run_on_terminal(with(tree, {"--color", "never"}), 200).out == plain);
 }
 
+TEST_CASE("the memory of a training step has its outline on a terminal") {
+  const Arguments memory = {"memory", kModels[0]};
+  const std::string axis = "└ forward ─";
+  CHECK(run(memory).out.find(axis) == std::string::npos);
+  const auto shown = run_on_terminal(memory, 72).out;
+  CHECK(shown.find(axis) != std::string::npos);
+  CHECK(widest(without_escapes(shown)) <= 72);
+  CHECK(run_on_terminal(memory, 72, {"LC_ALL=C"}).out.find(axis) == std::string::npos);
+  CHECK(run_on_terminal(with(memory, {"--mode", "inference"}), 72).out.find(axis) ==
+        std::string::npos);
+}
+
 TEST_CASE("help fits a terminal, and its examples can be pasted") {
   for (const char* command : {"summary", "flops", "memory", "bench", "run", "predict", "report",
                               "compare", "list", "devices", "spec", "completions", "manual"}) {
