@@ -157,7 +157,7 @@ BenchResult bench_model(const ModelOptions& model, const std::string& name) {
 
 Command bench_command() {
   auto o = std::make_shared<Options>();
-  Command c{"bench", "A real forward on this machine: measured beside theoretical"};
+  Command c{"bench", "A real forward pass on this machine: measured beside theoretical"};
   add_model_options(c, o->model, true, false);
   c.text("second", o->second, "MODEL", "A second model, to compare with");
   c.group = "Measuring";

@@ -28,6 +28,7 @@ const vitals::cli::Program& program() {
                 "vitals memory vit_base_patch16_224 --batch 64",
                 "vitals bench vit_base_patch32",
                 "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",
+                "vitals report vit_base_patch16_224 -o report.html",
                 "vitals summary my_vit.json --num-classes 10 --format json",
                 "vitals list 'deit*'"};
   return p;

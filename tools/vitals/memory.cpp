@@ -290,7 +290,7 @@ std::string check_usage(const Options& o) {
 
 Command memory_command() {
   auto o = std::make_shared<Options>();
-  Command c{"memory", "What training and inference take"};
+  Command c{"memory", "The memory that training and inference take"};
   add_model_options(c, o->model);
   add_recipe(c, *o);
   add_generation(c, *o);

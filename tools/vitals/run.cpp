@@ -95,7 +95,7 @@ std::string output_of(const Options& o) {
 
 Command run_command() {
   auto o = std::make_shared<Options>();
-  Command c{"run", "A forward on given weights and images, outputs as safetensors"};
+  Command c{"run", "A forward pass on given weights and images, outputs as safetensors"};
   add_model_options(c, o->model, true, false);
   c.group = "Running";
   c.text("--weights", o->weights, "FILE", "A safetensors file, an index of shards, or their folder")
