@@ -91,13 +91,13 @@ std::string painted(const std::string& text) {
   const auto lines = lines_of(text);
   const auto title = titles_among(lines);
   std::string out;
+  bool note = false;  // on folds; folded itself, it goes on to the end of its sentence
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (is_rule(lines[i]))
+    note = lines[i].starts_with("(Nx)") || (note && !lines[i - 1].ends_with(".\n"));
+    if (note || is_rule(lines[i]))
       out += styled(kDim, lines[i]);
     else if (title[i])
       out += styled(kBold, lines[i]);
-    else if (lines[i].starts_with("(Nx)"))
-      out += styled(kDim, lines[i]);
     else
       out += with_shares(lines[i]);
   }

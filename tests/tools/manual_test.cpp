@@ -88,6 +88,8 @@ TEST_CASE("titles stand out, rules step back, large shares are warm") {
   CHECK(painted("x 12.5 % █▎  y\n") == "x \033[33m12.5 % █▎\033[0m  y\n");
   CHECK(painted("FLOPs/\n byte\n------\n") ==
         "\033[1mFLOPs/\033[0m\n\033[1m byte\033[0m\n\033[2m------\033[0m\n");
+  CHECK(painted("(Nx): N\nalike.\nmore\n") ==
+        "\033[2m(Nx): N\033[0m\n\033[2malike.\033[0m\nmore\n");
   CHECK(painted("no newline") == "no newline");
   CHECK(painted("").empty());
 }

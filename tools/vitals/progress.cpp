@@ -69,7 +69,7 @@ void Progress::write(const std::string& line) {
 }
 
 std::string progress_text(double part, double seconds) {
-  const auto percent = fmt::format("{:.0f} % done", std::floor(100 * part));
+  auto percent = fmt::format("{:.0f} % done", std::floor(100 * part));
   constexpr double kLeastPart = 0.01;  // before that, nobody can tell
   if (part < kLeastPart || part >= 1) return percent;
   return percent + ", " + time_text(seconds * (1 - part) / part) + " left";
