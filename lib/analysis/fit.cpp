@@ -139,7 +139,8 @@ Fit largest_batch(const FitQuestion& question) {
   return fit;
 }
 
-std::vector<Advice> advise(const FitQuestion& question, const Fit& fit) {
+std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
+                           const std::function<void(double part)>& progress) {
   std::vector<Advice> advice;
   const auto samples =
       std::max<std::uint64_t>(fit.batch / question.memory.parallel.micro_batches, 1);
@@ -155,7 +156,11 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit) {
   auto together = question;
   Change all{"", "all of these that need no further device", "their sum", {}};
   int joined = 0;
-  for (const auto& change : possible_changes(question)) {
+  const auto changes = possible_changes(question);
+  const auto all_steps = static_cast<double>(changes.size() + 1);
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const auto& change = changes[i];
+    if (progress) progress(static_cast<double>(i) / all_steps);
     auto changed = question;
     change.apply(changed);
     const bool helps = tell(change, changed);

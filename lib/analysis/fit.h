@@ -38,7 +38,8 @@ struct Advice {
   std::uint64_t largest = 0;
 };
 // Changes that help, in order of their cost; each alone, then all that need no further device
-// together.
-[[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit);
+// together. `progress` is told how much is done, 0 to 1.
+[[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
+                                         const std::function<void(double part)>& progress = {});
 
 }  // namespace vitals

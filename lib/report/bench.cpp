@@ -112,7 +112,7 @@ Table bench_ops(const BenchResult& r) {
                {"bytes", true},
                {"FLOP/B", true},
                {"ms", true},
-               {"share", true},
+               kShareColumn,
                {"GFLOP/s", true},
                {"of peak", true},
                {"roofline ms", true},

@@ -22,6 +22,26 @@ std::vector<double> columns_of(const std::vector<double>& values, std::size_t wi
   return columns;
 }
 
+// What the sections take of `width`: what their labels need, and the rest by their values.
+std::vector<std::size_t> widths_of(const std::vector<ChartSection>& sections, std::size_t count,
+                                   std::size_t width) {
+  std::vector<std::size_t> widths;
+  std::size_t used = 0;
+  for (const auto& s : sections) {
+    const auto least = s.label.size() + 3;
+    widths.push_back(s.values.empty() ? 0 : std::max(least, width * s.values.size() / count));
+    used += widths.back();
+  }
+  while (used > width) {  // labels took more than their share: the widest section gives way
+    const auto widest = std::max_element(widths.begin(), widths.end());
+    const auto& label = sections[static_cast<std::size_t>(widest - widths.begin())].label;
+    if (*widest <= label.size() + 3) break;
+    --*widest;
+    --used;
+  }
+  return widths;
+}
+
 }  // namespace
 
 std::string area_chart(const std::vector<ChartSection>& sections, std::size_t width,
@@ -33,17 +53,17 @@ std::string area_chart(const std::vector<ChartSection>& sections, std::size_t wi
     for (const auto v : s.values) top = std::max(top, v);
   }
   if (count == 0 || top <= 0) return "";
+  const auto axis = std::max(unit(top).size(), unit(top / 2).size());
+  const auto parts = widths_of(sections, count, width - std::min(width, axis + 2));
   std::vector<double> columns;
   std::string labels;
-  for (const auto& s : sections) {
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    const auto& s = sections[i];
     if (s.values.empty()) continue;
-    const auto least = s.label.size() + 3;
-    const auto part = std::max(least, width * s.values.size() / count);
-    const auto own = columns_of(s.values, part);
+    const auto own = columns_of(s.values, parts[i]);
     columns.insert(columns.end(), own.begin(), own.end());
-    labels += fmt::format("└{:─<{}}", " " + s.label + " ", part - 1);
+    labels += fmt::format("└{:─<{}}", " " + s.label + " ", parts[i] - 1);
   }
-  const auto axis = std::max(unit(top).size(), unit(top / 2).size());
   std::string text;
   for (std::size_t row = height; row-- > 0;) {
     const auto share = static_cast<double>(row + 1) / static_cast<double>(height);

@@ -131,9 +131,7 @@ Table checkpoint_tree_table(const CheckpointReport& r, TreeOptions options) {
   const auto& tree = *r.tree;
   const auto all = std::max(tree.bytes.sum().as_double(), 1.0);
   Table table{
-      {{"module"}, {"dtype"}, {"shape"}, {"params", true}, {"bytes", true}, {"share", true}},
-      {},
-      {}};
+      {{"module"}, {"dtype"}, {"shape"}, {"params", true}, {"bytes", true}, kShareColumn}, {}, {}};
   bool folded = false;
   for (const auto& line : tree_lines(tree.graph, options, {})) {
     folded = folded || line.repeat > 1;

@@ -63,7 +63,8 @@ Count moved_bytes(const Graph& graph) {
 std::string ratio(Count value, Count first) {
   if (value == first) return "=";
   if (first == Count(0)) return "new";
-  return fmt::format("{:.3g}x", value.as_double() / first.as_double());
+  const auto x = value.as_double() / first.as_double();
+  return x < 99.5 ? fmt::format("{:#.3g}x", x) : fmt::format("{:.0f}x", x);  // 1.00x, 250x
 }
 
 // "86,567,656", and for the models after the first the ratio beside it.
@@ -132,7 +133,7 @@ Table quantities_table(const Comparison& c) {
 }
 
 Table modules_table(const Comparison& c) {
-  Table table{{{"module"}, {"type"}, {"quantity"}}, {}, {}};
+  Table table{{{"module"}, {"type"}, {"quantity"}}, {}, {}, 3};
   for (auto& column : model_columns(c)) table.columns.push_back(std::move(column));
   const auto add = [&](const Comparison::SharedModule& m, const char* quantity,
                        const std::vector<Count>& values) {

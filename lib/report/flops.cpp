@@ -111,7 +111,7 @@ Table flops_by_op(const Graph& graph) {
   Table table{{{"op"},
                {"ops", true},
                {"MACs", true},
-               {"share", true},
+               kShareColumn,
                {"operations", true},
                {"bytes", true},
                {"FLOPs/byte", true}},
@@ -141,7 +141,7 @@ Table flops_tree(const Graph& graph, const TreeOptions& options) {
   Table table{{{"module"},
                {"type"},
                {"MACs", true},
-               {"share", true},
+               kShareColumn,
                {"FLOPs", true},
                {"bytes", true},
                {"FLOPs/byte", true}},
@@ -162,7 +162,7 @@ Table flops_tree(const Graph& graph, const Convention& convention, const TreeOpt
   const auto counts = roll_up(convention, graph);
   const auto lines = work_lines(graph, options, {&counts.own});
   const auto title = fmt::format("{} {}", convention.name, convention.unit);
-  Table table{{{"module"}, {"type"}, {title, true}, {"share", true}}, {}, {}};
+  Table table{{{"module"}, {"type"}, {title, true}, kShareColumn}, {}, {}};
   for (const auto& line : lines) {
     const auto n = at(counts, line);
     table.rows.push_back({indented(line), line.own_ops ? "" : graph.modules[line.module].type,

@@ -81,7 +81,7 @@ Table latency_modules(const LatencyAnswer& a, const TreeOptions& options) {
   const auto& p = a.prediction;
   auto lines = tree_lines(a.graph, options, {&p.picoseconds.own});
   std::erase_if(lines, [](const TreeLine& line) { return line.param != kNone; });
-  Table table{{{"module"}, {"type"}, {"ms", true}, {"share", true}}, {}, {}};
+  Table table{{{"module"}, {"type"}, {"ms", true}, kShareColumn}, {}, {}};
   const double whole = p.picoseconds.sum().as_double();
   bool folded = false;
   for (const auto& line : lines) {

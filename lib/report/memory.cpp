@@ -5,6 +5,7 @@
 #include "report/chart.h"
 #include "report/language_model.h"
 #include "report/units.h"
+#include "report/wrap.h"
 
 #include <algorithm>
 #include <map>
@@ -139,7 +140,7 @@ Table parts(const MemoryAnswer& a) {
 
 Table at_the_peak(const MemoryAnswer& a) {
   const auto& peak = a.on_device().peak;
-  Table table{{{"at the highest moment"}, {"bytes", true}, {"share", true}}, {}, {}};
+  Table table{{{"at the highest moment"}, {"bytes", true}, kShareColumn}, {}, {}};
   // What the layers made, by type of module and op, beside the kinds that need no explanation.
   std::map<std::string, Count> lines;
   for (const auto& piece : peak.pieces) {
@@ -265,12 +266,13 @@ Table advice_table(const MemoryAnswer::FitResult& f) {
   return table;
 }
 
-std::string timeline_text(const MemoryEstimate& e) {
+std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_t height) {
   std::vector<ChartSection> sections;
   for (const auto& phase : e.phases) sections.push_back({std::string(to_string(phase.phase)), {}});
   for (const auto& point : e.timeline)
     sections[static_cast<std::size_t>(point.phase)].values.push_back(point.high.as_double());
-  return area_chart(sections, 84, 12, bytes_axis);
+  constexpr std::size_t kWide = 95;
+  return area_chart(sections, width == 0 ? kWide : std::min(width, kWide), height, bytes_axis);
 }
 
 // Whether the named device can hold it.
@@ -301,8 +303,7 @@ std::string headline(const MemoryAnswer& a) {
 
 constexpr const char* kLeftOut =
     "Not counted: what PyTorch's allocator cannot use, and CUDA itself. --allocator adds them, as "
-    "a "
-    "model.\n";
+    "a model.\n";
 
 }  // namespace
 
@@ -310,7 +311,7 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   const auto& e = a.whole;
   const auto weights = roll_up_modules(a.graph, weights_by_module(a));
   const auto& kept = e.activations.by_module;
-  Table table{{{"module"}, {"type"}, {"weights", true}, {"kept", true}, {"share", true}}, {}, {}};
+  Table table{{{"module"}, {"type"}, {"weights", true}, {"kept", true}, kShareColumn}, {}, {}};
   const auto all = std::max(kept.sum().as_double(), 1.0);
   const auto text = [](Count bytes) { return bytes == Count(0) ? "-" : bytes_text(bytes); };
   bool folded = false;
@@ -347,27 +348,31 @@ Table memory_layers(const MemoryAnswer& a) {
 }
 
 std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options) {
-  std::string text = headline(a) + verdict(a);
-  if (a.fit) text += fit_text(*a.fit);
-  text += '\n' + to_text(assumptions(a)) + '\n' + to_text(parts(a)) + '\n';
-  if (options.timeline) text += timeline_text(a.on_device()) + '\n';
-  text += to_text(at_the_peak(a)) + '\n';
-  if (a.keeps_cache())
-    text += to_text(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options))) + '\n';
-  if (!a.quantization.empty())
-    text += to_text(quantized_table(quantized_size(a.graph, a.quantization))) + '\n';
-  if (a.options.training) text += to_text(memory_modules(a, options.tree)) + '\n';
-  text += to_text(rules_table(a)) + '\n';
-  if (a.fit && !a.fit->advice.empty()) text += to_text(advice_table(*a.fit)) + '\n';
-  if (a.device != "cpu" && !a.on_device().allocator) text += kLeftOut;
+  const auto width = options.layout.width;
+  auto text = wrapped(headline(a) + verdict(a) + (a.fit ? fit_text(*a.fit) : ""), width) + '\n';
+  const auto add = [&](const Table& table) { text += to_text(table, options.layout) + '\n'; };
+  add(assumptions(a));
+  add(parts(a));
+  // Where shares have bars, a training step has its outline.
+  const std::size_t height = options.timeline                            ? 12
+                             : options.layout.bars && a.options.training ? 3
+                                                                         : 0;
+  if (height > 0) text += timeline_text(a.on_device(), width, height) + '\n';
+  add(at_the_peak(a));
+  if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options)));
+  if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));
+  if (a.options.training) add(memory_modules(a, options.tree));
+  add(rules_table(a));
+  if (a.fit && !a.fit->advice.empty()) add(advice_table(*a.fit));
+  if (a.device != "cpu" && !a.on_device().allocator) text += wrapped(kLeftOut, width);
   return text;
 }
 
-std::string does_not_fit(const MemoryAnswer::FitResult& f) {
+std::string does_not_fit(const MemoryAnswer::FitResult& f, const TextLayout& layout) {
   std::string text = fmt::format("not even the smallest batch fits into {}: it needs {}",
                                  f.budget.text, bytes_text(f.fit.need));
   if (f.advice.empty()) return text;
-  return text + "\n\n" + to_text(advice_table(f));
+  return text + "\n\n" + to_text(advice_table(f), layout);
 }
 
 }  // namespace vitals

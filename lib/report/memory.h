@@ -55,6 +55,7 @@ struct MemoryAnswer {
 struct MemoryTextOptions {
   TreeOptions tree;
   bool timeline = false;
+  TextLayout layout = {};
 };
 
 [[nodiscard]] std::string memory_text(const MemoryAnswer& answer, const MemoryTextOptions& options);
@@ -64,6 +65,7 @@ struct MemoryTextOptions {
 [[nodiscard]] nlohmann::ordered_json memory_json(const MemoryAnswer& answer);
 
 // Why nothing fits, and what would.
-[[nodiscard]] std::string does_not_fit(const MemoryAnswer::FitResult& fit);
+[[nodiscard]] std::string does_not_fit(const MemoryAnswer::FitResult& fit,
+                                       const TextLayout& layout = {});
 
 }  // namespace vitals

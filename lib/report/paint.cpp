@@ -1,5 +1,6 @@
 #include "report/paint.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 #include <vector>
@@ -32,13 +33,39 @@ bool is_rule(std::string_view line) {
   return body.size() >= 3 && body.find_first_not_of("-=") == std::string_view::npos;
 }
 
-std::string wrapped(std::string_view style, std::string_view line) {
+// Titles of columns: a few lines between a rule and the empty line, rule or beginning before them.
+std::vector<bool> titles_among(const std::vector<std::string_view>& lines) {
+  constexpr std::size_t kMostLines = 3;
+  std::vector<bool> title(lines.size());
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const bool rule = is_rule(lines[i]);
+    if (rule && i - begin <= kMostLines)
+      std::fill(title.begin() + static_cast<std::ptrdiff_t>(begin),
+                title.begin() + static_cast<std::ptrdiff_t>(i), true);
+    if (rule || lines[i] == "\n") begin = i + 1;
+  }
+  return title;
+}
+
+std::string styled(std::string_view style, std::string_view line) {
   const auto body = line.substr(0, line.find('\n'));
   return std::string(style) + std::string(body) + std::string(kPlain) +
          std::string(line.substr(body.size()));
 }
 
-// "96.4 %" in a line: a number, a blank, the sign.
+// Behind the bar that follows a share at `at`, if one does: blanks and block characters, which are
+// U+2588 to U+258F.
+std::size_t behind_bar(std::string_view line, std::size_t at) {
+  const auto bar = line.find_first_not_of(' ', at);
+  auto end = bar;
+  while (end != std::string_view::npos && line.substr(end, 2) == "\xE2\x96" &&
+         end + 2 < line.size())
+    end += 3;
+  return end == bar ? at : end;
+}
+
+// "96.4 %" in a line, with its bar: a number, a blank, the sign.
 std::string with_shares(std::string_view line) {
   std::string out;
   std::size_t done = 0;
@@ -51,9 +78,9 @@ std::string with_shares(std::string_view line) {
     if (value < kWarmShare || value > 100) continue;
     out += line.substr(done, begin - done);
     out += value >= kHotShare ? kHot : kWarm;
-    out += line.substr(begin, at + 2 - begin);
+    done = behind_bar(line, at + 2);
+    out += line.substr(begin, done - begin);
     out += kPlain;
-    done = at + 2;
   }
   return out + std::string(line.substr(done));
 }
@@ -62,15 +89,15 @@ std::string with_shares(std::string_view line) {
 
 std::string painted(const std::string& text) {
   const auto lines = lines_of(text);
+  const auto title = titles_among(lines);
   std::string out;
+  bool note = false;  // on folds; folded itself, it goes on to the end of its sentence
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const bool title = i + 1 < lines.size() && is_rule(lines[i + 1]) && lines[i] != "\n";
-    if (is_rule(lines[i]))
-      out += wrapped(kDim, lines[i]);
-    else if (title)
-      out += wrapped(kBold, lines[i]);
-    else if (lines[i].starts_with("(Nx)"))
-      out += wrapped(kDim, lines[i]);
+    note = lines[i].starts_with("(Nx)") || (note && !lines[i - 1].ends_with(".\n"));
+    if (note || is_rule(lines[i]))
+      out += styled(kDim, lines[i]);
+    else if (title[i])
+      out += styled(kBold, lines[i]);
     else
       out += with_shares(lines[i]);
   }

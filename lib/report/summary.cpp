@@ -49,7 +49,7 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
   const auto shapes = output_shapes(graph);
   const auto all = std::max(params.sum().as_double(), 1.0);
   Table table{
-      {{"module"}, {"type"}, {"output shape"}, {"params", true}, {"share", true}, {"MACs", true}},
+      {{"module"}, {"type"}, {"output shape"}, {"params", true}, kShareColumn, {"MACs", true}},
       {},
       {}};
   bool folded = false;

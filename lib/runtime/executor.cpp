@@ -79,8 +79,11 @@ std::span<std::int64_t> Executor::token_ids(std::size_t i) const {
   return {static_cast<std::int64_t*>(at(view)), numel(view.shape).value()};
 }
 
-void Executor::run() {
-  for (const auto& call : calls_) call();
+void Executor::run(const std::function<void(double part)>& progress) {
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    calls_[i]();
+    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(calls_.size()));
+  }
 }
 
 void Executor::run(std::span<double> step_seconds) {

@@ -32,7 +32,8 @@ class Executor {
   [[nodiscard]] std::span<float> input(std::size_t i = 0) const;
   [[nodiscard]] std::span<std::int64_t> token_ids(std::size_t i = 0) const;
 
-  void run();
+  // `progress` is told after each step how many of them are done, 0 to 1.
+  void run(const std::function<void(double part)>& progress = {});
   // The same, noting the seconds that each step took.
   void run(std::span<double> step_seconds);
 

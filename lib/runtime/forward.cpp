@@ -75,7 +75,7 @@ std::vector<NamedTensor> forward(const Graph& graph, Engine& engine, const Param
   for (const auto& [name, id] : names) o.keep.push_back(id);
   Executor executor(graph, engine, params, o);
   std::copy(input.begin(), input.end(), executor.input().begin());
-  executor.run();
+  executor.run(options.progress);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, id] : names)
     tensors.push_back({name, graph.nodes[id].shape, executor.value(id)});

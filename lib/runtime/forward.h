@@ -4,6 +4,7 @@
 
 #include "runtime/executor.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct NamedTensor {
 struct ForwardOptions {
   Element precision = Element::kF32;
   bool all = false;  // the output of every module by its path, and `block_input`, too
+  std::function<void(double part)> progress = {};  // how much is done, 0 to 1
 };
 
 // The model's output, "logits" ("logits.0", ... when it has several), and what else is asked for. A

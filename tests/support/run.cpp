@@ -1,6 +1,8 @@
 #include "support/run.h"
 
 #include <fcntl.h>
+#include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,35 +57,43 @@ void point_stdout(const Circumstances& c) {
   }
 }
 
-[[noreturn]] void become(const std::vector<std::string>& arguments, const Streams& streams,
-                         const Circumstances& c) {
+[[noreturn]] void become(const std::vector<std::string>& arguments) {
+  std::vector<char*> argv{const_cast<char*>(VITALS_EXE)};
+  for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+  argv.push_back(nullptr);
+  ::execv(VITALS_EXE, argv.data());
+  ::_exit(127);
+}
+
+[[noreturn]] void become_in(const Circumstances& c, const std::vector<std::string>& arguments,
+                            const Streams& streams) {
   ::dup2(::fileno(streams.in.get()), STDIN_FILENO);
   ::dup2(::fileno(streams.out.get()), STDOUT_FILENO);
   ::dup2(::fileno(streams.err.get()), STDERR_FILENO);
   point_stdout(c);
   for (const auto& [name, value] : c.environment)
     value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
-  std::vector<char*> argv{const_cast<char*>(VITALS_EXE)};
-  for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
   // A file that is too large shall be an error of the write, not a signal.
   ::signal(SIGXFSZ, SIG_IGN);
   limit(RLIMIT_FSIZE, c.file_bytes);
   limit(RLIMIT_AS, c.memory_bytes);
-  ::execv(VITALS_EXE, argv.data());
-  ::_exit(127);
+  become(arguments);
+}
+
+int exit_code_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 Result run_with(const Streams& streams, const Circumstances& c,
                 const std::vector<std::string>& arguments) {
   const auto child = ::fork();
-  if (child == 0) become(arguments, streams, c);
+  if (child == 0) become_in(c, arguments, streams);
   if (c.meanwhile) c.meanwhile(child);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
   Result result;
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.exit_code = exit_code_of(child);
   result.out = contents(streams.out.get());
   result.err = contents(streams.err.get());
   return result;
@@ -100,6 +110,39 @@ Result run(const std::vector<std::string>& arguments, const std::string& input) 
 
 Result run_in(const Circumstances& circumstances, const std::vector<std::string>& arguments) {
   return run_with({}, circumstances, arguments);
+}
+
+Result run_on_terminal(const std::vector<std::string>& arguments, unsigned short columns,
+                       const std::vector<std::string>& environment, bool messages) {
+  auto err = temporary();
+  winsize size{};
+  size.ws_row = 24;
+  size.ws_col = columns;
+  int terminal = -1;
+  const auto child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  if (child < 0) throw std::runtime_error("no pseudo-terminal");
+  if (child == 0) {
+    for (const char* name : {"COLUMNS", "NO_COLOR"}) ::unsetenv(name);
+    ::setenv("LC_ALL", "C.UTF-8", 1);
+    ::setenv("TERM", "xterm", 1);
+    for (const auto& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
+    if (!messages) ::dup2(::fileno(err.get()), STDERR_FILENO);
+    become(arguments);
+  }
+  Result result;
+  char buffer[1 << 12];
+  // The end of a terminal whose program has gone is an error (EIO) on Linux.
+  for (;;) {
+    const auto n = ::read(terminal, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    result.out.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::close(terminal);
+  std::erase(result.out, '\r');
+  result.exit_code = exit_code_of(child);
+  result.err = contents(err.get());
+  return result;
 }
 
 std::string data_path(const std::string& name) { return std::string(TEST_DATA_DIR) + "/" + name; }

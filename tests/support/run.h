@@ -34,6 +34,13 @@ struct Circumstances {
 // Runs build/vitals with these arguments. Never through a shell.
 [[nodiscard]] Result run(const std::vector<std::string>& arguments, const std::string& input = "");
 
+// The same with a terminal of so many columns as standard output, and with `messages` as standard
+// error, too; in a UTF-8 locale; `environment` holds NAME=VALUE. Line ends are '\n'.
+[[nodiscard]] Result run_on_terminal(const std::vector<std::string>& arguments,
+                                     unsigned short columns,
+                                     const std::vector<std::string>& environment = {},
+                                     bool messages = false);
+
 // Whether a message holds these words.
 [[nodiscard]] inline bool says(const std::string& message, const std::string& words) {
   return message.find(words) != std::string::npos;

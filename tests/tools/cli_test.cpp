@@ -171,6 +171,20 @@ TEST_CASE("options may stand before the model and behind it") {
   CHECK(out({"compare", first, "--depth", "2", second}) == compared);
 }
 
+TEST_CASE("what is missing is said in the words of the help") {
+  const auto message = [](const std::vector<std::string>& arguments) {
+    const auto answer = run(arguments);
+    CHECK(answer.exit_code == 2);
+    return answer.err.substr(0, answer.err.find('\n'));
+  };
+  CHECK(message({"summary"}) == "vitals summary: MODEL is required");
+  CHECK(message({"compare", "vit_base_patch32"}) == "vitals compare: 2 MODELs are required");
+  CHECK(message({"memory", "vit_base_patch32", "--fit"}) ==
+        "vitals memory: --fit needs a value: SIZE|DEVICE");
+  CHECK(message({"flops", "vit_base_patch32", "-o"}) ==
+        "vitals flops: --output needs a value: FILE");
+}
+
 TEST_CASE("a misspelt command or option is answered with the name that was meant") {
   const auto message = [](const std::vector<std::string>& arguments) { return run(arguments).err; };
   CHECK(message({"sumary", "x"})

@@ -62,9 +62,9 @@ TEST_CASE("the version names commit, compiler and backends") {
 }
 
 TEST_CASE("colour is added where it is asked for, and changes no character") {
-  const auto plain = run({"summary", "vit_base_patch32", "--style", "tree"}).out;
+  const auto plain = run({"flops", "vit_base_patch32", "--convention", "all"}).out;
   const auto colour =
-      run({"summary", "vit_base_patch32", "--style", "tree", "--color", "always"}).out;
+      run({"flops", "vit_base_patch32", "--convention", "all", "--color", "always"}).out;
   CHECK(plain.find('\033') == std::string::npos);
   CHECK(colour == painted(plain));
   std::string stripped;
@@ -85,6 +85,11 @@ TEST_CASE("titles stand out, rules step back, large shares are warm") {
   CHECK(painted("x 9.9 %\n") == "x 9.9 %\n");
   CHECK(painted("x 10.0 %\n") == "x \033[33m10.0 %\033[0m\n");
   CHECK(painted("x 96.4 % y\n") == "x \033[1;31m96.4 %\033[0m y\n");
+  CHECK(painted("x 12.5 % █▎  y\n") == "x \033[33m12.5 % █▎\033[0m  y\n");
+  CHECK(painted("FLOPs/\n byte\n------\n") ==
+        "\033[1mFLOPs/\033[0m\n\033[1m byte\033[0m\n\033[2m------\033[0m\n");
+  CHECK(painted("(Nx): N\nalike.\nmore\n") ==
+        "\033[2m(Nx): N\033[0m\n\033[2malike.\033[0m\nmore\n");
   CHECK(painted("no newline") == "no newline");
   CHECK(painted("").empty());
 }

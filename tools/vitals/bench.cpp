@@ -5,7 +5,9 @@
 #include "core/error.h"
 #include "progress.h"
 #include "report/bench.h"
+#include "report/wrap.h"
 #include "runtime/memory_limits.h"
+#include "terminal.h"
 
 #include <nlohmann/json.hpp>
 
@@ -42,7 +44,8 @@ std::vector<Graph> graphs_of(const BenchArguments& o, std::uint64_t batch) {
 
 // The models on one engine, for one batch size.
 std::vector<BenchResult> measured(const BenchArguments& o, Engine& engine, const MachinePeaks& machine,
-                                  std::uint64_t batch, Progress& progress) {
+                                  std::uint64_t batch, Progress& progress,
+                                  const Interruption& interruption) {
   // What came before, such as the buffer that bandwidth is measured with, is not the model's
   // memory.
   reset_peak_resident();
@@ -52,30 +55,31 @@ std::vector<BenchResult> measured(const BenchArguments& o, Engine& engine, const
   options.measure.seconds = o.seconds;
   options.measure.runs = o.runs;
   options.measure.progress = [&](double part) { progress.show(part); };
-  options.measure.stop = [&] { return progress.interrupted(); };
+  options.measure.stop = [&] { return interruption.seen(); };
   return bench(graphs, engine, machine, options);
 }
 
 MachinePeaks limits(int threads, bool fresh, Progress& progress) {
-  progress.begin("measuring the machine's limits");
+  progress.say("measuring the machine's limits");
   return machine_peaks(threads, threads <= usable_cpus(), peaks_cache_file(), fresh);
 }
 
 // Every batch size with every number of threads; with two models their results stand in pairs.
 std::vector<BenchResult> all_measured(const BenchArguments& o) {
   (void)graphs_of(o, o.batches.front());  // what is wrong with a model is said at once
-  Progress progress;
-  std::vector<BenchResult> results;
   const auto threads = o.threads.empty() ? std::vector<int>{usable_cpus()} : o.threads;
+  const Interruption interruption;
+  Progress progress(threads.size() * o.batches.size());
+  std::vector<BenchResult> results;
   for (const int t : threads) {
     auto machine = limits(t, o.fresh, progress);
     const auto first = results.size();
     {
       const auto engine = open_engine({o.compute.backend, o.compute.precision, t, true});
       for (const auto batch : o.batches) {
-        if (progress.interrupted()) break;
+        if (interruption.seen()) break;
         progress.begin(fmt::format("batch {}, {} threads", batch, t));
-        for (auto& r : measured(o, *engine, machine, batch, progress))
+        for (auto& r : measured(o, *engine, machine, batch, progress, interruption))
           results.push_back(std::move(r));
       }
     }
@@ -105,19 +109,20 @@ std::string bench_text(const BenchArguments& o) {
   std::fputs(bench_warnings(results).c_str(), stderr);
   const auto& first = results.front();
   const bool alone = format == Format::csv;  // nothing but the table
+  const auto width = text_layout(o.output).width;
+  const auto heading = wrapped(bench_heading(first), width) + "\n";
   if (!o.second.empty()) {
     const auto& second = results.back();
     if (alone) return to_csv(bench_comparison(first, second));
-    return bench_heading(first) + "\n" + render(bench_comparison(first, second), format) + "\n" +
-           render(bench_comparison_by_kind(first, second), format);
+    return heading + render(bench_comparison(first, second), o.output) + "\n" +
+           render(bench_comparison_by_kind(first, second), o.output);
   }
   if (results.size() > 1) {
     if (alone) return to_csv(bench_sweep_raw(results));
-    return bench_heading(first) + "\n" + render(bench_sweep(results), format);
+    return heading + render(bench_sweep(results), o.output);
   }
   if (alone) return to_csv(bench_ops_raw(first));
-  return bench_heading(first) + "\n" + render(bench_ops(first), format) + "\n" +
-         bench_totals(first);
+  return heading + render(bench_ops(first), o.output) + "\n" + wrapped(bench_totals(first), width);
 }
 
 // A number of seconds, for --seconds.
@@ -152,7 +157,7 @@ BenchResult bench_model(const ModelOptions& model, const std::string& name) {
 
 Command bench_command() {
   auto o = std::make_shared<BenchArguments>();
-  Command c{"bench", "A real forward on this machine: measured beside theoretical"};
+  Command c{"bench", "A real forward pass on this machine: measured beside theoretical"};
   add_model_options(c, o->model, true, false);
   c.text("second", o->second, "MODEL", "A second model, to compare with");
   c.group = "Measuring";

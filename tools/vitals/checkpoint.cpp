@@ -2,8 +2,10 @@
 
 #include "core/error.h"
 #include "report/checkpoint.h"
+#include "report/wrap.h"
 #include "spec/checkpoint_files.h"
 #include "spec/load.h"
+#include "terminal.h"
 
 #include <nlohmann/json.hpp>
 
@@ -48,8 +50,9 @@ void refuse_model_options(const ModelOptions& o) {
          o.model);
 }
 
-std::string text_of(const CheckpointReport& report, Format format, const TreeOptions& tree) {
-  switch (format) {
+std::string text_of(const CheckpointReport& report, const OutputOptions& output,
+                    const TreeOptions& tree) {
+  switch (output.format) {
     case Format::json:
       return checkpoint_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
              "\n";
@@ -60,12 +63,14 @@ std::string text_of(const CheckpointReport& report, Format format, const TreeOpt
     case Format::table:
       break;
   }
-  return to_text(checkpoint_tree_table(report, tree)) + checkpoint_totals(report);
+  const auto layout = text_layout(output);
+  return to_text(checkpoint_tree_table(report, tree), layout) +
+         wrapped(checkpoint_totals(report), layout.width);
 }
 
 }  // namespace
 
-std::string checkpoint_summary(const ModelOptions& options, Format format,
+std::string checkpoint_summary(const ModelOptions& options, const OutputOptions& output,
                                const TreeOptions& tree) {
   const auto checkpoint = read_checkpoint(options.model);
   const auto modules = tree_of(checkpoint);
@@ -76,7 +81,7 @@ std::string checkpoint_summary(const ModelOptions& options, Format format,
   else
     refuse_model_options(options);
   const CheckpointReport report{&checkpoint, &modules, fit ? &*fit : nullptr, config.value_or("")};
-  return text_of(report, format, tree);
+  return text_of(report, output, tree);
 }
 
 void check_weights(const std::string& path, const Model& model, const Graph& graph) {

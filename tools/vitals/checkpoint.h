@@ -9,8 +9,8 @@ namespace vitals::cli {
 
 // The summary of the checkpoint `options.model`. It is compared with the model of the config.json
 // beside it; where they do not fit, Error tells what is missing, unexpected or of another shape.
-[[nodiscard]] std::string checkpoint_summary(const ModelOptions& options, Format format,
-                                             const TreeOptions& tree);
+[[nodiscard]] std::string checkpoint_summary(const ModelOptions& options,
+                                             const OutputOptions& output, const TreeOptions& tree);
 
 // Throws Error when the folder `options.model` holds weights that do not fit the model; otherwise
 // says on standard error what was compared. Anything but a folder has no weights beside it.

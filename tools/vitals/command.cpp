@@ -6,14 +6,15 @@
 #include "core/suggest.h"
 #include "report/paint.h"
 #include "report/units.h"
+#include "report/wrap.h"
 #include "spec/device.h"
 #include "spec/load.h"
+#include "terminal.h"
 
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <unistd.h>
 
@@ -54,16 +55,6 @@ void write_stdout(const std::string& text) {
     if (n < 0) fail("standard output: {}", std::strerror(errno));
     done += static_cast<std::size_t>(n);
   }
-}
-
-// https://no-color.org
-bool colour(const OutputOptions& options) {
-  if (options.color != "auto") return options.color == "always";
-  const auto set = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value != '\0' ? std::string_view(value) : std::string_view();
-  };
-  return ::isatty(STDOUT_FILENO) == 1 && set("NO_COLOR").empty() && set("TERM") != "dumb";
 }
 
 }  // namespace
@@ -128,7 +119,15 @@ void add_output_options(Command& c, OutputOptions& o) {
     show_all_digits();
     return std::string();
   });
-  c.choice("--color", o.color, {"auto", "always", "never"}, "auto, always or never");
+  c.choice("--color", o.color, {"auto", "always", "never"},
+           "Colour, and bars beside shares: auto (on a terminal), always or never");
+  c.add("--width", "N", "Columns that text is folded to, 0: no limit (default: a terminal's width)",
+        [&o](const std::string& text) {
+          std::string error;
+          o.width = parse_count(text, {0, 10'000}, error);
+          if (!o.width || *o.width == 0 || *o.width >= kLeastWidth) return error;
+          return fmt::format("{} columns are too few; {} are the least", text, kLeastWidth);
+        });
   c.group = "Options";
 }
 
@@ -181,16 +180,17 @@ void check_conditions(const std::vector<FailCondition>& conditions,
   if (!failed.empty()) throw ConditionFailed(failed);
 }
 
-std::string render(const Table& table, Format format) {
-  if (format == Format::csv) return to_csv(table);
-  if (format == Format::markdown) return to_markdown(table);
-  return to_text(table);
+std::string render(const Table& table, const OutputOptions& options) {
+  if (options.format == Format::csv) return to_csv(table);
+  if (options.format == Format::markdown) return to_markdown(table);
+  return to_text(table, text_layout(options));
 }
 
-std::string titled(const std::string& title, const Table& table, Format format) {
-  if (format == Format::csv) return to_csv(table);
-  if (format == Format::markdown) return "### " + title + "\n\n" + to_markdown(table);
-  return title + "\n\n" + to_text(table);
+std::string titled(const std::string& title, const Table& table, const OutputOptions& options) {
+  if (options.format == Format::csv) return to_csv(table);
+  if (options.format == Format::markdown) return "### " + title + "\n\n" + to_markdown(table);
+  const auto layout = text_layout(options);
+  return wrapped(title, layout.width) + "\n\n" + to_text(table, layout);
 }
 
 void deliver(const std::string& text, const OutputOptions& options) {

@@ -39,6 +39,7 @@ struct OutputOptions {
   Format format = Format::table;
   std::string file;
   std::string color = "auto";
+  std::optional<std::size_t> width;  // of text; 0: no limit
 };
 
 // Their options in a command's description; without `positional`, the command takes MODEL itself,
@@ -64,11 +65,12 @@ void add_fail_if(Command& command, std::vector<FailCondition>& conditions,
 void check_conditions(const std::vector<FailCondition>& conditions,
                       const std::function<std::vector<Quantity>()>& figures);
 
-// A text in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
-[[nodiscard]] std::string render(const Table& table, Format format);
+// A table in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
+[[nodiscard]] std::string render(const Table& table, const OutputOptions& options);
 
 // The same under a title: a line of its own in text, a heading in Markdown, nothing in CSV.
-[[nodiscard]] std::string titled(const std::string& title, const Table& table, Format format);
+[[nodiscard]] std::string titled(const std::string& title, const Table& table,
+                                 const OutputOptions& options);
 
 // Writes the result: to standard output, or beside `file` and then renamed, so that nothing
 // half-written is left. A reader that closes the pipe is no fault.

@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include "core/suggest.h"
+#include "help.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/ranges.h>
@@ -45,12 +46,6 @@ void add_option(CLI::App& app, const Option& o) {
   if (!o.initial.empty()) option->default_str(o.initial);
 }
 
-std::string footer(const std::vector<std::string>& examples) {
-  std::string text = "Examples:";
-  for (const auto& example : examples) text += "\n  " + example;
-  return text;
-}
-
 Given given_options(const CLI::App& app, const Command& command) {
   Given given;
   for (const auto& option : command.options)
@@ -64,7 +59,6 @@ void add_command(CLI::App& app, const Command& command, const Command*& chosen) 
   for (const auto& option : command.options) add_option(*sub, option);
   for (const auto& option : command.options)
     if (!option.needs.empty()) sub->get_option(option.names)->needs(sub->get_option(option.needs));
-  sub->footer(footer(command.examples));
   sub->callback([&command, &chosen, sub] {
     const auto error = command.check ? command.check(given_options(*sub, command)) : "";
     if (!error.empty()) throw CLI::ValidationError(error);
@@ -98,19 +92,37 @@ std::string unknown_option(const Command& command, int argc, char** argv) {
   return "";
 }
 
-std::string unknown_command(const Program& program, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return "";
+std::string unknown_command(const Program& program, char** argv) {
+  if (argv[1][0] == '-') return "";
   std::vector<std::string> names;
   for (const auto& command : program.commands) names.push_back(command.name);
   return "there is no command" + none_of(argv[1], names).substr(std::strlen("there is no"));
 }
 
+// What is missing, in the words of the help.
+std::string missing(const Command& command, const std::string& message) {
+  for (const auto& o : command.options) {
+    const auto name = o.names.substr(o.names.rfind(',') + 1);
+    if (o.positional() && message == name + " is required") return o.value + " is required";
+    if (!message.starts_with(name + ":") || message.find(" required") == std::string::npos)
+      continue;
+    return o.positional() ? fmt::format("{} {}s are required", o.least, o.value)
+                          : fmt::format("{} needs a value: {}", name, o.value);
+  }
+  return message;
+}
+
 int usage_error(const Program& program, int argc, char** argv, const CLI::ParseError& error) {
-  const auto* command = argc < 2 ? nullptr : find(program, argv[1]);
+  if (argc < 2) {  // someone who looks what there is
+    fmt::print(stderr, "{}: COMMAND is required\n\n{}", program.name, help_text(program));
+    return 2;
+  }
+  const auto* command = find(program, argv[1]);
   const auto name = command == nullptr ? program.name : program.name + " " + command->name;
-  auto message = command == nullptr ? unknown_command(program, argc, argv)
-                                    : unknown_option(*command, argc, argv);
-  if (message.empty()) message = error.what();
+  auto message =
+      command == nullptr ? unknown_command(program, argv) : unknown_option(*command, argc, argv);
+  if (message.empty())
+    message = command == nullptr ? error.what() : missing(*command, error.what());
   fmt::print(stderr, "{}: {}\nRun `{} --help` for the options.\n", name, message, name);
   return 2;
 }
@@ -202,13 +214,15 @@ int run(const Program& program, int argc, char** argv) {
   CLI::App app{program.doc, program.name};
   app.set_version_flag("--version", program.version);
   app.require_subcommand(1);
-  app.footer(footer(program.examples) + "\n`" + program.name +
-             " COMMAND --help` tells a command's options.");
   const Command* chosen = nullptr;
   for (const auto& command : program.commands) add_command(app, command, chosen);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& success) {  // --help, --version
+  } catch (const CLI::CallForHelp&) {
+    const auto* command = find(program, argv[1]);
+    fmt::print("{}", command == nullptr ? help_text(program) : help_text(program, *command));
+    return 0;
+  } catch (const CLI::Success& success) {  // --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     return usage_error(program, argc, argv, error);

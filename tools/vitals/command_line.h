@@ -86,10 +86,12 @@ struct Program {
   std::string version;
   std::vector<Command> commands;
   std::vector<std::string> examples;
+  std::size_t width = 80;  // columns of a help text
 };
 
-// Parses the arguments and runs the command that they name. Returns the exit code: 0, or 2 for
-// wrong usage, with a message on standard error. What the command throws passes through.
+// Parses the arguments and runs the command that they name, or answers --help and --version.
+// Returns the exit code: 0, or 2 for wrong usage, with a message on standard error. What the
+// command throws passes through.
 [[nodiscard]] int run(const Program& program, int argc, char** argv);
 
 // `text` as a count; an empty optional and a message in `error` when it is none within the bounds.

@@ -33,9 +33,8 @@ std::string compare_models(const CompareArguments& o) {
   if (!seconds.empty()) add_latency(comparison, o.latency.device, seconds);
   if (o.output.format == Format::json) return to_json(comparison).dump(2) + "\n";
   if (o.output.format == Format::csv) return to_csv(flat_table(comparison));
-  auto text = render(quantities_table(comparison), o.output.format);
-  if (!comparison.modules.empty())
-    text += "\n" + render(modules_table(comparison), o.output.format);
+  auto text = render(quantities_table(comparison), o.output);
+  if (!comparison.modules.empty()) text += "\n" + render(modules_table(comparison), o.output);
   return text;
 }
 

@@ -33,7 +33,7 @@ std::string devices_text(const DevicesArguments& o) {
     rows.push_back({d.name, d.title, d.memory, d.machine, ways(d.name), d.source});
   if (o.output.format == Format::json) return devices_json(rows).dump(2) + "\n";
   return render(o.output.format == Format::csv ? device_numbers(rows) : device_table(rows),
-                o.output.format);
+                o.output);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ std::string explain_text(const FlopsArguments& o, const FlopsModel& model) {
   if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
   if (o.output.format == Format::csv) return to_csv(explain_rows(e));
   return titled(e.path.empty() ? model.graph.model : e.path + " (" + e.type + ")", explain_table(e),
-                o.output.format);
+                o.output);
 }
 
 std::string json_text(const FlopsArguments& o, const FlopsModel& model) {
@@ -117,7 +117,7 @@ std::string flops(const FlopsArguments& o, const FlopsModel& model) {
   if (format == Format::json) return json_text(o, model);
   if (o.convention == "all") {
     const auto table = flops_by_convention(graph);
-    return format == Format::csv ? to_csv(table) : titled(headline(graph), table, format);
+    return format == Format::csv ? to_csv(table) : titled(headline(graph), table, o.output);
   }
   if (convention != nullptr && !convention->applies(graph))
     fail("--convention {}: does not apply to {}: {}", o.convention, graph.model,
@@ -125,14 +125,14 @@ std::string flops(const FlopsArguments& o, const FlopsModel& model) {
   if (format == Format::csv)
     return to_csv(convention != nullptr ? flops_modules(graph, *convention) : flops_modules(model));
   if (convention != nullptr)
-    return titled(headline(graph), flops_tree(graph, *convention, tree), format);
-  auto text = titled(headline(graph), flops_totals(model), format) + "\n";
+    return titled(headline(graph), flops_tree(graph, *convention, tree), o.output);
+  auto text = titled(headline(graph), flops_totals(model), o.output) + "\n";
   if (model.generation)
-    text += titled("Generation", generation_table(*model.generation), format) + "\n";
+    text += titled("Generation", generation_table(*model.generation), o.output) + "\n";
   if (model.compute)
-    text += titled("Training", training_compute_table(*model.compute), format) + "\n";
-  return text + titled("By kind of op", flops_by_op(graph), format) + "\n" +
-         titled("By module", flops_tree(graph, tree), format);
+    text += titled("Training", training_compute_table(*model.compute), o.output) + "\n";
+  return text + titled("By kind of op", flops_by_op(graph), o.output) + "\n" +
+         titled("By module", flops_tree(graph, tree), o.output);
 }
 
 std::vector<std::string> convention_names() {

@@ -2,6 +2,7 @@
 #include "core/error.h"
 #include "core/suggest.h"
 #include "latency.h"
+#include "progress.h"
 #include "report/model_list.h"
 #include "spec/builtin.h"
 
@@ -39,9 +40,14 @@ ListedModel::Latency latency(const Model& model, const ListArguments& o) {
 }
 
 std::vector<ListedModel> models(const ListArguments& o) {
+  std::vector<std::string> names;
+  for (const auto& name : builtin_names())
+    if (matches(o.pattern, name)) names.push_back(name);
+  Progress progress;
+  progress.begin("going through the models");
   std::vector<ListedModel> found;
-  for (const auto& name : builtin_names()) {
-    if (!matches(o.pattern, name)) continue;
+  for (const auto& name : names) {
+    progress.show(static_cast<double>(found.size()) / static_cast<double>(names.size()));
     const auto model = builtin_model(name, "");
     found.push_back(listed(model.build(), model.architecture->name));
     if (!o.latency.device.empty()) found.back().latency = latency(model, o);
@@ -67,7 +73,7 @@ std::string list(const ListArguments& o) {
         "{} on {} at batch {}; `vitals predict` tells where the numbers come from and whether the "
         "batch fits.",
         o.latency.mode, o.latency.device, o.batch));
-  return render(table, o.output.format);
+  return render(table, o.output);
 }
 
 std::string check_usage(const ListArguments& o) {

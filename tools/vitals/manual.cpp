@@ -1,5 +1,7 @@
 #include "manual.h"
 
+#include "help.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -24,34 +26,11 @@ std::string roff(const std::string& text) {
   return out;
 }
 
-std::string spelled(const Option& o) {
-  std::string names = o.names;
-  for (auto at = names.find(','); at != std::string::npos; at = names.find(',', at + 2))
-    names.replace(at, 1, ", ");
-  return o.value.empty() ? names : names + " " + o.value;
-}
-
-std::string explained(const Option& o) {
-  auto text = o.doc;
-  if (!o.initial.empty()) text += fmt::format(" (default: {})", o.initial);
-  if (!o.needs.empty()) text += fmt::format(" (with {})", o.needs);
-  return text;
-}
-
-std::string synopsis(const Program& program, const Command& c) {
-  auto text = program.name + " " + c.name + " [OPTIONS]";
-  for (const auto& o : c.options)
-    if (o.positional())
-      text += (o.required ? " " + o.value : " [" + o.value + "]") + (o.most > 1 ? "..." : "");
-  return text;
-}
-
 std::string manual_of(const Program& program, const Command& c) {
   auto text = fmt::format(".SS {}\n.B {}\n.PP\n{}.\n", roff(c.name), roff(synopsis(program, c)),
                           roff(c.doc));
   for (const auto& o : c.options)
-    text += fmt::format(".TP\n.B {}\n{}\n", roff(o.positional() ? o.value : spelled(o)),
-                        roff(explained(o)));
+    text += fmt::format(".TP\n.B {}\n{}\n", roff(spelled(o)), roff(explained(o)));
   if (!c.examples.empty()) text += ".PP\nExamples:\n.EX\n";
   for (const auto& example : c.examples) text += roff(example) + "\n";
   return text + (c.examples.empty() ? "" : ".EE\n");
@@ -227,7 +206,8 @@ std::string manual_page(const Program& p) {
       "spec, an unreadable file\n.TP\n.B 2\nwrong usage\n.TP\n.B 3\nsomething that was asked for "
       "does "
       "not hold: \\-\\-fit finds no batch, a condition of \\-\\-fail\\-if is true\n"
-      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nwhen set and not empty, output has no colour\n";
+      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nwhen set and not empty, output has no colour\n"
+      ".TP\n.B COLUMNS\nthe width of a terminal, before what the terminal itself tells\n";
   return text;
 }
 

@@ -6,8 +6,10 @@
 #include "analysis/quantization.h"
 #include "command.h"
 #include "core/suggest.h"
+#include "progress.h"
 #include "report/explain.h"
 #include "spec/device.h"
+#include "terminal.h"
 
 #include <nlohmann/json.hpp>
 
@@ -127,8 +129,12 @@ MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
                        memory_options(o), result.budget.bytes};
   add_inference(build(model, o, build_options(o)), o, question.memory);
+  Progress progress(2);
+  progress.begin("searching the largest batch");
+  progress.show(0);
   result.fit = largest_batch(question);
-  result.advice = advise(question, result.fit);
+  progress.begin("trying what saves memory");
+  result.advice = advise(question, result.fit, [&](double part) { progress.show(part); });
   return result;
 }
 
@@ -137,7 +143,7 @@ std::string explanation(const MemoryAnswer& answer, const MemoryArguments& o) {
   if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
   if (o.output.format == Format::csv) return to_csv(explain_rows(e));
   return titled(e.path.empty() ? answer.graph.model : e.path + " (" + e.type + ")",
-                explain_table(e), o.output.format);
+                explain_table(e), o.output);
 }
 
 std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
@@ -151,7 +157,7 @@ std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
     case Format::markdown:
       return to_markdown(memory_modules(answer, tree));
     case Format::table:
-      return memory_text(answer, {tree, o.timeline});
+      return memory_text(answer, {tree, o.timeline, text_layout(o.output)});
   }
   return "";
 }
@@ -162,7 +168,8 @@ void memory(MemoryArguments o) {
   if (!o.fit.empty()) {
     o.model.batch = o.parallel.micro_batches;
     fitted = fit(model, o);
-    if (fitted->fit.batch == 0) throw ConditionFailed(model.name + ": " + does_not_fit(*fitted));
+    if (fitted->fit.batch == 0)
+      throw ConditionFailed(model.name + ": " + does_not_fit(*fitted, text_layout(o.output)));
     o.model.batch = fitted->fit.batch;
   }
   auto options = memory_options(o);
@@ -283,7 +290,7 @@ std::string check_usage(const MemoryArguments& o) {
 
 Command memory_command() {
   auto o = std::make_shared<MemoryArguments>();
-  Command c{"memory", "What training and inference take"};
+  Command c{"memory", "The memory that training and inference take"};
   add_model_options(c, o->model);
   add_recipe(c, *o);
   add_generation(c, *o);

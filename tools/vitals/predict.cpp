@@ -35,11 +35,12 @@ std::string text_of(const std::vector<LatencyAnswer>& answers, const PredictArgu
   if (format == Format::csv) return to_csv(latency_numbers(answers));
   const auto headline = latency_headline(answers.front());
   if (answers.size() == 1)
-    return titled(headline, latency_figures(answers.front()), format) + "\n" +
-           titled("By module", latency_modules(answers.front(), {o.depth, !o.no_fold}), format);
+    return titled(headline, latency_figures(answers.front()), o.output) + "\n" +
+           titled("By module", latency_modules(answers.front(), {o.depth, !o.no_fold}), o.output);
   const auto place = headline.find(", batch ");
   const auto rest = headline.find(", ", place + 2);
-  return titled(headline.substr(0, place) + headline.substr(rest), latency_sweep(answers), format);
+  return titled(headline.substr(0, place) + headline.substr(rest), latency_sweep(answers),
+                o.output);
 }
 
 void predict(const PredictArguments& o) {

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include "command.h"
+#include "terminal.h"
 #include "version.h"
 
 namespace vitals::cli {
@@ -11,6 +12,7 @@ std::unique_ptr<Program> make_program() {
   p.name = "vitals";
   p.doc = "The vital signs of a transformer, from its description alone.";
   p.version = version_report();
+  p.width = reading_width();
   p.commands = {summary_command(), flops_command(),   memory_command(), bench_command(),
                 run_command(),     predict_command(), report_command(), compare_command(),
                 list_command(),    devices_command(), spec_command(),   completions_command(p),
@@ -20,6 +22,7 @@ std::unique_ptr<Program> make_program() {
                 "vitals memory vit_base_patch16_224 --batch 64",
                 "vitals bench vit_base_patch32",
                 "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",
+                "vitals report vit_base_patch16_224 -o report.html",
                 "vitals summary my_vit.json --num-classes 10 --format json",
                 "vitals list 'deit*'"};
   return program;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <unistd.h>
@@ -18,35 +20,59 @@ void on_interrupt(int signal) {
 
 constexpr const char* kWipe = "\r\033[K";
 
+// Steps that are done sooner leave no trace.
+constexpr auto kPatience = std::chrono::milliseconds(300);
+
+std::string time_text(double seconds) {
+  if (seconds < 100) return fmt::format("{:.0f} s", std::max(std::ceil(seconds), 1.0));
+  if (seconds < 6000) return fmt::format("{:.0f} min", std::ceil(seconds / 60));
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
 }  // namespace
 
-Progress::Progress() : terminal_(isatty(STDERR_FILENO) == 1) {
+Interruption::Interruption() {
   interrupt_seen = 0;
   std::signal(SIGINT, on_interrupt);
 }
 
-Progress::~Progress() {
-  write("");
-  std::signal(SIGINT, SIG_DFL);
-}
+Interruption::~Interruption() { std::signal(SIGINT, SIG_DFL); }
+
+bool Interruption::seen() const { return interrupt_seen != 0; }
+
+Progress::Progress(std::size_t steps) : terminal_(isatty(STDERR_FILENO) == 1), steps_(steps) {}
+
+Progress::~Progress() { write(""); }
+
+void Progress::say(const std::string& what) { write(what + " ..."); }
 
 void Progress::begin(const std::string& what) {
-  what_ = what;
-  last_percent_ = -1;
-  write(what_ + " ...");
+  const auto now = Clock::now();
+  if (step_ > 0) spent_ += now - begun_;
+  begun_ = now;
+  ++step_;
+  what_ = steps_ > 1 ? fmt::format("{} ({} of {})", what, step_, steps_) : what;
 }
 
 void Progress::show(double part) {
-  const int percent = static_cast<int>(100 * part);
-  if (percent == last_percent_) return;
-  last_percent_ = percent;
-  write(fmt::format("{} {} %", what_, percent));
+  const auto here = Clock::now() - begun_;
+  if (!terminal_ || spent_ + here < kPatience) return;
+  const auto done = static_cast<double>(step_ - 1) + part;
+  const auto seconds = std::chrono::duration<double>(spent_ + here).count();
+  write(what_ + ": " + progress_text(done / static_cast<double>(steps_), seconds));
 }
 
-bool Progress::interrupted() const { return interrupt_seen != 0; }
-
 void Progress::write(const std::string& line) {
-  if (terminal_) std::fprintf(stderr, "%s%s", kWipe, line.c_str());
+  if (!terminal_ || line == line_) return;
+  std::fprintf(stderr, "%s%s", kWipe, line.c_str());
+  line_ = line;
+}
+
+std::string progress_text(double part, double seconds) {
+  auto percent = fmt::format("{:.0f} % done", std::floor(100 * part));
+  constexpr double kLeastPart = 0.01;  // before that, nobody can tell
+  if (part < kLeastPart || part >= 1) return percent;
+  return percent + ", " + time_text(seconds * (1 - part) / part) + " left";
 }
 
 }  // namespace vitals::cli

@@ -90,7 +90,7 @@ std::string report(const ReportArguments& o) {
 
 Command report_command() {
   auto o = std::make_shared<ReportArguments>();
-  Command c{"report", "One self-contained HTML page"};
+  Command c{"report", "All of it on one self-contained HTML page"};
   auto& models = c.texts("models", o->names, "MODEL", "One model or more, each as elsewhere");
   models.required = true;
   models.most = 8;

@@ -3,6 +3,7 @@
 #include "compute_options.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "progress.h"
 #include "runtime/forward.h"
 #include "runtime/weights.h"
 #include "spec/safetensors_write.h"
@@ -20,7 +21,7 @@ struct RunArguments {
   std::string weights;
   std::string input;
   std::string tensor = "input";
-  std::string output;
+  OutputOptions output;
   bool all = false;
 };
 
@@ -56,6 +57,14 @@ void require_shape(const Checkpoint& file, const StoredTensor& image, const Grap
        mend.empty() ? "" : "; a model for it, with weights made for it, is had with", mend);
 }
 
+std::vector<NamedTensor> computed(const Graph& graph, Engine& engine, const ParamSource& params,
+                                  std::span<const float> input, const RunArguments& o) {
+  Progress progress;
+  progress.begin("forward pass");
+  return forward(graph, engine, params, input,
+                 {o.compute.precision, o.all, [&](double part) { progress.show(part); }});
+}
+
 std::string output_of(const RunArguments& o) {
   const auto images = read_checkpoint(o.input);
   const auto& image = image_in(images, o.tensor);
@@ -75,8 +84,7 @@ std::string output_of(const RunArguments& o) {
   const auto engine = open_engine({o.compute.backend, o.compute.precision, o.threads, false});
   for (const auto& sentence : cautions(*engine, o.compute.precision))
     std::fprintf(stderr, "vitals: %s\n", sentence.c_str());
-  const auto tensors = forward(graph, *engine, stored_params(graph, checkpoint, fit), values,
-                               {o.compute.precision, o.all});
+  const auto tensors = computed(graph, *engine, stored_params(graph, checkpoint, fit), values, o);
   std::vector<TensorToWrite> out;
   for (const auto& t : tensors) out.push_back({t.name, t.shape, t.values});
   std::fprintf(stderr, "vitals: %s\n", engine->description().c_str());
@@ -87,7 +95,7 @@ std::string output_of(const RunArguments& o) {
 
 Command run_command() {
   auto o = std::make_shared<RunArguments>();
-  Command c{"run", "A forward on given weights and images, outputs as safetensors"};
+  Command c{"run", "A forward pass on given weights and images, outputs as safetensors"};
   add_model_options(c, o->model, true, false);
   c.group = "Running";
   c.text("--weights", o->weights, "FILE", "A safetensors file, an index of shards, or their folder")
@@ -96,7 +104,7 @@ Command run_command() {
       .required = true;
   c.text("--tensor", o->tensor, "NAME", "Which of its tensors: [batch, channels, height, width]");
   c.flag("--all", o->all, "Write the output of every module by its path, and block_input, too");
-  c.text("-o,--output", o->output, "FILE", "Where the tensors are written").required = true;
+  c.text("-o,--output", o->output.file, "FILE", "Where the tensors are written").required = true;
   c.count("--threads", o->threads, "Threads, one a CPU if not given", kThreads);
   add_compute_options(c, o->compute);
   c.examples = {
@@ -104,7 +112,7 @@ Command run_command() {
       "logits.safetensors",
       "vitals run my_vit.json --weights w.safetensors --input in.safetensors --all -o "
       "out.safetensors --precision bf16"};
-  c.run = [o] { deliver(output_of(*o), {Format::table, o->output, "auto"}); };
+  c.run = [o] { deliver(output_of(*o), o->output); };
   return c;
 }
 

@@ -4,7 +4,9 @@
 #include "command.h"
 #include "core/error.h"
 #include "report/torchsummary.h"
+#include "report/wrap.h"
 #include "spec/checkpoint_files.h"
+#include "terminal.h"
 
 #include <nlohmann/json.hpp>
 
@@ -37,8 +39,11 @@ std::string summary(const SummaryArguments& o, const Graph& graph) {
   if (o.output.format == Format::csv) return to_csv(summary_layers(graph));
   if (o.output.format == Format::markdown)
     return to_markdown(o.style == "tree" ? summary_tree(graph, tree) : summary_layers(graph));
-  if (o.style == "tree") return to_text(summary_tree(graph, tree));
-  return to_text(torch_summary(graph, o.model.batch)) + left_out_by_torchsummary(graph);
+  const auto layout = text_layout(o.output);
+  if (o.style == "tree") return to_text(summary_tree(graph, tree), layout);
+  // Folded, torchsummary's table would no longer be its own.
+  return to_text(torch_summary(graph, o.model.batch)) +
+         wrapped(left_out_by_torchsummary(graph), layout.width);
 }
 
 void run_checkpoint(const SummaryArguments& o) {
@@ -47,7 +52,7 @@ void run_checkpoint(const SummaryArguments& o) {
   if (!o.fail_if.empty()) fail("--fail-if: {} is a checkpoint; name its config.json", path);
   if (o.style == "torchsummary")
     fail("--style torchsummary: {} has no output shapes; name its config.json", path);
-  deliver(checkpoint_summary(o.model, o.output.format, {o.depth, !o.no_fold}), o.output);
+  deliver(checkpoint_summary(o.model, o.output, {o.depth, !o.no_fold}), o.output);
 }
 
 void run_model(const SummaryArguments& o) {
