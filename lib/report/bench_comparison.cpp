@@ -11,7 +11,7 @@ std::string ratio_text(double a, double b) { return a > 0 ? fmt::format("{:.2f}x
 
 std::string kind_of(const BenchOp& op) { return op.op.substr(0, op.op.find(' ')); }
 
-struct OpKind {
+struct TimedKind {
   std::string name;
   double flops[2] = {};
   double ms[2] = {};
@@ -22,12 +22,12 @@ struct OpKind {
 };
 
 // Time and FLOPs by kind of op, the largest difference in time first.
-std::vector<OpKind> kinds_of(const BenchResult& a, const BenchResult& b) {
-  std::vector<OpKind> kinds;
+std::vector<TimedKind> kinds_of(const BenchResult& a, const BenchResult& b) {
+  std::vector<TimedKind> kinds;
   const auto add = [&](const BenchResult& r, std::size_t i) {
     for (const auto& op : r.ops) {
       auto it = std::find_if(kinds.begin(), kinds.end(),
-                             [&](const OpKind& k) { return k.name == kind_of(op); });
+                             [&](const TimedKind& k) { return k.name == kind_of(op); });
       if (it == kinds.end()) it = kinds.insert(kinds.end(), {kind_of(op), {}, {}});
       it->flops[i] += static_cast<double>(op.flops);
       it->ms[i] += op.ms;
@@ -35,17 +35,17 @@ std::vector<OpKind> kinds_of(const BenchResult& a, const BenchResult& b) {
   };
   add(a, 0);
   add(b, 1);
-  std::stable_sort(kinds.begin(), kinds.end(), [](const OpKind& x, const OpKind& y) {
+  std::stable_sort(kinds.begin(), kinds.end(), [](const TimedKind& x, const TimedKind& y) {
     return std::abs(x.ms[1] - x.ms[0]) > std::abs(y.ms[1] - y.ms[0]);
   });
   return kinds;
 }
 
-std::string rate_cell(const OpKind& k, std::size_t i) {
+std::string rate_cell(const TimedKind& k, std::size_t i) {
   return k.flops[i] > 0 ? fmt::format("{:.0f}", k.rate(i)) : "-";
 }
 
-std::string in_words(const BenchResult& a, const BenchResult& b, const std::vector<OpKind>& kinds) {
+std::string in_words(const BenchResult& a, const BenchResult& b, const std::vector<TimedKind>& kinds) {
   const auto& first = a.latency_ms.median <= b.latency_ms.median ? a : b;
   const auto& second = &first == &a ? b : a;
   const std::size_t fast = &first == &a ? 0 : 1;
