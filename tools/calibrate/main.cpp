@@ -2,17 +2,38 @@
 // A third of the models never enters a fit; the errors are those on this third. The table of errors
 // and the worst models go to standard error.
 #include "core/error.h"
-#include "fit.h"
+#include "published.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <set>
 
 namespace vitals::calibrate {
 namespace {
+
+using latency::quantile;
+
+// A model on the machine of its run.
+struct Sample {
+  const Measured* model = nullptr;
+  const latency::Setup* setup = nullptr;
+
+  [[nodiscard]] latency::Sample observed() const { return {&model->observation, setup}; }
+};
+
+double log_error(const Sample& sample, const Factors& factors) {
+  return latency::log_error(sample.observed(), factors);
+}
+
+Factors fit(const std::vector<Sample>& samples) {
+  std::vector<latency::Sample> observed;
+  for (const auto& sample : samples) observed.push_back(sample.observed());
+  return latency::fit(observed);
+}
 
 constexpr std::uint64_t kFolds = 5;
 
@@ -49,7 +70,7 @@ std::vector<double> percent_errors(const std::vector<Sample>& of, const Factors&
 // FLOPs alone, with the one efficiency that is best for these very models.
 double flops_only(const std::vector<Sample>& of) {
   std::vector<double> rates;
-  for (const auto& s : of) rates.push_back(s.model->flops / s.model->seconds);
+  for (const auto& s : of) rates.push_back(s.model->flops / s.model->observation.seconds);
   const double rate = quantile(rates, 0.5);
   std::vector<double> errors;
   for (double r : rates) errors.push_back(100 * std::abs(rate / r - 1));

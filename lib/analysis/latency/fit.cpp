@@ -1,0 +1,201 @@
+#include "analysis/latency/fit.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <tuple>
+
+namespace vitals::latency {
+namespace {
+
+// A factor, and how far from its default a run may pull it without being very sure. `log`: the
+// fit moves its logarithm.
+struct Free {
+  double Factors::*member;
+  bool log;
+  double spread;
+};
+constexpr std::array<Free, 10> kFree = {{{&Factors::product, true, 2.4},
+                                         {&Factors::width, false, 0.8},
+                                         {&Factors::convolution, true, 4.0},
+                                         {&Factors::attention, true, 3.2},
+                                         {&Factors::score, true, 5.6},
+                                         {&Factors::bias, true, 5.6},
+                                         {&Factors::bandwidth, true, 1.6},
+                                         {&Factors::strided, true, 3.2},
+                                         {&Factors::launch, true, 3.2},
+                                         {&Factors::backward, true, 2.4}}};
+// Errors above this count linearly (Huber 1964): one odd model must not bend the rest.
+constexpr double kHuber = 0.1;
+
+constexpr std::size_t kSize = kFree.size();
+using Vector = std::array<double, kSize>;
+using Matrix = std::array<Vector, kSize>;
+
+Vector start() {
+  const Factors factors;
+  Vector x{};
+  for (std::size_t i = 0; i < kSize; ++i) {
+    const double value = factors.*kFree[i].member;
+    x[i] = kFree[i].log ? std::log(value) : value;
+  }
+  return x;
+}
+
+Factors factors_of(const Vector& x) {
+  Factors factors;
+  for (std::size_t i = 0; i < kSize; ++i)
+    factors.*kFree[i].member = kFree[i].log ? std::exp(x[i]) : x[i];
+  return factors;
+}
+
+// The solution of a x = b for a symmetric positive definite matrix, by Cholesky's decomposition.
+Vector solve(Matrix a, Vector b) {
+  for (std::size_t j = 0; j < kSize; ++j) {
+    for (std::size_t k = 0; k < j; ++k) a[j][j] -= a[j][k] * a[j][k];
+    a[j][j] = std::sqrt(a[j][j]);
+    for (std::size_t i = j + 1; i < kSize; ++i) {
+      for (std::size_t k = 0; k < j; ++k) a[i][j] -= a[i][k] * a[j][k];
+      a[i][j] /= a[j][j];
+    }
+  }
+  for (std::size_t i = 0; i < kSize; ++i) {
+    for (std::size_t k = 0; k < i; ++k) b[i] -= a[i][k] * b[k];
+    b[i] /= a[i][i];
+  }
+  for (std::size_t i = kSize; i-- > 0;) {
+    for (std::size_t k = i + 1; k < kSize; ++k) b[i] -= a[k][i] * b[k];
+    b[i] /= a[i][i];
+  }
+  return b;
+}
+
+class Problem {
+ public:
+  explicit Problem(const std::vector<Sample>& samples) : samples_(samples), prior_(start()) {}
+
+  [[nodiscard]] std::vector<double> errors(const Vector& x) const {
+    const auto factors = factors_of(x);
+    std::vector<double> r;
+    r.reserve(samples_.size());
+    for (const auto& sample : samples_) r.push_back(log_error(sample, factors));
+    return r;
+  }
+
+  [[nodiscard]] double cost(const Vector& x, const std::vector<double>& r) const {
+    double sum = 0;
+    for (std::size_t s = 0; s < r.size(); ++s) {
+      const double a = std::abs(r[s]);
+      sum += weight(s) * (a < kHuber ? 0.5 * a * a : kHuber * (a - 0.5 * kHuber));
+    }
+    for (std::size_t i = 0; i < kSize; ++i) sum += 0.5 * pull(x, i) * pull(x, i);
+    return sum;
+  }
+
+  // A step from x with this damping (Levenberg 1944, Marquardt 1963) and Huber's weights.
+  [[nodiscard]] Vector step(const Vector& x, const std::vector<double>& r, double damping) const {
+    std::array<std::vector<double>, kSize> jacobian;
+    constexpr double kSmall = 1e-4;
+    for (std::size_t i = 0; i < kSize; ++i) {
+      Vector y = x;
+      y[i] += kSmall;
+      jacobian[i] = errors(y);
+      for (std::size_t s = 0; s < r.size(); ++s) jacobian[i][s] = (jacobian[i][s] - r[s]) / kSmall;
+    }
+    Matrix normal{};
+    Vector downhill{};
+    for (std::size_t s = 0; s < r.size(); ++s) {
+      const double w = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r[s]), 1e-12));
+      for (std::size_t i = 0; i < kSize; ++i) {
+        downhill[i] -= w * jacobian[i][s] * r[s];
+        for (std::size_t j = 0; j <= i; ++j) normal[i][j] += w * jacobian[i][s] * jacobian[j][s];
+      }
+    }
+    for (std::size_t i = 0; i < kSize; ++i) {
+      normal[i][i] += 1 / (kFree[i].spread * kFree[i].spread);
+      downhill[i] -= pull(x, i) / kFree[i].spread;
+      normal[i][i] += damping * (normal[i][i] + 1e-9);
+    }
+    return solve(normal, downhill);
+  }
+
+ private:
+  [[nodiscard]] double weight(std::size_t sample) const {
+    return samples_[sample].observation->weight;
+  }
+  [[nodiscard]] double pull(const Vector& x, std::size_t i) const {
+    return (x[i] - prior_[i]) / kFree[i].spread;
+  }
+
+  const std::vector<Sample>& samples_;
+  Vector prior_;
+};
+
+auto key(const Kernel& k) {
+  return std::make_tuple(k.kind, k.m, k.n, k.k, k.count, k.flops, k.bytes, k.strided_bytes,
+                         k.biased, k.causal, k.optimizer);
+}
+
+}  // namespace
+
+std::vector<Observation::Repeated> repeated(const std::vector<Kernel>& kernels) {
+  std::vector<Observation::Repeated> result;
+  std::map<decltype(key(Kernel())), std::size_t> known;
+  for (const auto& kernel : kernels) {
+    const auto [place, fresh] = known.emplace(key(kernel), result.size());
+    if (fresh)
+      result.push_back({kernel, 1});
+    else
+      ++result[place->second].times;
+  }
+  return result;
+}
+
+double log_error(const Sample& sample, const Factors& factors) {
+  const auto& setup = *sample.setup;
+  double seconds = 0;
+  for (const auto& [kernel, times] : sample.observation->kernels)
+    seconds +=
+        times * cost(kernel, setup.machine, setup.peak, factors, setup.execution.training).seconds;
+  return std::log(seconds / sample.observation->seconds);
+}
+
+Factors fit(const std::vector<Sample>& samples) {
+  const Problem problem(samples);
+  Vector x = start();
+  auto r = problem.errors(x);
+  double cost = problem.cost(x, r);
+  double damping = 1e-2;
+  for (int i = 0; i < 60; ++i) {
+    bool better = false;
+    for (int attempt = 0; attempt < 12 && !better; ++attempt) {
+      Vector y = problem.step(x, r, damping);
+      for (std::size_t f = 0; f < kSize; ++f) y[f] += x[f];
+      auto ry = problem.errors(y);
+      const double cy = problem.cost(y, ry);
+      if (!(cy < cost)) {
+        damping *= 4;
+        continue;
+      }
+      better = cost - cy > 1e-9 * cost;
+      x = y;
+      r = std::move(ry);
+      cost = cy;
+      damping = std::max(damping / 5, 1e-9);
+      if (!better) return factors_of(x);
+    }
+    if (!better) break;
+  }
+  return factors_of(x);
+}
+
+double quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const double place = share * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const auto above = std::min(below + 1, values.size() - 1);
+  return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
+}
+
+}  // namespace vitals::latency
