@@ -3,6 +3,7 @@
 // and the worst models go to standard error.
 #include "core/error.h"
 #include "published.h"
+#include "runtime/statistics.h"
 
 #include <nlohmann/json.hpp>
 
@@ -14,8 +15,6 @@
 
 namespace vitals::calibrate {
 namespace {
-
-using latency::quantile;
 
 // A model on the machine of its run.
 struct Sample {

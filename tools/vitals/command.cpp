@@ -45,22 +45,6 @@ std::string check_set(const std::string& text) {
   return "'" + text + "' is no KEY=VALUE";
 }
 
-void write_file(const std::string& text, const std::string& path) {
-  const auto beside = path + ".partial";
-  auto give_up = [&](const char* what) {
-    const int code = errno;
-    std::error_code ignored;
-    std::filesystem::remove(beside, ignored);
-    fail("{}: {}: {}", path, what, std::strerror(code));
-  };
-  std::FILE* file = std::fopen(beside.c_str(), "wb");
-  if (file == nullptr) fail("{}: cannot be written: {}", path, std::strerror(errno));
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const bool closed = std::fclose(file) == 0;
-  if (!written || !closed) give_up("cannot be written");
-  if (std::rename(beside.c_str(), path.c_str()) != 0) give_up("cannot be written");
-}
-
 void write_stdout(const std::string& text) {
   std::size_t done = 0;
   while (done < text.size()) {
@@ -207,6 +191,22 @@ std::string titled(const std::string& title, const Table& table, Format format) 
   if (format == Format::csv) return to_csv(table);
   if (format == Format::markdown) return "### " + title + "\n\n" + to_markdown(table);
   return title + "\n\n" + to_text(table);
+}
+
+void write_file(const std::string& text, const std::string& path) {
+  const auto beside = path + ".partial";
+  auto give_up = [&](const char* what) {
+    const int code = errno;
+    std::error_code ignored;
+    std::filesystem::remove(beside, ignored);
+    fail("{}: {}: {}", path, what, std::strerror(code));
+  };
+  std::FILE* file = std::fopen(beside.c_str(), "wb");
+  if (file == nullptr) fail("{}: cannot be written: {}", path, std::strerror(errno));
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const bool closed = std::fclose(file) == 0;
+  if (!written || !closed) give_up("cannot be written");
+  if (std::rename(beside.c_str(), path.c_str()) != 0) give_up("cannot be written");
 }
 
 void deliver(const std::string& text, const OutputOptions& options) {

@@ -74,6 +74,9 @@ void check_conditions(const std::vector<FailCondition>& conditions,
 // half-written is left. A reader that closes the pipe is no fault.
 void deliver(const std::string& text, const OutputOptions& options);
 
+// The same for a file of its own.
+void write_file(const std::string& text, const std::string& path);
+
 // The subcommands, each in a file of its name.
 [[nodiscard]] Command bench_command();
 [[nodiscard]] Command compare_command();

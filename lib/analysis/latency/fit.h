@@ -32,7 +32,4 @@ struct Sample {
 // factor, it stays near its default.
 [[nodiscard]] Factors fit(const std::vector<Sample>& samples);
 
-// Interpolated between order statistics; share in [0, 1].
-[[nodiscard]] double quantile(std::vector<double> values, double share);
-
 }  // namespace vitals::latency
