@@ -18,9 +18,13 @@ namespace {
 
 using latency::Observation;
 
+// The fastest run: whatever else the machine did only ever slowed one down.
+double fastest_ms(const BenchResult& r) { return r.latency_ms.min; }
+
 // What one forward pass tells: the time of the whole, and of each kind of kernel, which counts by
-// its share of that.
+// its share of that. Shares are those of the typical run.
 std::vector<Observation> observations(const BenchResult& r) {
+  const double scale = fastest_ms(r) / r.latency_ms.median;
   Observation whole;
   std::map<std::tuple<int, double, double, double, double, double>, Observation> parts;
   std::vector<latency::Kernel> kernels;
@@ -30,10 +34,10 @@ std::vector<Observation> observations(const BenchResult& r) {
                         kernel.bytes}];
     if (part.kernels.empty()) part.kernels.push_back({kernel, 0});
     part.kernels.front().times += 1;
-    part.seconds += 1e-3 * ms;
+    part.seconds += 1e-3 * scale * ms;
   }
   whole.kernels = latency::repeated(kernels);
-  whole.seconds = 1e-3 * r.latency_ms.median;
+  whole.seconds = 1e-3 * fastest_ms(r);
   std::vector<Observation> result{whole};
   for (auto& [key, part] : parts) {
     if (!(part.seconds > 0)) continue;
@@ -60,7 +64,7 @@ class Fit {
 
   [[nodiscard]] double predicted_ms(std::size_t i, const Factors& factors) const {
     const latency::Sample whole{&observations_[i].front(), &setup_};
-    return results_[i].latency_ms.median * std::exp(latency::log_error(whole, factors));
+    return fastest_ms(results_[i]) * std::exp(latency::log_error(whole, factors));
   }
 
   // Every result by a fit on the others.
@@ -74,7 +78,7 @@ class Fit {
       const auto others = factors([&](const BenchResult& other) {
         return one_model ? &other != &r : other.model != r.model;
       });
-      cases.push_back({r.model, r.batch, r.latency_ms.median, predicted_ms(i, others)});
+      cases.push_back({r.model, r.batch, fastest_ms(r), predicted_ms(i, others)});
     }
     return cases;
   }
@@ -88,7 +92,7 @@ class Fit {
 // The median error of FLOPs alone with the one rate that is best for these results.
 double flops_only(std::span<const BenchResult> results) {
   std::vector<double> rates;
-  for (const auto& r : results) rates.push_back(r.gflops_per_s);
+  for (const auto& r : results) rates.push_back(static_cast<double>(r.flops) / fastest_ms(r));
   const double rate = median(rates);
   for (auto& r : rates) r = 100 * std::abs(rate / r - 1);
   return median(rates);

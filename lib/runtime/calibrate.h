@@ -15,7 +15,7 @@ namespace vitals {
 struct CalibrationCase {
   std::string model;
   std::uint64_t batch = 1;
-  double measured_ms = 0;
+  double measured_ms = 0;  // the fastest run
   double predicted_ms = 0;
 
   // Of the predicted samples per second, as a share of the measured ones.

@@ -89,6 +89,8 @@ std::vector<Kernel> step_kernels(const Graph& graph, const Program& program, Ele
     kernel.module = graph.calls[node.call].module;
     kernel.bytes = bytes_of(graph, program, step, precision).as_double();
     std::visit(Sizes(graph, step, kernel), step.kind);
+    if (kernel.kind == KernelKind::product)
+      kernel.weight_bytes = weight_bytes_of(graph, step, precision).as_double();
     kernels.push_back(kernel);
   }
   return kernels;

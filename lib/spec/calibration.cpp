@@ -22,9 +22,10 @@ using nlohmann::json;
 struct FactorField {
   const char* name;
   double Factors::*member;
+  bool exponent = false;  // of either sign; the others are positive
 };
-constexpr std::array<FactorField, 10> kFactors = {{{"product", &Factors::product},
-                                                   {"width", &Factors::width},
+constexpr std::array<FactorField, 15> kFactors = {{{"product", &Factors::product},
+                                                   {"width", &Factors::width, true},
                                                    {"convolution", &Factors::convolution},
                                                    {"attention", &Factors::attention},
                                                    {"score", &Factors::score},
@@ -32,7 +33,12 @@ constexpr std::array<FactorField, 10> kFactors = {{{"product", &Factors::product
                                                    {"bandwidth", &Factors::bandwidth},
                                                    {"strided", &Factors::strided},
                                                    {"launch", &Factors::launch},
-                                                   {"backward", &Factors::backward}}};
+                                                   {"backward", &Factors::backward},
+                                                   {"rows", &Factors::rows, true},
+                                                   {"pack", &Factors::pack},
+                                                   {"aliasing", &Factors::aliasing, true},
+                                                   {"cached", &Factors::cached},
+                                                   {"rolled", &Factors::rolled}}};
 
 // Reads the keys of one object; what nobody asked for is an error in the end.
 class Reader {
@@ -102,8 +108,8 @@ Calibration calibration_from(const json& value, const std::string& at) {
   for (const auto& field : kFactors) {
     double& factor = c.factors.*field.member;
     factors.read(field.name, factor);
-    if (!std::isfinite(factor) || (!(factor > 0) && field.member != &Factors::width))
-      fail("{}/factors/{}: must be a positive number", at, field.name);
+    if (!std::isfinite(factor) || (!(factor > 0) && !field.exponent))
+      fail("{}/factors/{}: must be a {}number", at, field.name, field.exponent ? "" : "positive ");
   }
   factors.finish();
   read_errors(r.inner("held_out"), c.errors);

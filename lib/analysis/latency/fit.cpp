@@ -9,23 +9,33 @@
 namespace vitals::latency {
 namespace {
 
-// A factor, and how far from its default a run may pull it without being very sure. `log`: the
-// fit moves its logarithm.
+// A factor, and how far a run may pull it from what is usual on a machine of this kind without
+// being very sure. `log`: the fit moves its logarithm.
 struct Free {
   double Factors::*member;
   bool log;
-  double spread;
+  double gpu_spread;
+  double cpu_spread;
+
+  [[nodiscard]] double spread(MachineKind kind) const {
+    return kind == MachineKind::gpu ? gpu_spread : cpu_spread;
+  }
 };
-constexpr std::array<Free, 10> kFree = {{{&Factors::product, true, 2.4},
-                                         {&Factors::width, false, 0.8},
-                                         {&Factors::convolution, true, 4.0},
-                                         {&Factors::attention, true, 3.2},
-                                         {&Factors::score, true, 5.6},
-                                         {&Factors::bias, true, 5.6},
-                                         {&Factors::bandwidth, true, 1.6},
-                                         {&Factors::strided, true, 3.2},
-                                         {&Factors::launch, true, 3.2},
-                                         {&Factors::backward, true, 2.4}}};
+constexpr std::array<Free, 15> kFree = {{{&Factors::product, true, 2.4, 30},
+                                         {&Factors::width, false, 0.8, 9},
+                                         {&Factors::convolution, true, 4.0, 2},
+                                         {&Factors::attention, true, 3.2, 30},
+                                         {&Factors::score, true, 5.6, 30},
+                                         {&Factors::bias, true, 5.6, 30},
+                                         {&Factors::bandwidth, true, 1.6, 15},
+                                         {&Factors::strided, true, 3.2, 15},
+                                         {&Factors::launch, true, 3.2, 30},
+                                         {&Factors::backward, true, 2.4, 2.4},
+                                         {&Factors::rows, false, 1, 9},
+                                         {&Factors::pack, true, 1, 30},
+                                         {&Factors::aliasing, false, 1, 9},
+                                         {&Factors::cached, true, 1, 30},
+                                         {&Factors::rolled, true, 1, 30}}};
 // Errors above this count linearly (Huber 1964): one odd model must not bend the rest.
 constexpr double kHuber = 0.1;
 
@@ -33,8 +43,8 @@ constexpr std::size_t kSize = kFree.size();
 using Vector = std::array<double, kSize>;
 using Matrix = std::array<Vector, kSize>;
 
-Vector start() {
-  const Factors factors;
+Vector start(MachineKind kind) {
+  const auto factors = usual_factors(kind);
   Vector x{};
   for (std::size_t i = 0; i < kSize; ++i) {
     const double value = factors.*kFree[i].member;
@@ -73,7 +83,8 @@ Vector solve(Matrix a, Vector b) {
 
 class Problem {
  public:
-  explicit Problem(const std::vector<Sample>& samples) : samples_(samples), prior_(start()) {}
+  Problem(const std::vector<Sample>& samples, MachineKind kind)
+      : samples_(samples), kind_(kind), prior_(start(kind)) {}
 
   [[nodiscard]] std::vector<double> errors(const Vector& x) const {
     const auto factors = factors_of(x);
@@ -113,8 +124,9 @@ class Problem {
       }
     }
     for (std::size_t i = 0; i < kSize; ++i) {
-      normal[i][i] += 1 / (kFree[i].spread * kFree[i].spread);
-      downhill[i] -= pull(x, i) / kFree[i].spread;
+      const double spread = kFree[i].spread(kind_);
+      normal[i][i] += 1 / (spread * spread);
+      downhill[i] -= pull(x, i) / spread;
       normal[i][i] += damping * (normal[i][i] + 1e-9);
     }
     return solve(normal, downhill);
@@ -125,16 +137,17 @@ class Problem {
     return samples_[sample].observation->weight;
   }
   [[nodiscard]] double pull(const Vector& x, std::size_t i) const {
-    return (x[i] - prior_[i]) / kFree[i].spread;
+    return (x[i] - prior_[i]) / kFree[i].spread(kind_);
   }
 
   const std::vector<Sample>& samples_;
+  MachineKind kind_;
   Vector prior_;
 };
 
 auto key(const Kernel& k) {
-  return std::make_tuple(k.kind, k.m, k.n, k.k, k.count, k.flops, k.bytes, k.strided_bytes,
-                         k.biased, k.causal, k.optimizer);
+  return std::make_tuple(k.kind, k.m, k.n, k.k, k.count, k.flops, k.bytes, k.weight_bytes,
+                         k.strided_bytes, k.rolled, k.biased, k.causal, k.optimizer);
 }
 
 }  // namespace
@@ -162,8 +175,9 @@ double log_error(const Sample& sample, const Factors& factors) {
 }
 
 Factors fit(const std::vector<Sample>& samples) {
-  const Problem problem(samples);
-  Vector x = start();
+  const auto kind = samples.front().setup->machine.kind;
+  const Problem problem(samples, kind);
+  Vector x = start(kind);
   auto r = problem.errors(x);
   double cost = problem.cost(x, r);
   double damping = 1e-2;

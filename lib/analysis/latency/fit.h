@@ -28,8 +28,8 @@ struct Sample {
 // log(predicted / measured time)
 [[nodiscard]] double log_error(const Sample& sample, const Factors& factors);
 
-// The factors with the least Huber loss of the log errors. Where the samples tell nothing about a
-// factor, it stays near its default.
+// The factors with the least Huber loss of the log errors, of at least one sample and machines of
+// one kind. Where the samples tell nothing about a factor, it stays near what is usual.
 [[nodiscard]] Factors fit(const std::vector<Sample>& samples);
 
 }  // namespace vitals::latency
