@@ -44,9 +44,14 @@ struct Options {
     if (!own_set())
       return {second.empty() ? std::vector{model.model} : std::vector{model.model, second}};
     std::vector<std::vector<std::string>> rounds;
-    for (const auto& name : calibration_models()) rounds.push_back({name});
+    for (int visit = 0; visit < kVisits; ++visit)
+      for (const auto& name : calibration_models()) rounds.push_back({name});
     return rounds;
   }
+  [[nodiscard]] double seconds_a_round() const { return own_set() ? seconds / kVisits : seconds; }
+
+  // So often a model of its own is visited: what disturbs one visit may spare the next.
+  static constexpr int kVisits = 3;
 };
 
 std::vector<Graph> graphs_of(const Options& o, const std::vector<std::string>& models,
@@ -71,7 +76,7 @@ std::vector<BenchResult> measured(const Options& o, const std::vector<std::strin
   const auto graphs = graphs_of(o, models, batch);
   BenchOptions options;
   options.precision = o.compute.precision;
-  options.measure.seconds = o.seconds;
+  options.measure.seconds = o.seconds_a_round();
   options.measure.runs = o.runs;
   options.measure.progress = [&](double part) { progress.show(part); };
   options.measure.stop = [&] { return progress.interrupted(); };
@@ -155,6 +160,21 @@ std::string bench_text(const Options& o) {
          bench_totals(first);
 }
 
+// Of several visits to a model the fastest, in the order of the first ones.
+std::vector<BenchResult> fastest_visits(std::vector<BenchResult> results) {
+  std::vector<BenchResult> fastest;
+  for (auto& r : results) {
+    const auto same = std::find_if(fastest.begin(), fastest.end(), [&](const BenchResult& other) {
+      return other.model == r.model && other.batch == r.batch;
+    });
+    if (same == fastest.end())
+      fastest.push_back(std::move(r));
+    else if (r.latency_ms.min < same->latency_ms.min)
+      *same = std::move(r);
+  }
+  return fastest;
+}
+
 // The device is called as its file is.
 std::string device_name(const std::string& file) {
   return std::filesystem::path(file).stem().string();
@@ -164,7 +184,7 @@ std::string save_device(const Options& o) {
   const auto folder = std::filesystem::absolute(o.save_device).parent_path();
   if (!std::filesystem::is_directory(folder))  // said before a minute is spent
     fail("{}: cannot be written: there is no folder {}", o.save_device, folder.string());
-  const auto results = all_measured(o);
+  const auto results = fastest_visits(all_measured(o));
   const auto machine = calibrate_machine(results, device_name(o.save_device), version_number());
   write_file("[" + to_json(machine.device).dump(2) + "]\n", o.save_device);
   if (o.output.format == Format::json) return calibration_json(machine).dump(2) + "\n";
