@@ -55,14 +55,4 @@ struct Factors {
   double rolled = 2e-8;   // seconds for an element that is read through computed indices
 };
 
-// What factors are before anything is measured.
-[[nodiscard]] inline Factors usual_factors(MachineKind kind) {
-  Factors factors;
-  if (kind == MachineKind::gpu) return factors;
-  factors.product = 0.5;
-  factors.attention = 0.5;
-  factors.launch = 2e-5;  // a parallel loop begins and ends with a barrier
-  return factors;
-}
-
 }  // namespace vitals

@@ -59,7 +59,7 @@ class Fit {
     for (std::size_t i = 0; i < results_.size(); ++i)
       if (wanted(results_[i]))
         for (const auto& o : observations_[i]) samples.push_back({&o, &setup_});
-    return latency::fit(samples);
+    return latency::fit(samples, latency::Kernels::own);
   }
 
   [[nodiscard]] double predicted_ms(std::size_t i, const Factors& factors) const {

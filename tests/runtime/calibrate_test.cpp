@@ -2,7 +2,7 @@
 // that of what a fit did not see.
 #include "runtime/calibrate.h"
 
-#include "analysis/latency/predict.h"
+#include "analysis/latency/fit.h"
 #include "runtime/step_kernels.h"
 #include "spec/builtin.h"
 #include "support/temporary_folder.h"
@@ -49,7 +49,7 @@ BenchResult made(const char* name, std::uint64_t batch, const Factors& factors) 
 }
 
 Factors true_factors() {
-  auto f = usual_factors(MachineKind::cpu);
+  auto f = latency::usual_factors(latency::Kernels::own);
   f.product = 0.8;
   f.attention = 0.3;
   f.bandwidth = 0.6;

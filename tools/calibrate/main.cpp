@@ -31,7 +31,8 @@ double log_error(const Sample& sample, const Factors& factors) {
 Factors fit(const std::vector<Sample>& samples) {
   std::vector<latency::Sample> observed;
   for (const auto& sample : samples) observed.push_back(sample.observed());
-  return latency::fit(observed);
+  const bool cpu = samples.front().setup->machine.kind == MachineKind::cpu;
+  return latency::fit(observed, cpu ? latency::Kernels::cpu : latency::Kernels::gpu);
 }
 
 constexpr std::uint64_t kFolds = 5;

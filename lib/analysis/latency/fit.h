@@ -28,8 +28,12 @@ struct Sample {
 // log(predicted / measured time)
 [[nodiscard]] double log_error(const Sample& sample, const Factors& factors);
 
-// The factors with the least Huber loss of the log errors, of at least one sample and machines of
-// one kind. Where the samples tell nothing about a factor, it stays near what is usual.
-[[nodiscard]] Factors fit(const std::vector<Sample>& samples);
+// Whose kernels were measured, which tells what is usual before any of them is.
+enum class Kernels : std::uint8_t { gpu, cpu, own };  // PyTorch's on a GPU or a CPU; vitals' own
+[[nodiscard]] Factors usual_factors(Kernels kernels);
+
+// The factors with the least Huber loss of the log errors. Where the samples tell nothing about a
+// factor, it stays near what is usual.
+[[nodiscard]] Factors fit(const std::vector<Sample>& samples, Kernels kernels);
 
 }  // namespace vitals::latency
