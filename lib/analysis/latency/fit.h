@@ -29,7 +29,8 @@ struct Sample {
 [[nodiscard]] double log_error(const Sample& sample, const Factors& factors);
 
 // Whose kernels were measured, which tells what is usual before any of them is.
-enum class Kernels : std::uint8_t { gpu, cpu, own };  // PyTorch's on a GPU or a CPU; vitals' own
+// PyTorch's on GPUs, on one CPU, on several at once; vitals' own.
+enum class Kernels : std::uint8_t { gpu, cpu, any_cpu, own };
 [[nodiscard]] Factors usual_factors(Kernels kernels);
 
 // The factors with the least Huber loss of the log errors. Where the samples tell nothing about a
