@@ -47,6 +47,12 @@ struct Factors {
   double strided = 2.0;      // what a byte costs that is read across the grain
   double launch = 4e-6;      // seconds from one kernel to the next
   double backward = 2.0;     // traffic of an op's backward pass in that of its forward pass
+  // Of CPUs alone.
+  double rows = 0.0;      // the share of a product's peak grows as (rows / 256)^rows
+  double pack = 50.0;     // FLOPs that an element costs which a product copies into blocks
+  double aliasing = 0.0;  // how the share falls with inner strides that meet in few cache sets
+  double cached = 1.0;    // bandwidth of activations, which caches hold, in that of the memory
+  double rolled = 2e-8;   // seconds for an element that is read through computed indices
 };
 
 }  // namespace vitals

@@ -42,9 +42,10 @@ void add_notes(Table& table, const LatencyAnswer& a) {
         fmt::format("batch {} does not fit into the {}'s memory.", a.batch, a.device_title));
   if (a.calibrated)
     table.notes.push_back(fmt::format(
-        "calibrated on {} (PyTorch {}): on models that the fit did not see, the median error is "
+        "calibrated on {} ({} {}): on models that the fit did not see, the median error is "
         "{:.1f} % and nine in ten are within {:.1f} %.",
-        a.run, a.pytorch, a.median_error, a.p90_error));
+        a.run, a.own_kernels ? "vitals" : "PyTorch", a.own_kernels ? a.vitals : a.pytorch,
+        a.median_error, a.p90_error));
   else
     table.notes.emplace_back(
         "not calibrated: first principles with the factors of other runs, hence the wide range.");
@@ -54,9 +55,12 @@ void add_notes(Table& table, const LatencyAnswer& a) {
 }  // namespace
 
 std::string latency_headline(const LatencyAnswer& a) {
-  return fmt::format("{} on {}: {}, batch {}, {}, {} PyTorch, {} attention", a.graph.model,
-                     a.device_title, a.training ? "training" : "inference", a.batch, a.precision,
-                     a.compiled ? "compiled" : "eager", a.fused_attention ? "fused" : "eager");
+  return fmt::format("{} on {}: {}, batch {}, {}, {}, {} attention", a.graph.model, a.device_title,
+                     a.training ? "training" : "inference", a.batch, a.precision,
+                     a.own_kernels ? "`vitals bench`"
+                     : a.compiled  ? "compiled PyTorch"
+                                   : "eager PyTorch",
+                     a.fused_attention ? "fused" : "eager");
 }
 
 Table latency_figures(const LatencyAnswer& a) {

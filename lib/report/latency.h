@@ -28,9 +28,11 @@ struct LatencyAnswer {
   // Multiples of the predicted throughput between which 80 % of published cases lie.
   double low = 1;
   double high = 1;
-  bool calibrated = false;  // measurements of this device, run in this way, stand behind it
-  std::string run;          // the published run behind the factors
-  std::string pytorch;
+  bool calibrated = false;   // measurements of this device, run in this way, stand behind it
+  std::string run;           // the published run behind the factors
+  bool own_kernels = false;  // vitals runs the model itself, as `vitals bench` does
+  std::string pytorch;       // whose kernels the factors are those of; empty: vitals' own
+  std::string vitals;
   double median_error = 0;  // percent, on models that the fit did not see
   double p90_error = 0;
   std::vector<std::string> notes;

@@ -107,9 +107,11 @@ ordered_json latency_json(const std::vector<LatencyAnswer>& answers) {
                        {"precision", first.precision},
                        {"compiled", first.compiled},
                        {"attention", first.fused_attention ? "fused" : "eager"},
+                       {"runs_on", first.own_kernels ? "vitals" : "pytorch"},
                        {"calibration",
                         {{"run", first.run},
-                         {"pytorch", first.pytorch},
+                         {first.vitals.empty() ? "pytorch" : "vitals",
+                          first.vitals.empty() ? first.pytorch : first.vitals},
                          {"median_error_percent", first.median_error},
                          {"p90_error_percent", first.p90_error}}}};
   json.update(figures_json(first));

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "runtime/memory_limits.h"
 #include "runtime/open_engine.h"
+#include "runtime/step_kernels.h"
 
 #include <algorithm>
 #include <cassert>
@@ -58,6 +59,13 @@ std::vector<BenchOp> ops_of(const Executor& executor, const std::vector<double>&
   return ops;
 }
 
+std::vector<TimedKernel> kernels_of(const Executor& executor, const std::vector<double>& step_ms) {
+  std::vector<TimedKernel> kernels;
+  for (auto& kernel : step_kernels(executor.graph(), executor.program(), executor.precision()))
+    kernels.push_back({kernel, step_ms[kernels.size()]});
+  return kernels;
+}
+
 BenchResult result_of(const Executor& executor, Engine& engine, const MachinePeaks& machine,
                       const Measurement& m) {
   const auto& graph = executor.graph();
@@ -72,7 +80,9 @@ BenchResult result_of(const Executor& executor, Engine& engine, const MachinePea
   r.latency_ms = statistics(m.run_ms);
   r.warmup_runs = m.warmup_runs;
   r.interrupted = m.interrupted;
-  r.ops = ops_of(executor, typical_step_ms(m));
+  const auto step_ms = typical_step_ms(m);
+  r.ops = ops_of(executor, step_ms);
+  r.kernels = kernels_of(executor, step_ms);
   set_limits(r, machine);
   r.planned_bytes = executor.plan().bytes;
   r.arena_bytes = executor.arena_bytes();

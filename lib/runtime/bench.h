@@ -2,6 +2,7 @@
 // results; must not know how they are printed.
 #pragma once
 
+#include "analysis/latency/kernel.h"
 #include "runtime/kernels/engine.h"
 #include "runtime/machine.h"
 #include "runtime/measure.h"
@@ -27,6 +28,12 @@ struct BenchOp {
   bool compute_bound = false;
 };
 
+// A step as a kernel whose time can be predicted, with the time that it took.
+struct TimedKernel {
+  latency::Kernel kernel;
+  double ms = 0;
+};
+
 struct BenchResult {
   std::string model;
   std::uint64_t batch = 1;
@@ -47,7 +54,8 @@ struct BenchResult {
   double efficiency = 0;   // of the peak
   double roofline_ms = 0;  // sum over the ops
   std::vector<BenchOp> ops;
-  double overhead_ms = 0;  // between ops: latency less the sum of their times
+  std::vector<TimedKernel> kernels;  // the same time by step
+  double overhead_ms = 0;            // between ops: latency less the sum of their times
 
   std::uint64_t planned_bytes = 0;
   std::uint64_t arena_bytes = 0;

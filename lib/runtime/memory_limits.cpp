@@ -55,6 +55,10 @@ std::optional<std::uint64_t> available_memory() {
   return least(least(machine, group), left_of_address_space());
 }
 
+std::optional<std::uint64_t> installed_memory() {
+  return least(kilobytes_of("/proc/meminfo", "MemTotal"), number_in("/sys/fs/cgroup/memory.max"));
+}
+
 void require_memory(const std::string& model, Count weights, Count activations) {
   const auto available = available_memory();
   if (!available || weights + activations <= Count(*available)) return;

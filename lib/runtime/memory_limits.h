@@ -13,6 +13,9 @@ namespace vitals {
 // its control group. Nothing where the system does not tell.
 [[nodiscard]] std::optional<std::uint64_t> available_memory();
 
+// Bytes that the machine has, or that the control group allows it.
+[[nodiscard]] std::optional<std::uint64_t> installed_memory();
+
 // Throws Error "MODEL: not enough memory: ..." when weights and activations do not fit into it.
 // Asked before anything is allocated, because the system promises more than it has and then kills.
 void require_memory(const std::string& model, Count weights, Count activations);

@@ -11,7 +11,9 @@ Count distinct(const View& view) {
   return count;
 }
 
-Count weight_bytes(const Graph& graph, const Step& step, Element weights) {
+}  // namespace
+
+Count weight_bytes_of(const Graph& graph, const Step& step, Element weights) {
   const auto elements = [&](ParamId id) {
     return id == kNone ? Count(0) : numel(graph.params[id]);
   };
@@ -35,11 +37,9 @@ Count weight_bytes(const Graph& graph, const Step& step, Element weights) {
                     step.kind);
 }
 
-}  // namespace
-
 Count bytes_of(const Graph& graph, const Program& program, const Step& step, Element weights) {
   const auto size = [&](const View& v) { return size_of(program.buffers[v.buffer].dtype); };
-  Count bytes = weight_bytes(graph, step, weights) + numel(step.out.shape) * size(step.out);
+  Count bytes = weight_bytes_of(graph, step, weights) + numel(step.out.shape) * size(step.out);
   for (const auto& view : step.in) bytes += distinct(view) * size(view);
   return bytes;
 }

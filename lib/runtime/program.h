@@ -138,6 +138,9 @@ struct Program {
   std::vector<NodeId> host;  // by NodeId: whose steps do its work; kNone where there is none to do
 };
 
+// Bytes of parameters that a step reads.
+[[nodiscard]] Count weight_bytes_of(const Graph& graph, const Step& step, Element weights);
+
 // Bytes that a step must move: what it reads (weights too, a repeated element once) and writes.
 [[nodiscard]] Count bytes_of(const Graph& graph, const Program& program, const Step& step,
                              Element weights);

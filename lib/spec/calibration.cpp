@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <tuple>
 
 namespace vitals {
@@ -21,9 +22,10 @@ using nlohmann::json;
 struct FactorField {
   const char* name;
   double Factors::*member;
+  bool exponent = false;  // of either sign; the others are positive
 };
-constexpr std::array<FactorField, 10> kFactors = {{{"product", &Factors::product},
-                                                   {"width", &Factors::width},
+constexpr std::array<FactorField, 15> kFactors = {{{"product", &Factors::product},
+                                                   {"width", &Factors::width, true},
                                                    {"convolution", &Factors::convolution},
                                                    {"attention", &Factors::attention},
                                                    {"score", &Factors::score},
@@ -31,7 +33,12 @@ constexpr std::array<FactorField, 10> kFactors = {{{"product", &Factors::product
                                                    {"bandwidth", &Factors::bandwidth},
                                                    {"strided", &Factors::strided},
                                                    {"launch", &Factors::launch},
-                                                   {"backward", &Factors::backward}}};
+                                                   {"backward", &Factors::backward},
+                                                   {"rows", &Factors::rows, true},
+                                                   {"pack", &Factors::pack},
+                                                   {"aliasing", &Factors::aliasing, true},
+                                                   {"cached", &Factors::cached},
+                                                   {"rolled", &Factors::rolled}}};
 
 // Reads the keys of one object; what nobody asked for is an error in the end.
 class Reader {
@@ -89,17 +96,27 @@ Calibration calibration_from(const json& value, const std::string& at) {
   c.training = mode == "training";
   r.read("compiled", c.compiled);
   r.read("precision", c.precision);
-  r.read("pytorch", c.pytorch);
+  if (value.contains("vitals"))
+    r.read("vitals", c.vitals);
+  else
+    r.read("pytorch", c.pytorch);
   r.read("channels_last", c.channels_last);
   r.read("fused_attention", c.fused_attention);
   r.read("low_norms", c.low_norms);
   r.read("batches", c.batches);
   auto factors = r.inner("factors");
-  for (const auto& field : kFactors) factors.read(field.name, c.factors.*field.member);
+  for (const auto& field : kFactors) {
+    double& factor = c.factors.*field.member;
+    factors.read(field.name, factor);
+    if (!std::isfinite(factor) || (!(factor > 0) && !field.exponent))
+      fail("{}/factors/{}: must be a {}number", at, field.name, field.exponent ? "" : "positive ");
+  }
   factors.finish();
   read_errors(r.inner("held_out"), c.errors);
   std::pair<double, double> range;
   r.read("range", range);
+  if (!(range.first > 0 && range.first <= range.second))
+    fail("{}/range: must be two positive numbers, the lower one first", at);
   c.low = range.first;
   c.high = range.second;
   r.finish();
@@ -114,7 +131,7 @@ nlohmann::ordered_json to_json(const Calibration& c) {
           {"mode", c.training ? "training" : "inference"},
           {"compiled", c.compiled},
           {"precision", c.precision},
-          {"pytorch", c.pytorch},
+          {c.own_kernels() ? "vitals" : "pytorch", c.own_kernels() ? c.vitals : c.pytorch},
           {"channels_last", c.channels_last},
           {"fused_attention", c.fused_attention},
           {"low_norms", c.low_norms},
@@ -175,6 +192,12 @@ auto rank(const Calibration& c, const RunQuestion& q, bool own) {
                          c.channels_last == q.channels_last, version(c.pytorch));
 }
 
+// Whether vitals' own kernels can answer: they run evaluations, in these precisions.
+bool asks_own_kernels(const RunQuestion& q) {
+  const bool has = q.precision == "fp32" || q.precision == "bf16";
+  return has && !q.training && !q.compiled && !q.channels_last && q.pytorch.empty();
+}
+
 // What differs between the question and the run that is to answer it.
 std::vector<std::string> differences(const Calibration& c, const RunQuestion& q) {
   if (c.device != q.device)
@@ -185,6 +208,13 @@ std::vector<std::string> differences(const Calibration& c, const RunQuestion& q)
   auto note = [&](bool differs, const std::string& text) {
     if (differs) notes.push_back(text);
   };
+  if (c.own_kernels()) {
+    note(!asks_own_kernels(q),
+         "this device was measured with vitals' own kernels, and PyTorch's are others");
+    note(c.precision != q.precision,
+         fmt::format("measured in {}, asked in {}", c.precision, q.precision));
+    return notes;
+  }
   note(c.training != q.training || c.compiled != q.compiled,
        fmt::format("nothing published about this way to run on this device: the factors are those "
                    "of its {} {}",
@@ -242,6 +272,7 @@ Match match(const std::vector<Calibration>& known, const RunQuestion& q) {
     best.calibration = &c;
   }
   if (best.calibration == nullptr) return best;
+  best.own_kernels = best.calibration->own_kernels() && asks_own_kernels(q);
   best.notes = differences(*best.calibration, q);
   best.exact = best.notes.empty();
   set_range(best, known, q);

@@ -1,6 +1,6 @@
-// What published measurements tell about devices: specs/calibration.json, written by
-// tools/calibrate and embedded in the program. A calibration holds for a device and a way to run
-// on it. Knows no model.
+// What measurements tell about devices: published ones in specs/calibration.json, written by
+// tools/calibrate and embedded in the program; a user's own in device files, written by `vitals
+// bench --save-device`. A calibration holds for a device and a way to run on it. Knows no model.
 #pragma once
 
 #include "core/machine.h"
@@ -15,12 +15,13 @@
 namespace vitals {
 
 struct Calibration {
-  std::string run;     // the published run's name
+  std::string run;     // its name: "infer-amp-nchw-pt240-cu124-rtx3090"
   std::string device;  // "rtx4090"; a family of machine.h for what its devices have in common
   bool training = false;
   bool compiled = false;
   std::string precision;  // "amp", "fp32", ...
-  std::string pytorch;    // "2.9.1"
+  std::string pytorch;    // "2.9.1"; empty where vitals ran the models itself
+  std::string vitals;     // "0.1.0", where it did
   bool channels_last = false;
   bool fused_attention = true;
   // Whose norms ran in the low type under autocast: architectures ("vit"), or "rms_norm" for all
@@ -28,6 +29,8 @@ struct Calibration {
   std::vector<std::string> low_norms;
   std::pair<std::uint64_t, std::uint64_t> batches{0, 0};
   Factors factors;
+
+  [[nodiscard]] bool own_kernels() const { return !vitals.empty(); }
 
   // Errors of the predicted samples per second, in percent of the measured ones, on models that the
   // fit did not see.
@@ -74,6 +77,7 @@ struct Match {
   bool exact = false;
   double low = 1;  // the range to expect, in multiples of the prediction, see Calibration
   double high = 1;
+  bool own_kernels = false;        // the question is about vitals' own kernels, see Calibration
   std::vector<std::string> notes;  // what differs from what was measured
 };
 [[nodiscard]] Match match(const std::vector<Calibration>& known, const RunQuestion& question);

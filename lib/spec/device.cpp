@@ -23,8 +23,9 @@ class Entry {
  public:
   Entry(const json& value, std::string at) : value_(value), at_(std::move(at)) {
     if (!value.is_object()) fail("{}: a device is an object", at_);
-    static const std::vector<std::string> known = {
-        "name", "title", "kind", "memory_gib", "peak_tflops", "bandwidth_gb_s", "units", "source"};
+    static const std::vector<std::string> known = {"name",       "title",       "kind",
+                                                   "memory_gib", "peak_tflops", "bandwidth_gb_s",
+                                                   "units",      "source",      "calibrations"};
     check_keys(value, known, at_);
   }
 
@@ -40,6 +41,7 @@ class Entry {
     if (value_.contains("units"))
       d.machine.units = static_cast<std::uint64_t>(std::max(1.0, number(value_, "units", at_)));
     read_peaks(d.machine);
+    if (value_.contains("calibrations")) read_calibrations(d);
     return d;
   }
 
@@ -83,6 +85,17 @@ class Entry {
     peak("fp8", machine.fp8);
   }
 
+  void read_calibrations(DeviceSpec& d) const {
+    const auto& list = value_.at("calibrations");
+    if (!list.is_array()) fail("{}/calibrations: must be an array of objects", at_);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const auto place = fmt::format("{}/calibrations/{}", at_, i);
+      d.calibrations.push_back(calibration_from(list[i], place));
+      if (d.calibrations.back().device != d.name)
+        fail("{}/device: must be '{}', the name of the device that it stands in", place, d.name);
+    }
+  }
+
   const json& value_;
   std::string at_;
 };
@@ -105,9 +118,13 @@ const std::vector<DeviceSpec>& devices() {
   return all;
 }
 
+std::vector<DeviceSpec> devices_in(const std::string& path) {
+  return read_table(parse_json(read_text(path), path), path);
+}
+
 std::vector<DeviceSpec> devices_with(const std::string& path) {
   auto all = devices();
-  for (auto& own : read_table(parse_json(read_text(path), path), path)) {
+  for (auto& own : devices_in(path)) {
     const auto same = [&](const DeviceSpec& d) { return d.name == own.name; };
     const auto known = std::find_if(all.begin(), all.end(), same);
     if (known != all.end())
@@ -116,6 +133,30 @@ std::vector<DeviceSpec> devices_with(const std::string& path) {
       all.push_back(std::move(own));
   }
   return all;
+}
+
+nlohmann::ordered_json to_json(const DeviceSpec& d) {
+  nlohmann::ordered_json peaks = nlohmann::ordered_json::object();
+  auto peak = [&](const char* key, const std::optional<double>& value) {
+    if (value) peaks[key] = *value / 1e12;
+  };
+  peak("fp32", d.machine.fp32);
+  peak("tf32", d.machine.tf32);
+  peak("fp16", d.machine.fp16);
+  peak("bf16", d.machine.bf16);
+  peak("fp8", d.machine.fp8);
+  nlohmann::ordered_json json = {{"name", d.name},
+                                 {"title", d.title},
+                                 {"kind", d.machine.kind == MachineKind::cpu ? "cpu" : "gpu"}};
+  if (d.memory) json["memory_gib"] = d.memory->as_double() / 0x1p30;
+  json["bandwidth_gb_s"] = d.machine.bandwidth / 1e9;
+  json["peak_tflops"] = std::move(peaks);
+  json["units"] = d.machine.units;
+  json["source"] = d.source;
+  if (d.calibrations.empty()) return json;
+  auto& list = json["calibrations"] = nlohmann::ordered_json::array();
+  for (const auto& c : d.calibrations) list.push_back(to_json(c));
+  return json;
 }
 
 const DeviceSpec* find_device(std::string_view name) {

@@ -4,6 +4,9 @@
 
 #include "core/count.h"
 #include "core/machine.h"
+#include "spec/calibration.h"
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <optional>
 #include <string>
@@ -18,15 +21,21 @@ struct DeviceSpec {
   std::optional<Count> memory;  // bytes; what is sold as 24 GB holds 24 * 2^30. A CPU states none
   Machine machine;
   std::string source;
+  std::vector<Calibration> calibrations;  // of a user's own device
 };
+
+// An entry of a device file that reads back as this device.
+[[nodiscard]] nlohmann::ordered_json to_json(const DeviceSpec& device);
 
 [[nodiscard]] const std::vector<DeviceSpec>& devices();
 // Null when there is none.
 [[nodiscard]] const DeviceSpec* find_device(std::string_view name);
 [[nodiscard]] std::vector<std::string> device_names();
 
-// The known devices and those of a file in the format of specs/devices.json, which win. Throws
-// Error that names the file and the place.
+// The devices of a file in the format of specs/devices.json. Throws Error that names the file and
+// the place.
+[[nodiscard]] std::vector<DeviceSpec> devices_in(const std::string& path);
+// The known devices and those of a file, which win.
 [[nodiscard]] std::vector<DeviceSpec> devices_with(const std::string& path);
 
 // What PyTorch cannot allocate of a GPU's memory: the CUDA context, the kernels of cuBLAS and cuDNN

@@ -122,8 +122,8 @@ TEST_CASE("published throughput of unseen models is met within the stated errors
     const double p90 = quantile(errors(cases), 0.9);
     CHECK(median == doctest::Approx(c.errors.median).epsilon(0.15));
     if (find_device(c.device)->machine.kind == MachineKind::cpu) {
-      CHECK(median < 14.0);
-      CHECK(p90 < 45.0);
+      CHECK(median < 8.0);
+      CHECK(p90 < 25.0);
       continue;
     }
     CHECK(median < (c.training ? 12.0 : c.compiled ? 5.0 : 9.0));

@@ -1,11 +1,13 @@
 // `vitals bench` as scripts see it: keys, sums that must hold, and what is refused.
 #include "support/run.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 using nlohmann::json;
 using vitals::test::run;
@@ -94,6 +96,45 @@ TEST_CASE("bench: sweeps, two models, and the table's parts") {
     CHECK_MESSAGE(table.out.find(part) != std::string::npos, part);
 }
 
+TEST_CASE("bench: a machine that is saved is one that predict answers for") {
+  const vitals::test::TemporaryFolder folder;
+  const auto file = folder.path("this-machine.json");
+  const auto saved = run(small({"--batch", "1,2", "--save-device", file, "--format", "json"}));
+  CAPTURE(saved.err);
+  REQUIRE(saved.exit_code == 0);
+  const auto report = json::parse(saved.out);
+  REQUIRE(report.at("cases").size() == 2);
+  for (const auto& one : report.at("cases")) {
+    CHECK(one.at("measured_ms").get<double>() > 0);
+    CHECK(one.at("error").get<double>() ==
+          doctest::Approx(
+              one.at("measured_ms").get<double>() / one.at("predicted_ms").get<double>() - 1));
+  }
+  const auto& device = report.at("device");
+  CHECK(device.at("name") == "this-machine");
+  CHECK(device.at("units") == 1);
+  CHECK(device.at("memory_gib").get<double>() > 0);
+  CHECK(device.at("peak_tflops").at("fp32").get<double>() > 0);
+  CHECK(device.at("calibrations").at(0).at("batches") == json({1, 2}));
+  CHECK_FALSE(std::filesystem::exists(file + ".partial"));
+
+  const auto asked = run({"predict", "vit_tiny_patch16_224", "--img-size", "96", "--device", file,
+                          "--format", "json"});
+  CAPTURE(asked.err);
+  REQUIRE(asked.exit_code == 0);
+  const auto answer = json::parse(asked.out);
+  CHECK(answer.at("device") == "this-machine");
+  CHECK(answer.at("runs_on") == "vitals");
+  CHECK(answer.at("calibrated") == true);
+  CHECK(answer.at("range").at(0).get<double>() <= answer.at("range").at(1).get<double>());
+  const auto listed = run({"devices", "--device-file", file});
+  CHECK(listed.out.find("this-machine") != std::string::npos);
+
+  const auto table = run(small({"--batch", "1,2", "--save-device", file}));
+  CHECK(table.out.find("fastest ms") != std::string::npos);
+  CHECK(table.out.find("written to " + file) != std::string::npos);
+}
+
 TEST_CASE("bench: what is refused, in words") {
   const auto refused = [](std::vector<std::string> arguments, int code, const std::string& words) {
     arguments.insert(arguments.begin(), "bench");
@@ -115,4 +156,12 @@ TEST_CASE("bench: what is refused, in words") {
   refused({model, "--runs", "2", "--seconds", "1"}, 2, "--");
   refused({model, model, "--batch", "1,2"}, 2, "one --batch");
   refused({model, "--batch", "100000000"}, 1, "not enough memory");
+  refused({}, 2, "model is required");
+  refused({"--save-device", "rtx4090.json"}, 2, "built-in device");
+  refused({model, "--save-device", "x.json", "--threads", "1,2"}, 2, "one --threads");
+  refused({model, "--save-device", "/no/such/folder/x.json"}, 1, "there is no folder");
+  const vitals::test::TemporaryFolder folder;
+  refused({model, "--img-size", "32", "--runs", "1", "--save-device", folder.path("x.json")}, 1,
+          "one measurement tells no error");
+  CHECK_FALSE(std::filesystem::exists(folder.path("x.json")));
 }

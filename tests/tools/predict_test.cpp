@@ -108,6 +108,102 @@ TEST_CASE("predict refuses what it cannot answer") {
             .exit_code == 2);
 }
 
+TEST_CASE("predict names the nearest devices, and what a device can compute in") {
+  const auto message = [](std::vector<std::string> arguments) {
+    const auto result = test::run(arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.empty());
+    return result.err;
+  };
+  const std::string model = "vit_base_patch16_224";
+  CHECK(message({"predict", model, "--device", "RTX-4090"}).find("did you mean 'rtx4090'") !=
+        std::string::npos);
+  CHECK(message({"predict", model, "--device", "abacus"}).find("`vitals devices` shows") !=
+        std::string::npos);
+  CHECK(message({"list", "vit_tiny*", "--device", "a100"}).find("'a100-40gb'") !=
+        std::string::npos);
+  CHECK(message({"compare", model, model, "--device", "h1000"}).find("did you mean 'h100'") !=
+        std::string::npos);
+  const auto cpu = message({"predict", model, "--device", "i9-10940x", "--precision", "amp"});
+  CHECK(cpu.find("no matrix units for bfloat16; it has fp32") != std::string::npos);
+  const auto apple = message({"predict", model, "--device", "m2", "--precision", "amp-bf16"});
+  CHECK(apple.find("it has fp32, fp16 (amp)") != std::string::npos);
+}
+
+TEST_CASE("what does not fit into memory is said beside the prediction") {
+  const std::vector<std::string> ask = {
+      "predict", "vit_giant_patch14_224", "--device", "rtx2080ti", "--batch", "64", "--mode",
+      "training"};
+  const auto text = test::run(ask);
+  CHECK(text.exit_code == 0);
+  CHECK(text.out.find("samples/s") != std::string::npos);
+  CHECK(text.out.find("DOES NOT FIT") != std::string::npos);
+  CHECK(text.out.find("batch 64 does not fit into the NVIDIA GeForce RTX 2080 Ti's memory") !=
+        std::string::npos);
+  const auto answer = json(ask);
+  CHECK(answer["memory"]["fits"] == false);
+  CHECK(answer["memory"]["peak_bytes"].get<double>() >
+        answer["memory"]["usable_bytes"].get<double>());
+  CHECK(answer["samples_per_s"].get<double>() > 0);
+}
+
+TEST_CASE("a device file with calibrations is read whole, and faults in it are named") {
+  const test::TemporaryFolder folder;
+  const auto file = [&](const std::string& name, const std::string& factor) {
+    const std::string factors =
+        R"({"product": 0.9, "width": 0, "convolution": 0.5, "attention": 0.4, "score": 50, "bias": 200,
+            "bandwidth": )" +
+        factor +
+        R"(, "strided": 2, "launch": 2e-6, "backward": 2, "rows": 0, "pack": 50, "aliasing": 0,
+            "cached": 2, "rolled": 2e-8})";
+    return folder.write(
+        name + ".json",
+        R"([{"name": "mine", "kind": "cpu", "memory_gib": 8, "bandwidth_gb_s": 20, "units": 2,
+             "peak_tflops": {"fp32": 0.2, "bf16": 0.2}, "calibrations": [{"run": "mine-fp32",
+             "device": ")" +
+            name +
+            R"(", "mode": "inference", "compiled": false, "precision": "fp32", "vitals": "0.1.0",
+             "channels_last": false, "fused_attention": true, "low_norms": [], "batches": [1, 8],
+             "factors": )" +
+            factors +
+            R"(, "held_out": {"fitted_models": 4, "models": 4, "median_percent": 2.5,
+             "p90_percent": 6, "flops_only_median_percent": 20}, "range": [0.9, 1.1]}]}])");
+  };
+  const auto good = file("mine", "0.7");
+  const auto own = json({"predict", "vit_base_patch32_224", "--device", good});
+  CHECK(own["device"] == "mine");
+  CHECK(own["runs_on"] == "vitals");
+  CHECK(own["calibrated"] == true);
+  CHECK(own["calibration"]["vitals"] == "0.1.0");
+  // 8.82 GFLOP at 0.9 of 200 GFLOP/s are 49 ms, and copies, attention and launches come on top.
+  CHECK(own["step_ms"].get<double>() > 45);
+  CHECK(own["step_ms"].get<double>() < 150);
+  CHECK(own["memory"]["fits"] == true);
+  // What PyTorch alone does is answered by its kernels, less surely.
+  const auto compiled = json({"predict", "vit_base_patch32_224", "--device", good, "--compiled"});
+  CHECK(compiled["runs_on"] == "pytorch");
+  CHECK(compiled["calibrated"] == false);
+  CHECK(compiled["notes"].dump().find("vitals' own kernels") != std::string::npos);
+  const auto far = json({"predict", "vit_base_patch32_224", "--device", good, "--batch", "64"});
+  CHECK(far["range"][1].get<double>() / far["range"][0].get<double>() >
+        1.5 * own["range"][1].get<double>() / own["range"][0].get<double>());
+  const auto listed = json({"devices", "--device-file", good});
+  CHECK(listed["devices"].back()["calibrated"][0] == "inference vitals bench fp32");
+
+  const auto refused = [](const std::string& path) {
+    const auto result = test::run({"predict", "vit_base_patch32_224", "--device", path});
+    CHECK(result.exit_code == 1);
+    return result.err;
+  };
+  CHECK(refused(file("yours", "0.7")).find("/0/calibrations/0/device: must be 'mine'") !=
+        std::string::npos);
+  CHECK(refused(file("mine", "0")).find("/factors/bandwidth: must be a positive number") !=
+        std::string::npos);
+  CHECK(refused(folder.path("none.json")).find("none.json") != std::string::npos);
+  CHECK(refused(folder.write("empty.json", "[]")).find("holds 0 devices") != std::string::npos);
+}
+
 TEST_CASE("predict fails on demand") {
   const std::vector<std::string> ask = {
       "predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "256", "--fail-if"};

@@ -2,17 +2,42 @@
 // A third of the models never enters a fit; the errors are those on this third. The table of errors
 // and the worst models go to standard error.
 #include "core/error.h"
-#include "fit.h"
+#include "published.h"
+#include "runtime/statistics.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <set>
 
 namespace vitals::calibrate {
 namespace {
+
+// A model on the machine of its run.
+struct Sample {
+  const Measured* model = nullptr;
+  const latency::Setup* setup = nullptr;
+
+  [[nodiscard]] latency::Sample observed() const { return {&model->observation, setup}; }
+};
+
+// Whose kernels the runs of one device had.
+latency::Kernels kernels_of(const Run& run) {
+  return run.setup.machine.kind == MachineKind::cpu ? latency::Kernels::cpu : latency::Kernels::gpu;
+}
+
+double log_error(const Sample& sample, const Factors& factors) {
+  return latency::log_error(sample.observed(), factors);
+}
+
+Factors fit(const std::vector<Sample>& samples, latency::Kernels kernels) {
+  std::vector<latency::Sample> observed;
+  for (const auto& sample : samples) observed.push_back(sample.observed());
+  return latency::fit(observed, kernels);
+}
 
 constexpr std::uint64_t kFolds = 5;
 
@@ -31,7 +56,8 @@ std::vector<double> unseen_ratios(const Run& run) {
   std::vector<double> ratios;
   for (std::uint64_t f = 0; f < kFolds; ++f) {
     const auto factors = fit(
-        samples(run, [&](const Measured& m) { return !held_out(m.model) && fold(m.model) != f; }));
+        samples(run, [&](const Measured& m) { return !held_out(m.model) && fold(m.model) != f; }),
+        kernels_of(run));
     for (const auto& sample :
          samples(run, [&](const Measured& m) { return !held_out(m.model) && fold(m.model) == f; }))
       ratios.push_back(std::exp(log_error(sample, factors)));
@@ -49,7 +75,7 @@ std::vector<double> percent_errors(const std::vector<Sample>& of, const Factors&
 // FLOPs alone, with the one efficiency that is best for these very models.
 double flops_only(const std::vector<Sample>& of) {
   std::vector<double> rates;
-  for (const auto& s : of) rates.push_back(s.model->flops / s.model->seconds);
+  for (const auto& s : of) rates.push_back(s.model->flops / s.model->observation.seconds);
   const double rate = quantile(rates, 0.5);
   std::vector<double> errors;
   for (double r : rates) errors.push_back(100 * std::abs(rate / r - 1));
@@ -75,7 +101,7 @@ void calibrate(Run& run) {
   auto& c = run.calibration;
   const auto seen = samples(run, [](const Measured& m) { return !held_out(m.model); });
   const auto unseen = samples(run, [](const Measured& m) { return held_out(m.model); });
-  c.factors = fit(seen);
+  c.factors = fit(seen, kernels_of(run));
   const auto errors = percent_errors(unseen, c.factors);
   c.errors = {seen.size(), unseen.size(), quantile(errors, 0.5), quantile(errors, 0.9),
               flops_only(unseen)};
@@ -94,6 +120,9 @@ Calibration common(const std::vector<const Run*>& family, const std::vector<cons
     return run->calibration.device == family.front()->calibration.device;
   });
   const auto& runs = alone ? wider : family;
+  const auto kernels = kernels_of(*runs.front()) == latency::Kernels::gpu
+                           ? latency::Kernels::gpu
+                           : latency::Kernels::any_cpu;
   std::set<std::string> devices;
   for (const auto* run : runs) devices.insert(run->calibration.device);
   std::vector<Sample> all;
@@ -110,7 +139,7 @@ Calibration common(const std::vector<const Run*>& family, const std::vector<cons
     return result;
   };
   for (const auto& device : devices) {
-    const auto factors = fit(pick(device, false, false));
+    const auto factors = fit(pick(device, false, false), kernels);
     for (const auto& s : pick(device, true, false))
       ratios.push_back(std::exp(log_error(s, factors)));
     for (const auto& s : pick(device, true, true)) {
@@ -129,7 +158,7 @@ Calibration common(const std::vector<const Run*>& family, const std::vector<cons
   for (const auto* run : family)
     for (const auto& s : samples(*run, [](const Measured& m) { return !held_out(m.model); }))
       all.push_back(s);
-  c.factors = fit(all);
+  c.factors = fit(all, kernels);
   c.errors = {all.size(), unseen.size(), quantile(errors, 0.5), quantile(errors, 0.9),
               flops_only(unseen)};
   c.low = quantile(ratios, 0.1);

@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include <sstream>
-#include <tuple>
 
 namespace vitals::calibrate {
 namespace {
@@ -40,16 +39,11 @@ std::vector<Row> read_csv(const std::string& path) {
   return rows;
 }
 
-auto key(const latency::Kernel& k) {
-  return std::make_tuple(k.kind, k.m, k.n, k.k, k.count, k.flops, k.bytes, k.strided_bytes,
-                         k.biased, k.optimizer);
-}
-
 Measured measured(const Row& row, const Run& run, const latency::Way& way) {
   Measured m;
   m.model = row.at("model");
   m.batch = std::stoull(row.at("batch"));
-  m.seconds = std::stod(row.at("step_ms")) / 1e3;
+  m.observation.seconds = std::stod(row.at("step_ms")) / 1e3;
   const auto model =
       with_overrides(builtin_model(m.model, ""), {{"img_size", row.at("img_size"), "img_size"}});
   BuildOptions options;
@@ -59,15 +53,9 @@ Measured measured(const Row& row, const Run& run, const latency::Way& way) {
   options.attention = fused ? AttentionKernel::fused : AttentionKernel::eager;
   const auto execution = latency::execution(way, run.setup.machine.kind, run.calibration.low_norms,
                                             model.architecture->name);
-  std::map<decltype(key(latency::Kernel())), std::size_t> known;
-  for (const auto& kernel : latency::kernels(model.build(options), execution)) {
-    m.flops += kernel.flops;
-    const auto [place, fresh] = known.emplace(key(kernel), m.kernels.size());
-    if (fresh)
-      m.kernels.push_back({kernel, 1});
-    else
-      ++m.kernels[place->second].times;
-  }
+  const auto kernels = latency::kernels(model.build(options), execution);
+  for (const auto& kernel : kernels) m.flops += kernel.flops;
+  m.observation.kernels = latency::repeated(kernels);
   return m;
 }
 
@@ -109,15 +97,6 @@ std::vector<Run> load_runs(const std::string& runs, const std::string& csv) {
     result.push_back(std::move(run));
   }
   return result;
-}
-
-double seconds(const Measured& model, const latency::Setup& setup, const Factors& factors) {
-  double sum = 0;
-  for (const auto& [kernel, times] : model.kernels)
-    sum +=
-        times *
-        latency::cost(kernel, setup.machine, setup.peak, factors, setup.execution.training).seconds;
-  return sum;
 }
 
 }  // namespace vitals::calibrate

@@ -1,7 +1,7 @@
 // Published measurements, and the runs that they belong to.
 #pragma once
 
-#include "analysis/latency/predict.h"
+#include "analysis/latency/fit.h"
 #include "spec/calibration.h"
 
 #include <map>
@@ -10,17 +10,12 @@
 
 namespace vitals::calibrate {
 
-// One model of a run, ready to be timed again and again: equal kernels stand once.
+// One model of a run, ready to be timed again and again.
 struct Measured {
   std::string model;
   std::uint64_t batch = 0;
-  double seconds = 0;  // of a step
   double flops = 0;
-  struct Repeated {
-    latency::Kernel kernel;
-    double times = 1;
-  };
-  std::vector<Repeated> kernels;
+  latency::Observation observation;  // of a step
 };
 
 struct Run {
@@ -31,8 +26,5 @@ struct Run {
 
 // `runs` describes the runs (JSON), `csv` has the columns run, model, img_size, batch, step_ms.
 [[nodiscard]] std::vector<Run> load_runs(const std::string& runs, const std::string& csv);
-
-[[nodiscard]] double seconds(const Measured& model, const latency::Setup& setup,
-                             const Factors& factors);
 
 }  // namespace vitals::calibrate

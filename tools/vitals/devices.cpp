@@ -16,12 +16,17 @@ struct DevicesArguments {
 };
 
 // "training eager amp", once for all PyTorch versions.
-std::vector<std::string> ways(const std::string& device) {
+std::vector<std::string> ways(const DeviceSpec& device) {
+  auto known = device.calibrations;
+  known.insert(known.end(), calibrations().begin(), calibrations().end());
   std::vector<std::string> result;
-  for (const auto& c : calibrations()) {
+  for (const auto& c : known) {
     auto way = fmt::format("{} {} {}", c.training ? "training" : "inference",
-                           c.compiled ? "compiled" : "eager", c.precision);
-    if (c.device == device && std::find(result.begin(), result.end(), way) == result.end())
+                           c.own_kernels() ? "vitals bench"
+                           : c.compiled    ? "compiled"
+                                           : "eager",
+                           c.precision);
+    if (c.device == device.name && std::find(result.begin(), result.end(), way) == result.end())
       result.push_back(std::move(way));
   }
   return result;
@@ -30,7 +35,7 @@ std::vector<std::string> ways(const std::string& device) {
 std::string devices_text(const DevicesArguments& o) {
   std::vector<DeviceRow> rows;
   for (const auto& d : known_devices(o.file))
-    rows.push_back({d.name, d.title, d.memory, d.machine, ways(d.name), d.source});
+    rows.push_back({d.name, d.title, d.memory, d.machine, ways(d), d.source});
   if (o.output.format == Format::json) return devices_json(rows).dump(2) + "\n";
   return render(o.output.format == Format::csv ? device_numbers(rows) : device_table(rows),
                 o.output);

@@ -2,11 +2,24 @@
 
 #include "analysis/latency/execution.h"
 #include "analysis/memory.h"
+#include "analysis/rollup.h"
 #include "core/suggest.h"
+#include "runtime/lower.h"
+#include "runtime/plan.h"
+#include "runtime/step_kernels.h"
 #include "spec/calibration.h"
 
 namespace vitals::cli {
 namespace {
+
+// The device of a file that holds one, as `vitals bench --save-device` writes it.
+DeviceSpec only_device(const std::string& file) {
+  auto held = devices_in(file);
+  if (held.size() != 1)
+    fail("{} holds {} devices: say which with --device-file {} --device NAME", file, held.size(),
+         file);
+  return std::move(held.front());
+}
 
 DeviceSpec device(const LatencyOptions& o) {
   const auto known = known_devices(o.device_file);
@@ -15,6 +28,7 @@ DeviceSpec device(const LatencyOptions& o) {
     if (d.name == o.device) return d;
     names.push_back(d.name);
   }
+  if (o.device.ends_with(".json")) return only_device(o.device);
   const auto hint = did_you_mean(o.device, names);
   fail("--device: unknown device '{}'{}", o.device,
        hint.empty() ? "; `vitals devices` shows the known ones" : hint);
@@ -36,14 +50,30 @@ MemoryOptions memory_options(const LatencyAnswer& a, const DeviceSpec& device) {
   return m;
 }
 
+// As `vitals bench` would hold it: weights and the arena.
+Count own_memory(const Graph& graph, Element precision) {
+  auto program = lower(graph, {precision, {}});
+  reuse_in_place(program);
+  return parameters(graph).sum() * element_size(precision) + Count(plan_memory(program).bytes);
+}
+
+// The device's own measurements first.
+std::vector<Calibration> known_calibrations(const DeviceSpec& device) {
+  auto known = device.calibrations;
+  known.insert(known.end(), calibrations().begin(), calibrations().end());
+  return known;
+}
+
 void set_calibration(LatencyAnswer& a, const Match& match) {
   const auto& c = *match.calibration;
+  a.own_kernels = match.own_kernels;
   a.calibrated = match.exact;
   a.low = match.low;
   a.high = match.high;
   a.notes = match.notes;
   a.run = c.run;
   a.pytorch = c.pytorch;
+  a.vitals = c.vitals;
   a.median_error = c.errors.median;
   a.p90_error = c.errors.p90;
 }
@@ -64,13 +94,13 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.precision = o.precision.empty() ? default_precision(on) : o.precision;
   a.training = o.mode == "training";
   a.compiled = o.compiled;
-  const auto found =
-      match(calibrations(), {on.name, std::string(family_of(on.machine)), a.training, a.compiled,
-                             a.precision, o.pytorch, o.channels_last, a.batch});
+  const auto known = known_calibrations(on);
+  const auto found = match(known, {on.name, std::string(family_of(on.machine)), a.training,
+                                   a.compiled, a.precision, o.pytorch, o.channels_last, a.batch});
   set_calibration(a, found);
   const auto& c = *found.calibration;
-  a.fused_attention = o.attention.empty() ? c.fused_attention && model.architecture->fused_attention
-                                          : o.attention == "fused";
+  const bool fusable = found.own_kernels || model.architecture->fused_attention;
+  a.fused_attention = o.attention.empty() ? c.fused_attention && fusable : o.attention == "fused";
   latency::Setup setup;
   setup.execution = latency::execution({a.precision, a.compiled, a.training}, on.machine.kind,
                                        c.low_norms, model.architecture->name);
@@ -81,15 +111,21 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   options.training = a.training;
   options.attention = a.fused_attention ? AttentionKernel::fused : AttentionKernel::eager;
   a.graph = model.build(options);
-  a.prediction = latency::predict(a.graph, setup);
+  const auto element = a.precision == "bf16" ? Element::kBf16 : Element::kF32;
+  a.prediction = a.own_kernels ? latency::predict(a.graph, step_kernels(a.graph, element), setup)
+                               : latency::predict(a.graph, setup);
   if (memory == WithMemory::yes && on.memory)
-    a.memory = {needed_memory(a.graph, memory_options(a, on)), memory_budget(on).bytes};
+    a.memory = {a.own_kernels ? own_memory(a.graph, element)
+                              : needed_memory(a.graph, memory_options(a, on)),
+                memory_budget(on).bytes};
   return a;
 }
 
 void add_latency_options(Command& c, LatencyOptions& o, bool required) {
   c.group = "Device";
-  c.text("--device", o.device, "NAME", "A name that `vitals devices` shows").required = required;
+  c.text("--device", o.device, "NAME",
+         "A name that `vitals devices` shows, or a file that `vitals bench --save-device` wrote")
+      .required = required;
   c.text("--device-file", o.device_file, "FILE",
          "More devices, as JSON in the format of specs/devices.json");
   c.choice("--precision", o.precision, latency::latency_precisions(),

@@ -5,7 +5,9 @@
 
 namespace vitals::cli {
 
-std::string version() { return std::string("vitals ") + VITALS_VERSION; }
+std::string version_number() { return VITALS_VERSION; }
+
+std::string version() { return "vitals " + version_number(); }
 
 std::string version_report() {
   return version() + "\ncommit    " + VITALS_COMMIT + "\ncompiler  " + VITALS_COMPILER +

@@ -5,6 +5,7 @@
 
 namespace vitals::cli {
 
+[[nodiscard]] std::string version_number();  // "0.1.0"
 [[nodiscard]] std::string version();         // "vitals 0.1.0"
 [[nodiscard]] std::string version_report();  // the same with commit, compiler and backends
 

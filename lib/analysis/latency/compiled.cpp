@@ -110,6 +110,7 @@ class Compiled {
       const auto work = work_of(node(id).op);
       if (work == Work::norm || work == Work::softmax) kernel.kind = KernelKind::norm;
       kernel.bytes += layout_.params(node(id)) * layout_.param_size();
+      if (std::holds_alternative<op::Roll>(node(id).op)) kernel.rolled += layout_.elements(id);
       for (auto input : node(id).inputs) {
         if (std::find(seen.begin(), seen.end(), input) != seen.end()) continue;
         seen.push_back(input);

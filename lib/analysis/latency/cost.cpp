@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace vitals::latency {
 namespace {
@@ -17,13 +18,19 @@ constexpr double kHeadPadding = 64;
 // A CPU's vectors are shorter, and its cores share what is left of a product.
 constexpr double kVector = 16;
 
+// The rows at which Factors::product is stated on a CPU.
+constexpr double kProductRows = 256;
+// Addresses so many bytes apart meet in the same set of a first-level cache, whose lines are so
+// long.
+constexpr std::uint64_t kSetStride = 4096;
+constexpr std::uint64_t kCacheLine = 64;
+
 double up(double x, double step) { return std::ceil(x / step) * step; }
 
 // Work that is done for one unit of work that is asked for: tiles overhang the edges, and the last
 // wave of tiles leaves units idle. Smaller tiles waste less of both, and reuse less of what they
 // load; the library takes the best.
 double overhang(const Kernel& kernel, const Machine& machine) {
-  if (machine.kind == MachineKind::cpu) return up(kernel.n, kVector) / kernel.n;
   struct Tile {
     double edge;
     double slowness;
@@ -49,6 +56,28 @@ double product_seconds(const Kernel& kernel, const Machine& machine, double peak
       conv ? f.convolution : f.product * std::pow(kernel.k / kProductWidth, f.width);
   return kernel.flops * overhang(kernel, machine) * (kernel.k + kTileOverhead) / kernel.k /
          (peak * share);
+}
+
+// How many times fewer sets the rows of a matrix meet than they could: 1 for strides that spread,
+// 64 for multiples of 4 KiB.
+double crowding(double inner_size) {
+  const auto stride = static_cast<std::uint64_t>(inner_size * sizeof(float));
+  return static_cast<double>(std::max(kCacheLine, std::gcd(kSetStride, stride))) / kCacheLine;
+}
+
+// The library copies both operands into blocks that its inner loop reads in order, and the result
+// out of them (Goto and van de Geijn 2008, doi:10.1145/1356052.1356053): of small matrices that is
+// much of the time. Weights come from memory before.
+double cpu_product_seconds(const Kernel& kernel, double peak, const Factors& f) {
+  if (kernel.flops == 0) return 0;
+  const bool conv = kernel.kind == KernelKind::convolution;
+  const double share = conv ? f.convolution
+                            : f.product * std::pow(kernel.k / kProductWidth, f.width) *
+                                  std::pow(kernel.m / kProductRows, f.rows) *
+                                  std::pow(crowding(kernel.k), -f.aliasing);
+  const double copied =
+      kernel.count * (kernel.m * kernel.k + kernel.k * kernel.n + kernel.m * kernel.n);
+  return (kernel.flops * up(kernel.n, kVector) / kernel.n / share + f.pack * copied) / peak;
 }
 
 double attention_seconds(const Kernel& kernel, const Machine& machine, double peak,
@@ -81,10 +110,29 @@ double passes(const Kernel& kernel, const Factors& factors, bool training) {
   return 1;
 }
 
-}  // namespace
+// On a CPU caches hold most activations, so that products wait for arithmetic and weights alone,
+// one after the other: no other work hides what is copied first.
+Cost cpu_cost(const Kernel& kernel, const Machine& machine, double peak, const Factors& f) {
+  const double bandwidth = machine.bandwidth * f.bandwidth;
+  double compute = 0;
+  double memory = kernel.weight_bytes / bandwidth;
+  switch (kernel.kind) {
+    case KernelKind::product:
+    case KernelKind::convolution:
+      compute = cpu_product_seconds(kernel, peak, f);
+      break;
+    case KernelKind::attention:
+      compute = attention_seconds(kernel, machine, peak, f);
+      break;
+    case KernelKind::elementwise:
+    case KernelKind::norm:
+      memory = (kernel.bytes + f.strided * kernel.strided_bytes) / (bandwidth * f.cached) +
+               f.rolled * kernel.rolled;
+  }
+  return {compute + memory + f.launch, compute > memory ? Bound::compute : Bound::memory};
+}
 
-Cost cost(const Kernel& kernel, const Machine& machine, double peak, const Factors& factors,
-          bool training) {
+Cost gpu_cost(const Kernel& kernel, const Machine& machine, double peak, const Factors& factors) {
   const double memory = (kernel.bytes + factors.strided * kernel.strided_bytes) /
                         (machine.bandwidth * factors.bandwidth);
   double compute = 0;
@@ -92,9 +140,18 @@ Cost cost(const Kernel& kernel, const Machine& machine, double peak, const Facto
     compute = attention_seconds(kernel, machine, peak, factors);
   else if (kernel.kind == KernelKind::product || kernel.kind == KernelKind::convolution)
     compute = product_seconds(kernel, machine, peak, factors);
-  const double seconds = std::max(memory, compute) + factors.launch;
-  return {seconds * passes(kernel, factors, training),
+  return {std::max(memory, compute) + factors.launch,
           compute > memory ? Bound::compute : Bound::memory};
+}
+
+}  // namespace
+
+Cost cost(const Kernel& kernel, const Machine& machine, double peak, const Factors& factors,
+          bool training) {
+  auto cost = machine.kind == MachineKind::cpu ? cpu_cost(kernel, machine, peak, factors)
+                                               : gpu_cost(kernel, machine, peak, factors);
+  cost.seconds *= passes(kernel, factors, training);
+  return cost;
 }
 
 }  // namespace vitals::latency

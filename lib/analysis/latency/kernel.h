@@ -25,7 +25,9 @@ struct Kernel {
   double count = 0;
   double flops = 0;
   double bytes = 0;          // read and written along the grain
+  double weight_bytes = 0;   // those of them that are parameters of products
   double strided_bytes = 0;  // read or written across it
+  double rolled = 0;         // elements that are read through computed indices (torch.roll)
   bool biased = false;       // attention adds a bias to its scores
   bool causal = false;       // attention computes half of its scores
   bool optimizer = false;    // runs once a training step, and has no backward pass

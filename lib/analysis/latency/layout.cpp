@@ -163,6 +163,7 @@ Kernel Layout::product(NodeId id) const {
     set_sizes(kernel, graph_, n);
     read *= kernel.count / static_cast<double>(expert->experts);
   }
+  const double weights = read;
   if (const auto* attention = std::get_if<op::Sdpa>(&n.op)) {
     const auto sizes = attention_sizes(graph_, n);
     kernel.kind = KernelKind::attention;
@@ -177,6 +178,7 @@ Kernel Layout::product(NodeId id) const {
   }
   for (auto input : n.inputs)
     if (is_floating(node(input).dtype)) read += stored(input);
+  kernel.weight_bytes = weights * product_size_;
   kernel.bytes = (read + elements(id)) * product_size_;
   return kernel;
 }

@@ -1,6 +1,7 @@
 #include "analysis/latency/predict.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vitals::latency {
 namespace {
@@ -27,8 +28,12 @@ Cost cost_of(const Kernel& kernel, const Setup& setup) {
 }  // namespace
 
 Prediction predict(const Graph& graph, const Setup& setup) {
+  return predict(graph, kernels(graph, setup.execution), setup);
+}
+
+Prediction predict(const Graph& graph, std::vector<Kernel> kernels, const Setup& setup) {
   Prediction p;
-  p.kernels = kernels(graph, setup.execution);
+  p.kernels = std::move(kernels);
   std::vector<Count> own(graph.modules.size());
   for (const auto& kernel : p.kernels) {
     const auto cost = cost_of(kernel, setup);

@@ -27,7 +27,11 @@ struct Prediction {
   [[nodiscard]] double seconds() const { return busy > host ? busy : host; }
 };
 
-// `graph` is built with the batch, the mode and the attention that the step runs with.
+// `kernels` are those of this trace, which is built with the batch, the mode and the attention that
+// the step runs with.
+[[nodiscard]] Prediction predict(const Graph& graph, std::vector<Kernel> kernels,
+                                 const Setup& setup);
+// As PyTorch runs it.
 [[nodiscard]] Prediction predict(const Graph& graph, const Setup& setup);
 
 // The time alone, without the kernels and sums by module.
