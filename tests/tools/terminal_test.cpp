@@ -160,6 +160,7 @@ TEST_CASE("the memory of a training step has its outline on a terminal") {
   const auto shown = run_on_terminal(memory, 72).out;
   CHECK(shown.find(axis) != std::string::npos);
   CHECK(widest(without_escapes(shown)) <= 72);
+  CHECK(widest(without_escapes(run_on_terminal(memory, 40).out)) <= 40);
   CHECK(run_on_terminal(memory, 72, {"LC_ALL=C"}).out.find(axis) == std::string::npos);
   CHECK(run_on_terminal(with(memory, {"--mode", "inference"}), 72).out.find(axis) ==
         std::string::npos);
