@@ -274,16 +274,13 @@ ordered_json bench_json(const BenchResult& r) {
   return json;
 }
 
-std::string bench_warnings(std::span<const BenchResult> results) {
-  std::vector<std::string> said;
-  std::string text;
+std::vector<std::string> bench_warnings(std::span<const BenchResult> results) {
+  std::vector<std::string> warnings;
   for (const auto& r : results)
-    for (const auto& warning : r.warnings) {
-      if (std::find(said.begin(), said.end(), warning) != said.end()) continue;
-      said.push_back(warning);
-      text += "vitals: " + warning + '\n';
-    }
-  return text;
+    for (const auto& warning : r.warnings)
+      if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end())
+        warnings.push_back(warning);
+  return warnings;
 }
 
 }  // namespace vitals

@@ -9,6 +9,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 namespace vitals {
 
@@ -33,6 +34,6 @@ namespace vitals {
 [[nodiscard]] nlohmann::ordered_json bench_json(const BenchResult& result);
 
 // Warnings of several results, each once.
-[[nodiscard]] std::string bench_warnings(std::span<const BenchResult> results);
+[[nodiscard]] std::vector<std::string> bench_warnings(std::span<const BenchResult> results);
 
 }  // namespace vitals

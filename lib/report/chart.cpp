@@ -25,17 +25,18 @@ std::vector<double> columns_of(const std::vector<double>& values, std::size_t wi
 // What the sections take of `width`: what their labels need, and the rest by their values.
 std::vector<std::size_t> widths_of(const std::vector<ChartSection>& sections, std::size_t count,
                                    std::size_t width) {
+  const auto least = [&](const ChartSection& s) {
+    return std::clamp<std::size_t>(width / sections.size(), 4, s.label.size() + 3);
+  };
   std::vector<std::size_t> widths;
   std::size_t used = 0;
   for (const auto& s : sections) {
-    const auto least = s.label.size() + 3;
-    widths.push_back(s.values.empty() ? 0 : std::max(least, width * s.values.size() / count));
+    widths.push_back(s.values.empty() ? 0 : std::max(least(s), width * s.values.size() / count));
     used += widths.back();
   }
   while (used > width) {  // labels took more than their share: the widest section gives way
     const auto widest = std::max_element(widths.begin(), widths.end());
-    const auto& label = sections[static_cast<std::size_t>(widest - widths.begin())].label;
-    if (*widest <= label.size() + 3) break;
+    if (*widest <= least(sections[static_cast<std::size_t>(widest - widths.begin())])) break;
     --*widest;
     --used;
   }
@@ -62,7 +63,7 @@ std::string area_chart(const std::vector<ChartSection>& sections, std::size_t wi
     if (s.values.empty()) continue;
     const auto own = columns_of(s.values, parts[i]);
     columns.insert(columns.end(), own.begin(), own.end());
-    labels += fmt::format("└{:─<{}}", " " + s.label + " ", parts[i] - 1);
+    labels += fmt::format("└{:─<{}}", " " + s.label.substr(0, parts[i] - 3) + " ", parts[i] - 1);
   }
   std::string text;
   for (std::size_t row = height; row-- > 0;) {

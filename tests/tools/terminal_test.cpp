@@ -153,6 +153,17 @@ TEST_CASE("bars and colours are for terminals, and bars for UTF-8") {
   CHECK(run_on_terminal(with(tree, {"--color", "never"}), 200).out == plain);
 }
 
+TEST_CASE("messages fit a terminal, too") {
+  const Arguments wrong = {"memory",       kModels[0], "--mode",          "inference",
+                           "--optimizer",  "sgd",      "--loss",          "none",
+                           "--checkpoint", "block",    "--keep-gradients"};
+  const auto piped = run(wrong);
+  CHECK(widest(piped.err) > 80);
+  const auto shown = run_on_terminal(with(wrong, {"--color", "never"}), 80, {}, true).out;
+  CHECK(shown.starts_with("vitals: inference trains nothing: "));
+  CHECK(widest(shown) <= 80);
+}
+
 TEST_CASE("the memory of a training step has its outline on a terminal") {
   const Arguments memory = {"memory", kModels[0]};
   const std::string axis = "└ forward ─";
@@ -160,6 +171,7 @@ TEST_CASE("the memory of a training step has its outline on a terminal") {
   const auto shown = run_on_terminal(memory, 72).out;
   CHECK(shown.find(axis) != std::string::npos);
   CHECK(widest(without_escapes(shown)) <= 72);
+  CHECK(widest(without_escapes(run_on_terminal(memory, 40).out)) <= 40);
   CHECK(run_on_terminal(memory, 72, {"LC_ALL=C"}).out.find(axis) == std::string::npos);
   CHECK(run_on_terminal(with(memory, {"--mode", "inference"}), 72).out.find(axis) ==
         std::string::npos);

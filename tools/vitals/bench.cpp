@@ -146,7 +146,7 @@ std::string bench_text(const BenchArguments& o) {
   const auto results = all_measured(o);
   const auto format = o.output.format;
   if (format == Format::json) return json_of(o, results).dump(2) + "\n";
-  std::fputs(bench_warnings(results).c_str(), stderr);
+  for (const auto& warning : bench_warnings(results)) tell(warning);
   const auto& first = results.front();
   const bool alone = format == Format::csv;  // nothing but the table
   const auto width = text_layout(o.output).width;
@@ -233,7 +233,7 @@ BenchResult bench_model(const ModelOptions& model, const std::string& name) {
   o.model = model;
   o.model.model = name;
   auto results = all_measured(o);
-  std::fputs(bench_warnings(results).c_str(), stderr);
+  for (const auto& warning : bench_warnings(results)) tell(warning);
   return std::move(results.front());
 }
 

@@ -9,7 +9,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cstdio>
 #include <filesystem>
 
 namespace vitals::cli {
@@ -31,7 +30,7 @@ std::optional<CheckpointFit> compared(const ModelOptions& options, const std::st
   try {
     (void)load_model(config);
   } catch (const Error& error) {
-    std::fprintf(stderr, "vitals: the tensors are not compared with a model: %s\n", error.what());
+    tell(fmt::format("the tensors are not compared with a model: {}", error.what()));
     return std::nullopt;
   }
   const auto model = options.load(config);
@@ -88,16 +87,14 @@ void check_weights(const std::string& path, const Model& model, const Graph& gra
   const auto checkpoint = read_checkpoint(path);
   const auto result = fit_of(model, graph, checkpoint);
   if (!result.fits()) fail_misfit(checkpoint, model.name, result);
-  std::fprintf(stderr, "vitals: %s fits the model: %zu tensors\n", checkpoint.path.c_str(),
-               result.matched);
+  tell(fmt::format("{} fits the model: {} tensors", checkpoint.path, result.matched));
 }
 
 void check_weights_beside(const ModelOptions& options, const Model& model, const Graph& graph) {
   std::error_code code;
   if (!std::filesystem::is_directory(options.model, code) || !is_checkpoint(options.model)) return;
   if (changes_model(options)) {
-    std::fprintf(stderr, "vitals: the weights of %s are not compared with the changed model\n",
-                 options.model.c_str());
+    tell(fmt::format("the weights of {} are not compared with the changed model", options.model));
     return;
   }
   check_weights(options.model, model, graph);

@@ -12,13 +12,13 @@ int main(int argc, char** argv) {
   try {
     return vitals::cli::run(*vitals::cli::make_program(), argc, argv);
   } catch (const vitals::ConditionFailed& error) {
-    std::fprintf(stderr, "vitals: %s\n", error.what());
+    vitals::cli::tell(error.what());
     return 3;
   } catch (const vitals::Error& error) {
-    std::fprintf(stderr, "vitals: %s\n", error.what());
+    vitals::cli::tell(error.what());
     return 1;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "vitals: out of memory\n");
+    std::fputs("vitals: out of memory\n", stderr);  // allocates nothing
     return 1;
   }
 }

@@ -270,8 +270,7 @@ void tell_unused(const MemoryArguments& o, const Given& given) {
   for (const char* name : {"--optimizer", "--loss", "--checkpoint", "--keep-gradients"})
     if (given.has(name)) unused.emplace_back(name);
   if (!unused.empty())
-    fmt::print(stderr, "vitals: inference trains nothing: {} changes nothing\n",
-               fmt::join(unused, ", "));
+    tell(fmt::format("inference trains nothing: {} changes nothing", fmt::join(unused, ", ")));
 }
 
 std::string check_usage(const MemoryArguments& o) {

@@ -7,8 +7,8 @@
 #include "runtime/forward.h"
 #include "runtime/weights.h"
 #include "spec/safetensors_write.h"
+#include "terminal.h"
 
-#include <cstdio>
 #include <memory>
 
 namespace vitals::cli {
@@ -82,12 +82,11 @@ std::string output_of(const RunArguments& o) {
   TensorReader reader(images);
   const auto values = read_values(reader, images, image);
   const auto engine = open_engine({o.compute.backend, o.compute.precision, o.threads, false});
-  for (const auto& sentence : cautions(*engine, o.compute.precision))
-    std::fprintf(stderr, "vitals: %s\n", sentence.c_str());
+  for (const auto& sentence : cautions(*engine, o.compute.precision)) tell(sentence);
   const auto tensors = computed(graph, *engine, stored_params(graph, checkpoint, fit), values, o);
   std::vector<TensorToWrite> out;
   for (const auto& t : tensors) out.push_back({t.name, t.shape, t.values});
-  std::fprintf(stderr, "vitals: %s\n", engine->description().c_str());
+  tell(engine->description());
   return safetensors_of(out);
 }
 

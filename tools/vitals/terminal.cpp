@@ -1,7 +1,10 @@
 #include "terminal.h"
 
+#include "report/wrap.h"
+
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <sys/ioctl.h>
@@ -31,14 +34,16 @@ bool utf8() {
   return false;
 }
 
-std::size_t terminal_width() {
+// Of the terminal that an output is; 0 where it is none.
+std::size_t terminal_width(int output) {
+  if (::isatty(output) != 1) return 0;
   const auto columns = set_to("COLUMNS");
   std::size_t width = 0;
   const auto* end = columns.data() + columns.size();
   const auto [stopped, code] = std::from_chars(columns.data(), end, width);
   if (code == std::errc() && stopped == end && width > 0) return width;
   winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  return ::ioctl(output, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 bool is_dumb() { return set_to("TERM") == "dumb"; }
@@ -50,9 +55,15 @@ bool colour(const OutputOptions& options) {
   return to_terminal(options) && set_to("NO_COLOR").empty() && !is_dumb();  // https://no-color.org
 }
 
+void tell(const std::string& message) {
+  const auto width = terminal_width(STDERR_FILENO);
+  const auto text = wrapped("vitals: " + message, width == 0 ? 0 : std::max(width, kLeastWidth));
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
 std::size_t reading_width() {
   constexpr std::size_t kReadable = 100;
-  const auto width = ::isatty(STDOUT_FILENO) == 1 ? terminal_width() : 0;
+  const auto width = terminal_width(STDOUT_FILENO);
   return width == 0 ? kReadable : std::clamp(width, kLeastWidth, kReadable);
 }
 
@@ -62,7 +73,7 @@ TextLayout text_layout(const OutputOptions& options) {
   if (options.width)
     layout.width = *options.width;
   else if (to_terminal(options))
-    layout.width = terminal_width();
+    layout.width = terminal_width(STDOUT_FILENO);
   if (layout.width > 0) layout.width = std::max(layout.width, kLeastWidth);
   const bool bars = options.color == "auto" ? to_terminal(options) && !is_dumb() : colour(options);
   layout.bars = bars && utf8();

@@ -15,6 +15,9 @@ inline constexpr std::size_t kLeastWidth = 40;  // narrower terminals get lines 
 // alone forbids these, if the locale is UTF-8.
 [[nodiscard]] TextLayout text_layout(const OutputOptions& options);
 
+// A message, or lines of them, on standard error: "vitals: ...", folded if that is a terminal.
+void tell(const std::string& message);
+
 // Columns for a text of sentences: the terminal's, if it is narrower than what reads well.
 [[nodiscard]] std::size_t reading_width();
 
