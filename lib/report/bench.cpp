@@ -70,7 +70,7 @@ struct Group {
   }
 };
 
-std::vector<Group> folded(const std::vector<BenchOp>& ops) {
+std::vector<Group> grouped_by_module(const std::vector<BenchOp>& ops) {
   std::vector<Group> groups;
   std::map<std::string, std::size_t> place;
   for (const auto& op : ops) {
@@ -120,7 +120,7 @@ Table bench_ops(const BenchResult& r) {
               {},
               {}};
   BenchOp all;
-  for (const auto& group : folded(r.ops)) {
+  for (const auto& group : grouped_by_module(r.ops)) {
     table.rows.push_back(op_row(group.sum, group.label(), r.peak_gflops));
     all.bytes += group.sum.bytes;
   }

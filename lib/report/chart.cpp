@@ -8,10 +8,10 @@
 namespace vitals {
 namespace {
 
-constexpr const char* kEighths[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+constexpr const char* kHeights[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 
 // The highest value of each column.
-std::vector<double> columns_of(const std::vector<double>& values, std::size_t width) {
+std::vector<double> highest_by_column(const std::vector<double>& values, std::size_t width) {
   std::vector<double> columns(width, 0.0);
   for (std::size_t i = 0; i < values.size(); ++i) {
     // Every column has a value, also where there are fewer values than columns.
@@ -61,7 +61,7 @@ std::string area_chart(const std::vector<ChartSection>& sections, std::size_t wi
   for (std::size_t i = 0; i < sections.size(); ++i) {
     const auto& s = sections[i];
     if (s.values.empty()) continue;
-    const auto own = columns_of(s.values, parts[i]);
+    const auto own = highest_by_column(s.values, parts[i]);
     columns.insert(columns.end(), own.begin(), own.end());
     labels += fmt::format("└{:─<{}}", " " + s.label.substr(0, parts[i] - 3) + " ", parts[i] - 1);
   }
@@ -73,7 +73,7 @@ std::string area_chart(const std::vector<ChartSection>& sections, std::size_t wi
     std::string line;
     for (const auto v : columns) {
       const auto eighths = v / top * static_cast<double>(height) * 8 - static_cast<double>(row * 8);
-      line += kEighths[static_cast<std::size_t>(std::clamp(std::ceil(eighths), 0.0, 8.0))];
+      line += kHeights[static_cast<std::size_t>(std::clamp(std::ceil(eighths), 0.0, 8.0))];
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
     text += line + '\n';

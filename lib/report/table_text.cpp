@@ -20,7 +20,7 @@ constexpr std::size_t kLeastBesideNumber = 8;
 
 constexpr std::size_t kLongestBar = 10;
 constexpr std::size_t kShortestBar = 4;
-constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+constexpr const char* kLengths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
 
 // A bar as long as a share of `columns`, padded to all of them.
 std::string bar(double share, std::size_t columns) {
@@ -29,9 +29,9 @@ std::string bar(double share, std::size_t columns) {
   if (share > 0) eighths = std::max<std::size_t>(eighths, 1);
   std::string text;
   std::size_t used = 0;
-  for (; eighths >= 8; eighths -= 8, ++used) text += kEighths[8];
+  for (; eighths >= 8; eighths -= 8, ++used) text += kLengths[8];
   if (eighths > 0) ++used;
-  return text + kEighths[eighths] + std::string(columns - used, ' ');
+  return text + kLengths[eighths] + std::string(columns - used, ' ');
 }
 
 void add_bars(Table& table, std::size_t column, std::size_t columns) {

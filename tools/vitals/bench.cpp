@@ -193,7 +193,7 @@ std::string save_device(const BenchArguments& o) {
   const auto machine = calibrate_machine(results, device_name(o.save_device), version_number());
   write_file(o.save_device, "[" + to_json(machine.device).dump(2) + "]\n");
   if (o.output.format == Format::json) return calibration_json(machine).dump(2) + "\n";
-  std::fputs(bench_warnings(results).c_str(), stderr);
+  for (const auto& warning : bench_warnings(results)) tell(warning);
   if (o.output.format == Format::csv) return to_csv(calibration_numbers(machine));
   auto table = calibration_table(machine);
   table.notes.push_back(
