@@ -2,6 +2,7 @@
 // 0: done; 1: a fault in the input; 2: wrong usage; 3: something asked for does not hold.
 #include "core/error.h"
 #include "program.h"
+#include "terminal.h"
 
 #include <csignal>
 #include <cstdio>

@@ -13,25 +13,21 @@
 #include <vector>
 
 namespace vitals {
-namespace {
-
-// What a primitive is made for; another set of strides or types needs another one.
-struct PlanKey {
-  std::int64_t rows = 0;
-  std::int64_t x_stride = 0;
-  std::int64_t y_stride = 0;
-  std::int64_t multiplier_stride = 0;
-  std::int64_t residual_stride = 0;
-  Element multiplier_type = Element::kF32;
-  Element residual_type = Element::kF32;
-  bool residual_is_y = false;
-
-  friend bool operator==(const PlanKey&, const PlanKey&) = default;
-};
-
-}  // namespace
-
 struct OnednnLinear::State {
+  // What a primitive is made for; another set of strides or types needs another one.
+  struct Key {
+    std::int64_t rows = 0;
+    std::int64_t x_stride = 0;
+    std::int64_t y_stride = 0;
+    std::int64_t multiplier_stride = 0;
+    std::int64_t residual_stride = 0;
+    Element multiplier_type = Element::kF32;
+    Element residual_type = Element::kF32;
+    bool residual_is_y = false;
+
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+
   const OnednnApi& api;
   LinearShape shape;
   LinearOptions options;
@@ -39,7 +35,7 @@ struct OnednnLinear::State {
   std::vector<float> gamma;
   dnnl_memory_desc_t weights_desc = {};  // as the library chose it
   void* weights = nullptr;
-  PlanKey key;
+  Key key;
   dnnl_primitive_t primitive = nullptr;
   std::size_t scratchpad_bytes = 0;
   std::vector<dnnl_exec_arg_t> arguments;
@@ -68,22 +64,22 @@ struct OnednnLinear::State {
       }
     }
   }
-  dnnl_memory_desc_t multiplier_desc(const PlanKey& k) const {
+  dnnl_memory_desc_t multiplier_desc(const Key& k) const {
     return matrix(api, k.rows, shape.out_features, k.multiplier_type, k.multiplier_stride);
   }
   dnnl_memory_desc_t gamma_desc() const {
     return matrix(api, 1, shape.out_features, Element::kF32, shape.out_features);
   }
-  dnnl_memory_desc_t residual_desc(const PlanKey& k) const {
+  dnnl_memory_desc_t residual_desc(const Key& k) const {
     return matrix(api, k.rows, shape.out_features, k.residual_type, k.residual_stride);
   }
-  void append_post_ops(dnnl_post_ops_t ops, const PlanKey& k) const;
-  dnnl_primitive_desc_t describe(const PlanKey& k) const;
-  void plan(const PlanKey& k);
+  void append_post_ops(dnnl_post_ops_t ops, const Key& k) const;
+  dnnl_primitive_desc_t describe(const Key& k) const;
+  void plan(const Key& k);
   void pack(WeightStore& store, const LinearWeights& from);
 };
 
-void OnednnLinear::State::append_post_ops(dnnl_post_ops_t ops, const PlanKey& k) const {
+void OnednnLinear::State::append_post_ops(dnnl_post_ops_t ops, const Key& k) const {
   append_activation(api, ops, options.activation);
   if (options.multiplier) {
     const dnnl_memory_desc_t desc = multiplier_desc(k);
@@ -104,7 +100,7 @@ void OnednnLinear::State::append_post_ops(dnnl_post_ops_t ops, const PlanKey& k)
   }
 }
 
-dnnl_primitive_desc_t OnednnLinear::State::describe(const PlanKey& k) const {
+dnnl_primitive_desc_t OnednnLinear::State::describe(const Key& k) const {
   const dnnl_memory_desc_t x = matrix(api, k.rows, shape.in_features, options.x, k.x_stride);
   const dnnl_memory_desc_t y = matrix(api, k.rows, shape.out_features, options.y, k.y_stride);
   dnnl_memory_desc_t w = weights_desc;
@@ -134,7 +130,7 @@ dnnl_primitive_desc_t OnednnLinear::State::describe(const PlanKey& k) const {
   return desc;
 }
 
-void OnednnLinear::State::plan(const PlanKey& k) {
+void OnednnLinear::State::plan(const Key& k) {
   release();
   const dnnl_primitive_desc_t desc = describe(k);
   if (weights == nullptr)
@@ -195,7 +191,7 @@ OnednnLinear::OnednnLinear(Engine& engine, WeightStore& store, const LinearShape
   const auto count = static_cast<std::size_t>(shape.out_features);
   if (weights.bias != nullptr) s.bias.assign(weights.bias, weights.bias + count);
   if (weights.gamma != nullptr) s.gamma.assign(weights.gamma, weights.gamma + count);
-  PlanKey key;
+  State::Key key;
   key.rows = std::max<std::int64_t>(1, shape.rows);
   key.x_stride = shape.in_features;
   key.y_stride = shape.out_features;
@@ -212,7 +208,7 @@ OnednnLinear::~OnednnLinear() = default;
 void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
   if (operands.rows <= 0) return;
   State& s = *state_;
-  PlanKey key = s.key;
+  State::Key key = s.key;
   key.rows = operands.rows;
   key.x_stride = operands.x.stride;
   key.y_stride = operands.y.stride;
