@@ -15,7 +15,8 @@ std::string_view name_of(ActivationCheckpointing checkpoint) {
 }
 
 std::optional<ActivationCheckpointing> checkpoint_named(std::string_view name) {
-  for (auto checkpoint : {ActivationCheckpointing::none, ActivationCheckpointing::selective, ActivationCheckpointing::block})
+  for (auto checkpoint : {ActivationCheckpointing::none, ActivationCheckpointing::selective,
+                          ActivationCheckpointing::block})
     if (name_of(checkpoint) == name) return checkpoint;
   return std::nullopt;
 }

@@ -18,6 +18,7 @@ enum class ActivationCheckpointing : std::uint8_t { none, selective, block };
 [[nodiscard]] std::optional<ActivationCheckpointing> checkpoint_named(std::string_view name);
 
 // The nodes that are run again, in order, without overlaps.
-[[nodiscard]] std::vector<NodeRange> checkpoint_ranges(const Graph& graph, ActivationCheckpointing checkpoint);
+[[nodiscard]] std::vector<NodeRange> checkpoint_ranges(const Graph& graph,
+                                                       ActivationCheckpointing checkpoint);
 
 }  // namespace vitals

@@ -57,14 +57,17 @@ void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
 }
 
 void add_recomputation(const FitQuestion& q, std::vector<Change>& changes) {
-  if (q.memory.checkpoint == ActivationCheckpointing::none && q.build.attention == AttentionKernel::eager)
+  if (q.memory.checkpoint == ActivationCheckpointing::none &&
+      q.build.attention == AttentionKernel::eager)
     changes.push_back({"--checkpoint selective", "run attention's core again in the backward pass",
-                       "a few % more time",
-                       [](FitQuestion& c) { c.memory.checkpoint = ActivationCheckpointing::selective; }});
+                       "a few % more time", [](FitQuestion& c) {
+                         c.memory.checkpoint = ActivationCheckpointing::selective;
+                       }});
   if (q.memory.checkpoint != ActivationCheckpointing::block)
     changes.push_back({"--checkpoint block", "keep only the inputs of blocks, run each block again",
-                       "some 33 % more time: a second forward pass",
-                       [](FitQuestion& c) { c.memory.checkpoint = ActivationCheckpointing::block; }});
+                       "some 33 % more time: a second forward pass", [](FitQuestion& c) {
+                         c.memory.checkpoint = ActivationCheckpointing::block;
+                       }});
 }
 
 Change zero_3(const Parallelism& p) {

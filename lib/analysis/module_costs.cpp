@@ -13,7 +13,8 @@ ModuleCosts module_costs(const Graph& graph) {
           roll_up_nodes(graph, [&](const Node& node) { return bytes_moved(graph, node); })};
 }
 
-Rollup training_by_module(const Graph& training, ActivationCheckpointing checkpoint, const Graph& graph) {
+Rollup training_by_module(const Graph& training, ActivationCheckpointing checkpoint,
+                          const Graph& graph) {
   std::unordered_map<std::string_view, ModuleId> by_path;
   for (ModuleId id = 0; id < graph.modules.size(); ++id) by_path[graph.modules[id].path] = id;
   // Parents come first, so the module above has been found already.

@@ -70,14 +70,22 @@ Traffic traffic_of(const op::MatMul&, const Graph& g, const Node& n) { return al
 Traffic traffic_of(const op::Sdpa&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::Binary&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::Scale&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Activation&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::Activation&, const Graph& g, const Node& n) {
+  return all_operands(g, n);
+}
 Traffic traffic_of(const op::Softmax&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::TopK&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::MaskedFill&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::LayerNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::MaskedFill&, const Graph& g, const Node& n) {
+  return all_operands(g, n);
+}
+Traffic traffic_of(const op::LayerNorm&, const Graph& g, const Node& n) {
+  return all_operands(g, n);
+}
 Traffic traffic_of(const op::RmsNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::Dropout&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::DropPath&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::DropPath&, const Graph& g, const Node& n) {
+  return all_operands(g, n);
+}
 Traffic traffic_of(const op::Reduce&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::Rope&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::Concat&, const Graph&, const Node& n) { return moved(n); }

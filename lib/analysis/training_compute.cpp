@@ -25,7 +25,8 @@ double palm_flops_per_token(const TrainingSizes& s) {
 double megatron_model_flops(const MegatronSizes& sizes) { return megatron_flops(sizes, 6); }
 double megatron_hardware_flops(const MegatronSizes& sizes) { return megatron_flops(sizes, 3); }
 
-TrainingCompute training_compute(const Graph& graph, ActivationCheckpointing checkpoint, double tokens) {
+TrainingCompute training_compute(const Graph& graph, ActivationCheckpointing checkpoint,
+                                 double tokens) {
   Count attention;
   for (const auto& node : graph.nodes) {
     const bool product =

@@ -52,7 +52,7 @@ struct TrainingCompute {
 };
 
 // Of a graph that was built for training.
-[[nodiscard]] TrainingCompute training_compute(const Graph& graph, ActivationCheckpointing checkpoint,
-                                               double tokens);
+[[nodiscard]] TrainingCompute training_compute(const Graph& graph,
+                                               ActivationCheckpointing checkpoint, double tokens);
 
 }  // namespace vitals

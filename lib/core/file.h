@@ -10,8 +10,8 @@
 namespace vitals {
 
 // Writes `bytes` beside the file and renames, so that whoever reads it finds the old content or the
-// new one, and a full disk leaves the old one. A symbolic link stays one; what is no regular file (a
-// device, a pipe) is written to as it is. Throws Error.
+// new one, and a full disk leaves the old one. A symbolic link stays one; what is no regular file
+// (a device, a pipe) is written to as it is. Throws Error.
 void write_file(const std::string& path, std::string_view bytes);
 
 // A regular file that is read without moving a cursor. Nothing is mapped: a file that shrinks while

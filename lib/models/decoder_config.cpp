@@ -290,7 +290,8 @@ std::vector<Field> head_fields() {
 
 std::vector<Field> decoder_fields() {
   std::vector<Field> all;
-  for (auto* part : {decoder_size_fields, decoder_layer_fields, attention_fields, feed_forward_fields, head_fields})
+  for (auto* part : {decoder_size_fields, decoder_layer_fields, attention_fields,
+                     feed_forward_fields, head_fields})
     for (auto& f : part()) all.push_back(std::move(f));
   return all;
 }

@@ -146,7 +146,8 @@ std::vector<Field> end_fields() {
 }  // namespace
 
 std::vector<Field> encoder_decoder_fields() {
-  return all_fields(encoder_decoder_size_fields(), encoder_decoder_layer_fields(), encoder_decoder_position_fields(), end_fields());
+  return all_fields(encoder_decoder_size_fields(), encoder_decoder_layer_fields(),
+                    encoder_decoder_position_fields(), end_fields());
 }
 
 }  // namespace vitals

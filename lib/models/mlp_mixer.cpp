@@ -152,8 +152,8 @@ Architecture mlp_mixer_architecture() {
       "mlp_mixer",
       "MLP-Mixer, ResMLP and gMLP: timm's mlp_mixer module (arXiv:2105.01601, 2105.03404, "
       "2105.08050).");
-  a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", ""}), mlp_mixer_own_fields(),
-                        drop_fields<C>("Stochastic depth of every block."));
+  a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", ""}),
+                        mlp_mixer_own_fields(), drop_fields<C>("Stochastic depth of every block."));
   return a;
 }
 

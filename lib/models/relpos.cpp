@@ -144,8 +144,9 @@ Architecture relpos_architecture() {
       "vision_transformer_relpos",
       "ViT with relative position bias: timm's vision_transformer_relpos module.");
   a.aliases = {"relpos"};
-  a.fields = all_fields(image_fields<C>(), global_pool_fields<C>({"avg", "token", ""}),
-                        stack_fields<C>(), relpos_own_fields(), drop_fields<C>(), relpos_layer_fields());
+  a.fields =
+      all_fields(image_fields<C>(), global_pool_fields<C>({"avg", "token", ""}), stack_fields<C>(),
+                 relpos_own_fields(), drop_fields<C>(), relpos_layer_fields());
   return a;
 }
 

@@ -45,7 +45,8 @@ std::string rate_cell(const TimedKind& k, std::size_t i) {
   return k.flops[i] > 0 ? fmt::format("{:.0f}", k.rate(i)) : "-";
 }
 
-std::string in_words(const BenchResult& a, const BenchResult& b, const std::vector<TimedKind>& kinds) {
+std::string in_words(const BenchResult& a, const BenchResult& b,
+                     const std::vector<TimedKind>& kinds) {
   const auto& first = a.latency_ms.median <= b.latency_ms.median ? a : b;
   const auto& second = &first == &a ? b : a;
   const std::size_t fast = &first == &a ? 0 : 1;

@@ -214,11 +214,11 @@ std::vector<RuleLine> rule_lines(const MemoryAnswer& a) {
   const rules::Layer layer{static_cast<double>(s.tokens), static_cast<double>(a.graph.batch),
                            static_cast<double>(s.hidden), static_cast<double>(s.heads)};
   using rules::Recompute;
-  const auto recompute =
-      a.options.checkpoint == ActivationCheckpointing::block ? Recompute::full
-      : a.options.checkpoint == ActivationCheckpointing::selective || a.attention == AttentionKernel::fused
-          ? Recompute::selective
-          : Recompute::none;
+  const auto recompute = a.options.checkpoint == ActivationCheckpointing::block ? Recompute::full
+                         : a.options.checkpoint == ActivationCheckpointing::selective ||
+                                 a.attention == AttentionKernel::fused
+                             ? Recompute::selective
+                             : Recompute::none;
   const char* text = recompute == Recompute::full        ? "2sbh a layer"
                      : recompute == Recompute::selective ? "34sbh a layer"
                                                          : "34sbh+5as²b a layer";

@@ -27,8 +27,9 @@ struct MemoryCase {
   AttentionKernel attention = AttentionKernel::eager;
 };
 
-MemoryCase case_of(const json& args, std::uint64_t batch, const std::string& precision_name = "fp32",
-             eager::Device device = eager::Device::cpu) {
+MemoryCase case_of(const json& args, std::uint64_t batch,
+                   const std::string& precision_name = "fp32",
+                   eager::Device device = eager::Device::cpu) {
   MemoryCase c{args, batch, {}, AttentionKernel::eager};
   c.args["architecture"] = "vit";
   c.options.precision = precision(precision_name);

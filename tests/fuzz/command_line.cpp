@@ -48,8 +48,9 @@ void condition(const std::string& text) {
                                          {"latency", BudgetUnit::seconds, 1e-3}};
   const auto parsed = parse_fail_condition(text, figures);
   fuzz::require(!describe(parsed, figures).empty(), "a condition can be told");
-  fuzz::require(holds(parsed, figures) == holds(parse_fail_condition(parsed.text, figures), figures),
-                "a condition means the same when it is read again");
+  fuzz::require(
+      holds(parsed, figures) == holds(parse_fail_condition(parsed.text, figures), figures),
+      "a condition means the same when it is read again");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Hugging Face configs: any text.
-#include "fuzz/fuzz.h"
 #include "spec/hf_config.h"
+
+#include "fuzz/fuzz.h"
 #include "spec/json_text.h"
 
 #include <nlohmann/json.hpp>

@@ -22,12 +22,40 @@ void collect(json& value, std::vector<json*>& all) {
 }
 
 json odd_value(std::mt19937& random) {
-  static const std::vector<json> values = {
-      nullptr, true, false, 0, 1, -1, 2, 3, 7, 16, 224, 1000, 4096, 65536, 1'000'000'000,
-      std::uint64_t{1} << 32U, std::uint64_t{1} << 63U, UINT64_MAX, INT64_MIN, 0.5, 1e-300, 1e308,
-      -0.0, "", "gelu", "layernorm", "\u001b[31m", "\xc3\xa9", std::string(300, 'x'),
-      json::array(), json::object(), json::array({1, 2}), json::array({json::array()}),
-      json::object({{"kind", "x"}})};
+  static const std::vector<json> values = {nullptr,
+                                           true,
+                                           false,
+                                           0,
+                                           1,
+                                           -1,
+                                           2,
+                                           3,
+                                           7,
+                                           16,
+                                           224,
+                                           1000,
+                                           4096,
+                                           65536,
+                                           1'000'000'000,
+                                           std::uint64_t{1} << 32U,
+                                           std::uint64_t{1} << 63U,
+                                           UINT64_MAX,
+                                           INT64_MIN,
+                                           0.5,
+                                           1e-300,
+                                           1e308,
+                                           -0.0,
+                                           "",
+                                           "gelu",
+                                           "layernorm",
+                                           "\u001b[31m",
+                                           "\xc3\xa9",
+                                           std::string(300, 'x'),
+                                           json::array(),
+                                           json::object(),
+                                           json::array({1, 2}),
+                                           json::array({json::array()}),
+                                           json::object({{"kind", "x"}})};
   return values[random() % values.size()];
 }
 

@@ -1,15 +1,15 @@
 // Checkpoints: any bytes as a file, read as every checkpoint is.
+#include "spec/safetensors.h"
+
 #include "analysis/checkpoint_fit.h"
 #include "analysis/checkpoint_tree.h"
 #include "fuzz/fuzz.h"
 #include "spec/builtin.h"
 #include "spec/checkpoint_files.h"
-#include "spec/safetensors.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace vitals;
 
@@ -49,8 +49,8 @@ void check(const Checkpoint& checkpoint, const Graph& graph, std::size_t size) {
   fuzz::require(bytes + checkpoint.files.front().header_bytes == Count(size),
                 "header and tensors are the whole file");
   const auto fitted = fit(graph, checkpoint);
-  const auto stored =
-      std::count_if(fitted.parts.begin(), fitted.parts.end(), [](const auto& p) { return !p.empty(); });
+  const auto stored = std::count_if(fitted.parts.begin(), fitted.parts.end(),
+                                    [](const auto& p) { return !p.empty(); });
   fuzz::require(static_cast<std::size_t>(stored) >= fitted.matched,
                 "what matches is found among the tensors");
 }

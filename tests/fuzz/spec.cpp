@@ -1,7 +1,8 @@
 // Specs: any text.
+#include "spec/spec.h"
+
 #include "fuzz/fuzz.h"
 #include "spec/json_text.h"
-#include "spec/spec.h"
 
 #include <nlohmann/json.hpp>
 

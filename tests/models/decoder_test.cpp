@@ -52,7 +52,8 @@ TEST_CASE("tied embeddings count once and still cost their products") {
   auto tied = small();
   auto untied = small();
   untied["tie_word_embeddings"] = false;
-  CHECK(parameters(test::trace(tied)).sum() + Count(100 * 64) == parameters(test::trace(untied)).sum());
+  CHECK(parameters(test::trace(tied)).sum() + Count(100 * 64) ==
+        parameters(test::trace(untied)).sum());
   CHECK(macs_at(tied, 16) == macs_at(untied, 16));
   auto headless = small();
   headless["head"] = "none";

@@ -13,8 +13,8 @@ using namespace vitals;
 // Megatron-LM (arXiv:1909.08053) and the field: a layer has 12h^2 + 13h parameters.
 TEST_CASE("a block has 12h^2 + 13h parameters, whatever the width") {
   for (std::uint64_t h = 8; h <= 4096; h += 8 * (1 + h / 64)) {
-    const auto graph =
-        test::trace({{"architecture", "vit"}, {"embed_dim", h}, {"num_heads", h / 8}, {"depth", 1}});
+    const auto graph = test::trace(
+        {{"architecture", "vit"}, {"embed_dim", h}, {"num_heads", h / 8}, {"depth", 1}});
     const auto params = parameters(graph);
     for (ModuleId id = 0; id < graph.modules.size(); ++id)
       if (graph.modules[id].path == "blocks.0")

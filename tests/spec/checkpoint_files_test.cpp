@@ -77,20 +77,21 @@ TEST_CASE("an index that does not tell the truth is refused") {
     return folder.write("model.safetensors.index.json", text.dump());
   };
   CHECK(test::says(refusal(index(index_of({{"a", "x.safetensors"}, {"z", "y.safetensors"}}))),
-             "the tensor 'z' is said to be in y.safetensors, which does not have it"));
+                   "the tensor 'z' is said to be in y.safetensors, which does not have it"));
   CHECK(test::says(refusal(index(index_of({{"a", "y.safetensors"}, {"b", "x.safetensors"}}))),
-             "the tensor 'a' is said to be in y.safetensors, but is in x.safetensors"));
+                   "the tensor 'a' is said to be in y.safetensors, but is in x.safetensors"));
   CHECK(test::says(refusal(index(index_of({{"a", "../x.safetensors"}}))),
-             "is no name of a file beside the index"));
+                   "is no name of a file beside the index"));
   CHECK(test::says(refusal(index(index_of({{"a", "/etc/passwd"}}))),
-             "is no name of a file beside the index"));
-  CHECK(test::says(refusal(index(index_of({{"a", ".."}}))), "is no name of a file beside the index"));
+                   "is no name of a file beside the index"));
+  CHECK(
+      test::says(refusal(index(index_of({{"a", ".."}}))), "is no name of a file beside the index"));
   CHECK(test::says(refusal(index({{"weight_map", {{"a", 1}}}})),
-             "/weight_map/a: expected the name of a file"));
+                   "/weight_map/a: expected the name of a file"));
   CHECK(test::says(refusal(index({{"weight_map", json::object()}})), "names no tensor"));
   CHECK(test::says(refusal(index(json::array())), "expected an index of shards"));
   CHECK(test::says(refusal(index(index_of({{"a", "pytorch_model-00001-of-00002.bin"}}))),
-             "is a PyTorch checkpoint"));
+                   "is a PyTorch checkpoint"));
 
   const auto c = read_checkpoint(index(index_of({{"a", "x.safetensors"}, {"b", "y.safetensors"}})));
   REQUIRE(c.remarks.size() == 1);
@@ -110,7 +111,7 @@ TEST_CASE("a folder of several checkpoints asks which one is meant") {
   CHECK(read_checkpoint(folder.path()).tensors.size() == 1);
   folder.write("y.safetensors", safetensors({{"a", {2}}}));
   CHECK(test::says(refusal(folder.path()),
-             "holds several checkpoints (x.safetensors, y.safetensors); name one"));
+                   "holds several checkpoints (x.safetensors, y.safetensors); name one"));
   folder.write("model.safetensors", safetensors({{"a", {2}}, {"b", {1}}}));
   CHECK(read_checkpoint(folder.path()).tensors.size() == 2);
 }

@@ -19,7 +19,9 @@ using nlohmann::json;
 
 namespace {
 
-Count params(const json& config) { return parameters(test::model(config).build({.seq_len = 1})).sum(); }
+Count params(const json& config) {
+  return parameters(test::model(config).build({.seq_len = 1})).sum();
+}
 
 json spec(const json& config) { return json(spec_of(test::model(config))); }
 

@@ -173,9 +173,9 @@ TEST_CASE("heads are the library's") {
         with("dinov2", "Dinov2Model") + 1000 * (2 * 768 + 1));
   CHECK(with("swin", "SwinForImageClassification", 1000) == 28'288'354);
   CHECK(encoder_params({{"model_type", "beit"},
-                {"architectures", {"BeitForImageClassification"}},
-                {"use_relative_position_bias", true},
-                {"num_labels", 1000}}) == 86'530'984);
+                        {"architectures", {"BeitForImageClassification"}},
+                        {"use_relative_position_bias", true},
+                        {"num_labels", 1000}}) == 86'530'984);
 }
 
 TEST_CASE("names are those of the library's checkpoints") {

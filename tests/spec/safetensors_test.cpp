@@ -97,14 +97,14 @@ TEST_CASE("a header that cannot be is refused") {
   CHECK(test::says(header_refusal("1234567"), "7 bytes are too few"));
   CHECK(test::says(header_refusal(std::string(8, '\0')), "does not begin with '{'"));
   CHECK(test::says(header_refusal(std::string(8, '\xff') + "{}"),
-             "length is given as 18446744073709551615 bytes, but only 2 follow"));
+                   "length is given as 18446744073709551615 bytes, but only 2 follow"));
   CHECK(test::says(header_refusal(safetensors(good, "abcd").substr(0, 30)), "only 22 follow"));
   CHECK(test::says(header_refusal(safetensors(" " + good, "abcd")), "does not begin with '{'"));
   CHECK(test::says(header_refusal(safetensors("[]")), "does not begin with '{'"));
   CHECK(test::says(header_refusal(safetensors("{")), "header:1:2: not JSON"));
   CHECK(test::says(header_refusal(safetensors(good + "x", "abcd")), "not JSON"));
   CHECK(test::says(header_refusal(safetensors(good + std::string(3, '\0'), "abcd")),
-             "is zero; headers are padded with blanks"));
+                   "is zero; headers are padded with blanks"));
   CHECK(test::says(header_refusal(safetensors("{\"\xff\xfe\":{}}")), "UTF-8"));
   CHECK(test::says(header_refusal(safetensors("{\"\xc0\xaf\":{}}")), "UTF-8"));
   CHECK(test::says(
@@ -126,46 +126,56 @@ TEST_CASE("a header of gigabytes is refused before it is read") {
 }
 
 TEST_CASE("nesting and strange values are refused where they stand") {
-  CHECK(test::says(header_refusal(safetensors(R"({"a":1})")), "'a': expected an object, got a number"));
-  CHECK(test::says(header_refusal(safetensors(R"({"a":[]})")), "'a': expected an object, got a list"));
-  CHECK(test::says(header_refusal(safetensors(R"({"a":null})")), "'a': expected an object, got null"));
+  CHECK(test::says(header_refusal(safetensors(R"({"a":1})")),
+                   "'a': expected an object, got a number"));
+  CHECK(test::says(header_refusal(safetensors(R"({"a":[]})")),
+                   "'a': expected an object, got a list"));
+  CHECK(test::says(header_refusal(safetensors(R"({"a":null})")),
+                   "'a': expected an object, got null"));
   CHECK(test::says(header_refusal(safetensors(one(R"({"dtype":{}})"))),
-             "tensor 'a': /dtype: expected a string, got an object"));
-  CHECK(test::says(header_refusal(safetensors(one(R"({"dtype":true})"))), "expected a string, got true"));
+                   "tensor 'a': /dtype: expected a string, got an object"));
+  CHECK(test::says(header_refusal(safetensors(one(R"({"dtype":true})"))),
+                   "expected a string, got true"));
   CHECK(test::says(header_refusal(safetensors(one(R"({"shape":[[1]]})"))),
-             "/shape: expected whole numbers, got a list"));
+                   "/shape: expected whole numbers, got a list"));
   CHECK(test::says(header_refusal(safetensors(one(R"({"shape":["1"]})"))),
-             "/shape: expected whole numbers, got a string"));
-  CHECK(test::says(header_refusal(safetensors(one(R"({"shape":[-1]})"))), "/shape: -1 is negative"));
-  CHECK(test::says(header_refusal(safetensors(one(R"({"shape":[1.5]})"))), "/shape: 1.5 is no whole number"));
+                   "/shape: expected whole numbers, got a string"));
+  CHECK(
+      test::says(header_refusal(safetensors(one(R"({"shape":[-1]})"))), "/shape: -1 is negative"));
+  CHECK(test::says(header_refusal(safetensors(one(R"({"shape":[1.5]})"))),
+                   "/shape: 1.5 is no whole number"));
   CHECK(test::says(header_refusal(safetensors(one(R"({"shape":[99999999999999999999999]})"))),
-             "is no whole number of 64 bits"));
+                   "is no whole number of 64 bits"));
   CHECK(test::says(header_refusal(safetensors(one(R"({"shape":3})"))),
-             "/shape: expected a list of numbers, got a number"));
-  CHECK(test::says(header_refusal(safetensors(one(R"({"colour":"red"})"))), "unknown key 'colour'"));
+                   "/shape: expected a list of numbers, got a number"));
+  CHECK(
+      test::says(header_refusal(safetensors(one(R"({"colour":"red"})"))), "unknown key 'colour'"));
   CHECK(test::says(header_refusal(safetensors(R"({"__metadata__":{"a":{}}})")),
-             "__metadata__: /a: expected a string, got an object"));
+                   "__metadata__: /a: expected a string, got an object"));
   CHECK(test::says(header_refusal(safetensors(R"({"__metadata__":"pt"})")), "expected an object"));
   // However deep: refused at the first level that the format does not have.
   CHECK(test::says(header_refusal(safetensors("{\"a\":" + std::string(1'000'000, '['))),
-             "expected an object, got a list"));
+                   "expected an object, got a list"));
   std::string deep;
   for (int i = 0; i < 100'000; ++i) deep += "{\"a\":";
-  CHECK(test::says(header_refusal(safetensors(deep)), "/a: expected a list of numbers, got an object") == false);
+  CHECK(test::says(header_refusal(safetensors(deep)),
+                   "/a: expected a list of numbers, got an object") == false);
   CHECK(test::says(header_refusal(safetensors(deep)), "tensor 'a': unknown key 'a'"));
 }
 
 TEST_CASE("what stands twice is refused") {
   const std::string a = R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
   const std::string b = R"("a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]})";
-  CHECK(test::says(header_refusal(safetensors("{" + a + "," + b + "}", "xy")), "the tensor 'a' stands twice"));
-  CHECK(test::says(header_refusal(safetensors(
-                 one(R"({"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]})"), "x")),
-             "the key 'dtype' stands twice"));
+  CHECK(test::says(header_refusal(safetensors("{" + a + "," + b + "}", "xy")),
+                   "the tensor 'a' stands twice"));
+  CHECK(
+      test::says(header_refusal(safetensors(
+                     one(R"({"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]})"), "x")),
+                 "the key 'dtype' stands twice"));
   CHECK(test::says(header_refusal(safetensors(R"({"__metadata__":{"k":"1","k":"2"}})")),
-             "the key 'k' stands twice"));
+                   "the key 'k' stands twice"));
   CHECK(test::says(header_refusal(safetensors(R"({"__metadata__":{},"__metadata__":{}})")),
-             "__metadata__: stands twice"));
+                   "__metadata__: stands twice"));
 }
 
 TEST_CASE("a tensor whose parts do not agree is refused") {
@@ -176,29 +186,35 @@ TEST_CASE("a tensor whose parts do not agree is refused") {
   const std::string data(16, 'x');
   CHECK(header_refusal(safetensors(entry("F32", "[2,2]", "[0,16]"), data)).empty());
   CHECK(test::says(header_refusal(safetensors(entry("F31", "[2,2]", "[0,16]"), data)),
-             "unknown dtype 'F31'; the format has BOOL, U8"));
-  CHECK(test::says(header_refusal(safetensors(entry("F16", "[2,2]", "[0,16]"), data)),
-             "tensor 'a': shape [2, 2] of F16 needs 8 bytes, but data_offsets [0, 16] give 16"));
-  CHECK(test::says(header_refusal(safetensors(entry("F32", "[2,2]", "[16,0]"), data)), "end before they begin"));
+                   "unknown dtype 'F31'; the format has BOOL, U8"));
+  CHECK(test::says(
+      header_refusal(safetensors(entry("F16", "[2,2]", "[0,16]"), data)),
+      "tensor 'a': shape [2, 2] of F16 needs 8 bytes, but data_offsets [0, 16] give 16"));
+  CHECK(test::says(header_refusal(safetensors(entry("F32", "[2,2]", "[16,0]"), data)),
+                   "end before they begin"));
   CHECK(test::says(header_refusal(safetensors(entry("F32", "[2,2]", "[0,32]"), data)),
-             "reach beyond the 16 bytes of data"));
+                   "reach beyond the 16 bytes of data"));
   CHECK(test::says(header_refusal(safetensors(entry("F32", "[2,2]", "[0]"), data)),
-             "expected [begin, end], got 1 numbers"));
-  CHECK(test::says(header_refusal(safetensors(entry("F32", "[2,2]", "[0,16,32]"), data)), "got 3 numbers"));
+                   "expected [begin, end], got 1 numbers"));
+  CHECK(test::says(header_refusal(safetensors(entry("F32", "[2,2]", "[0,16,32]"), data)),
+                   "got 3 numbers"));
   CHECK(test::says(header_refusal(safetensors(entry("F4", "[3]", "[0,2]"), data)),
-             "3 elements of F4 do not fill whole bytes"));
+                   "3 elements of F4 do not fill whole bytes"));
   // Products that wrap round 64 bits to something that would fit.
-  CHECK(test::says(header_refusal(safetensors(entry("F32", "[4294967296,4294967296]", "[0,0]"), "")),
-             "does not fit into 64 bits"));
-  CHECK(test::says(header_refusal(safetensors(entry("F32", "[4611686018427387905]", "[0,4]"), "abcd")),
-             "does not fit into 64 bits"));
-  CHECK(test::says(header_refusal(safetensors(entry("F32", "[9223372036854775808,2,0]", "[0,0]"), "")),
-             "does not fit into 64 bits"));
+  CHECK(
+      test::says(header_refusal(safetensors(entry("F32", "[4294967296,4294967296]", "[0,0]"), "")),
+                 "does not fit into 64 bits"));
+  CHECK(test::says(
+      header_refusal(safetensors(entry("F32", "[4611686018427387905]", "[0,4]"), "abcd")),
+      "does not fit into 64 bits"));
+  CHECK(test::says(
+      header_refusal(safetensors(entry("F32", "[9223372036854775808,2,0]", "[0,0]"), "")),
+      "does not fit into 64 bits"));
   for (const std::string missing : {"dtype", "shape", "data_offsets"}) {
     json whole = {{"dtype", "U8"}, {"shape", {1}}, {"data_offsets", {0, 1}}};
     whole.erase(missing);
     CHECK(test::says(header_refusal(safetensors(one(whole.dump()), "x")),
-               "tensor 'a': missing '" + missing + "'"));
+                     "tensor 'a': missing '" + missing + "'"));
   }
 }
 
@@ -213,10 +229,11 @@ TEST_CASE("every byte belongs to exactly one tensor") {
   CHECK(header_refusal(two("[4,8]", "[0,4]", 8)).empty());  // in any order
   CHECK(test::says(header_refusal(two("[0,4]", "[0,4]", 4)), "overlap"));
   CHECK(test::says(header_refusal(two("[0,4]", "[3,7]", 7)), "'a' [0, 4] and 'b' [3, 7] overlap"));
-  CHECK(test::says(header_refusal(two("[0,4]", "[5,9]", 9)), "the 1 bytes of data before tensor 'b'"));
+  CHECK(test::says(header_refusal(two("[0,4]", "[5,9]", 9)),
+                   "the 1 bytes of data before tensor 'b'"));
   CHECK(test::says(header_refusal(two("[1,5]", "[5,9]", 9)), "before tensor 'a'"));
-  CHECK(
-      test::says(header_refusal(two("[0,4]", "[4,8]", 10)), "the last 2 bytes of the file belong to no tensor"));
+  CHECK(test::says(header_refusal(two("[0,4]", "[4,8]", 10)),
+                   "the last 2 bytes of the file belong to no tensor"));
   CHECK(test::says(header_refusal(safetensors("{}", "x")), "the last 1 bytes"));
   CHECK(header_refusal(safetensors("{}")).empty());
 }

@@ -13,7 +13,7 @@ namespace vitals::test {
 }
 
 [[nodiscard]] inline Graph trace(const nlohmann::json& description,
-                                         const BuildOptions& options = {}) {
+                                 const BuildOptions& options = {}) {
   return model(description).build(options);
 }
 

@@ -1,13 +1,12 @@
 // Runs the program as a user does: arguments, standard input; standard output, messages, exit code.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace vitals::test {

@@ -156,7 +156,7 @@ TEST_CASE("bench: what is refused, in words") {
   refused({model, "--runs", "2", "--seconds", "1"}, 2, "--");
   refused({model, model, "--batch", "1,2"}, 2, "one --batch");
   refused({model, "--batch", "100000000"}, 1, "not enough memory");
-  refused({}, 2, "model is required");
+  refused({}, 2, "MODEL is required");
   refused({"--save-device", "rtx4090.json"}, 2, "built-in device");
   refused({model, "--save-device", "x.json", "--threads", "1,2"}, 2, "one --threads");
   refused({model, "--save-device", "/no/such/folder/x.json"}, 1, "there is no folder");

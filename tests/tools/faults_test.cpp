@@ -29,8 +29,7 @@ bool is_empty(const test::TemporaryFolder& folder) {
 TEST_CASE("a full disk leaves nothing half-written, and the old file as it was") {
   const test::TemporaryFolder folder;
   const auto file = folder.path("out.txt");
-  const auto result =
-      run_in({.file_bytes = 512}, {"summary", "vit_base_patch16_224", "-o", file});
+  const auto result = run_in({.file_bytes = 512}, {"summary", "vit_base_patch16_224", "-o", file});
   CHECK(result.exit_code == 1);
   CHECK(test::says(result.err, file));
   CHECK(is_empty(folder));

@@ -20,8 +20,8 @@ nlohmann::json predict_json(std::vector<std::string> arguments) {
 }  // namespace
 
 TEST_CASE("predict answers in JSON with a range around the prediction") {
-  const auto p = predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "256",
-                       "--precision", "amp", "--compiled"});
+  const auto p = predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch",
+                               "256", "--precision", "amp", "--compiled"});
   CHECK(p["model"] == "vit_base_patch16_224");
   CHECK(p["device"] == "rtx4090");
   CHECK(p["calibrated"] == true);
@@ -41,8 +41,8 @@ TEST_CASE("predict answers in JSON with a range around the prediction") {
 }
 
 TEST_CASE("predict sweeps batches and says which do not fit") {
-  const auto p =
-      predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "1,64,8192"});
+  const auto p = predict_json(
+      {"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "1,64,8192"});
   REQUIRE(p["batches"].size() == 3);
   CHECK(p["batches"][0]["bound"] == "host");
   CHECK(p["batches"][1]["samples_per_s"] > p["batches"][0]["samples_per_s"]);
@@ -74,19 +74,19 @@ TEST_CASE("predict without measurements is wide and says so") {
 }
 
 TEST_CASE("predict takes training steps, precisions and versions") {
-  const auto training = predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch",
-                              "128", "--mode", "training"});
+  const auto training = predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090",
+                                      "--batch", "128", "--mode", "training"});
   CHECK(training["calibrated"] == true);
   CHECK(training["attention"] == "eager");
   const auto inference =
       predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch", "128"});
   CHECK(training["step_ms"].get<double>() > 2.5 * inference["step_ms"].get<double>());
-  const auto fp32 = predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090", "--batch",
-                          "128", "--precision", "fp32"});
+  const auto fp32 = predict_json({"predict", "deit_small_patch16_224", "--device", "rtx3090",
+                                  "--batch", "128", "--precision", "fp32"});
   CHECK(fp32["calibrated"] == false);
   CHECK(fp32["step_ms"] > inference["step_ms"]);
-  const auto older = predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch",
-                           "256", "--pytorch", "2.4"});
+  const auto older = predict_json({"predict", "vit_base_patch16_224", "--device", "rtx4090",
+                                   "--batch", "256", "--pytorch", "2.4"});
   CHECK(older["calibration"]["pytorch"] == "2.4.0");
   CHECK(older["calibrated"] == true);
 }
@@ -141,7 +141,7 @@ TEST_CASE("what does not fit into memory is said beside the prediction") {
   CHECK(text.out.find("DOES NOT FIT") != std::string::npos);
   CHECK(text.out.find("batch 64 does not fit into the NVIDIA GeForce RTX 2080 Ti's memory") !=
         std::string::npos);
-  const auto answer = json(ask);
+  const auto answer = predict_json(ask);
   CHECK(answer["memory"]["fits"] == false);
   CHECK(answer["memory"]["peak_bytes"].get<double>() >
         answer["memory"]["usable_bytes"].get<double>());
@@ -171,7 +171,7 @@ TEST_CASE("a device file with calibrations is read whole, and faults in it are n
              "p90_percent": 6, "flops_only_median_percent": 20}, "range": [0.9, 1.1]}]}])");
   };
   const auto good = file("mine", "0.7");
-  const auto own = json({"predict", "vit_base_patch32_224", "--device", good});
+  const auto own = predict_json({"predict", "vit_base_patch32_224", "--device", good});
   CHECK(own["device"] == "mine");
   CHECK(own["runs_on"] == "vitals");
   CHECK(own["calibrated"] == true);
@@ -181,14 +181,16 @@ TEST_CASE("a device file with calibrations is read whole, and faults in it are n
   CHECK(own["step_ms"].get<double>() < 150);
   CHECK(own["memory"]["fits"] == true);
   // What PyTorch alone does is answered by its kernels, less surely.
-  const auto compiled = json({"predict", "vit_base_patch32_224", "--device", good, "--compiled"});
+  const auto compiled =
+      predict_json({"predict", "vit_base_patch32_224", "--device", good, "--compiled"});
   CHECK(compiled["runs_on"] == "pytorch");
   CHECK(compiled["calibrated"] == false);
   CHECK(compiled["notes"].dump().find("vitals' own kernels") != std::string::npos);
-  const auto far = json({"predict", "vit_base_patch32_224", "--device", good, "--batch", "64"});
+  const auto far =
+      predict_json({"predict", "vit_base_patch32_224", "--device", good, "--batch", "64"});
   CHECK(far["range"][1].get<double>() / far["range"][0].get<double>() >
         1.5 * own["range"][1].get<double>() / own["range"][0].get<double>());
-  const auto listed = json({"devices", "--device-file", good});
+  const auto listed = predict_json({"devices", "--device-file", good});
   CHECK(listed["devices"].back()["calibrated"][0] == "inference vitals bench fp32");
 
   const auto refused = [](const std::string& path) {
@@ -230,8 +232,8 @@ TEST_CASE("devices lists the table, and a user's own file extends it") {
   const test::TemporaryFolder folder;
   const auto path = folder.write(
       "devices.json", R"([{"name": "mine", "peak_tflops": {"fp16": 80}, "bandwidth_gb_s": 500}])");
-  const auto p = predict_json({"predict", "vit_base_patch16_224", "--device-file", path, "--device", "mine",
-                       "--batch", "64"});
+  const auto p = predict_json({"predict", "vit_base_patch16_224", "--device-file", path, "--device",
+                               "mine", "--batch", "64"});
   CHECK(p["device"] == "mine");
   CHECK(p["memory"].is_null());
   folder.write("devices.json",
@@ -253,7 +255,7 @@ TEST_CASE("list and compare take a device") {
   }
   CHECK(test::run({"list", "--sort", "latency"}).exit_code == 2);
   CHECK(test::run({"list", "--batch", "8"}).exit_code == 2);
-  const auto compared = predict_json({"compare", "vit_base_patch16_224", "vit_base_patch32_224", "--device",
-                              "rtx4090", "--batch", "256"});
+  const auto compared = predict_json({"compare", "vit_base_patch16_224", "vit_base_patch32_224",
+                                      "--device", "rtx4090", "--batch", "256"});
   CHECK(compared.dump().find("latency_us") != std::string::npos);
 }

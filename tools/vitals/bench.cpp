@@ -92,8 +92,9 @@ MachinePeaks limits(int threads, bool fresh, Progress& progress) {
 }
 
 // All rounds on one engine.
-std::vector<BenchResult> measured_on(const BenchArguments& o, int threads, const MachinePeaks& machine,
-                                     Progress& progress, const Interruption& interruption) {
+std::vector<BenchResult> measured_on(const BenchArguments& o, int threads,
+                                     const MachinePeaks& machine, Progress& progress,
+                                     const Interruption& interruption) {
   const auto engine = open_engine({o.compute.backend, o.compute.precision, threads, true});
   std::vector<BenchResult> results;
   for (const auto& models : o.rounds())
@@ -217,7 +218,7 @@ std::string check_usage(const BenchArguments& o, const Given& given) {
     return "--runs and --seconds exclude each other";
   if (!o.second.empty() && (o.batches.size() > 1 || o.threads.size() > 1))
     return "two models are compared at one --batch and one --threads";
-  if (o.model.model.empty() && o.save_device.empty()) return "model is required";
+  if (o.model.model.empty() && o.save_device.empty()) return "MODEL is required";
   if (o.save_device.empty()) return "";
   if (o.threads.size() > 1) return "--save-device takes one --threads";
   if (find_device(device_name(o.save_device)) != nullptr)

@@ -72,8 +72,8 @@ void check_conditions(const std::vector<FailCondition>& conditions,
 [[nodiscard]] std::string titled(const std::string& title, const Table& table,
                                  const OutputOptions& options);
 
-// Writes the result: to standard output, or to the file as write_file does. A reader that closes the
-// pipe is no fault.
+// Writes the result: to standard output, or to the file as write_file does. A reader that closes
+// the pipe is no fault.
 void deliver(const std::string& text, const OutputOptions& options);
 
 // The subcommands, each in a file of its name.

@@ -185,7 +185,8 @@ std::string fish(const Program& p) {
       if (o.value == "FILE")
         text += " -r -F";
       else if (!o.value.empty())
-        text += fmt::format(" -x -a {}", single_quoted(fmt::format("{}", fmt::join(o.choices, " "))));
+        text +=
+            fmt::format(" -x -a {}", single_quoted(fmt::format("{}", fmt::join(o.choices, " "))));
       text += "\n";
     }
   }

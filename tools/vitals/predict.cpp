@@ -26,7 +26,7 @@ std::vector<Quantity> latency_quantities(double seconds, double samples_per_s, d
 
 std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
   return latency_quantities(a.prediction.seconds(), a.samples_per_s(),
-                 a.memory ? a.memory->peak.as_double() : 0);
+                            a.memory ? a.memory->peak.as_double() : 0);
 }
 
 std::string text_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {
@@ -52,7 +52,8 @@ void predict(const PredictArguments& o) {
     answers.push_back(predict_latency(model, o.latency, build, WithMemory::yes));
   }
   deliver(text_of(answers, o), o.output);
-  for (const auto& answer : answers) check_conditions(o.fail_if, [&] { return latency_quantities(answer); });
+  for (const auto& answer : answers)
+    check_conditions(o.fail_if, [&] { return latency_quantities(answer); });
 }
 
 }  // namespace

@@ -22,7 +22,6 @@ void in_pieces(Engine& engine, std::int64_t count, F&& work) {
   });
 }
 
-
 // One matrix of a batch: b packed once, then tiles of rows of a.
 void multiply(Engine& engine, const BatchedMatmulJob& job, std::int64_t index, int worker) {
   const kernels::GemmKernel& gemm = engine.table().gemm_f32;
