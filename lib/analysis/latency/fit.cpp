@@ -1,5 +1,7 @@
 #include "analysis/latency/fit.h"
 
+#include <Eigen/Cholesky>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -40,12 +42,12 @@ constexpr std::array<Free, 15> kFree = {{{&Factors::product, true, {2.4, 30, 3, 
 constexpr double kHuber = 0.1;
 
 constexpr std::size_t kSize = kFree.size();
-using Vector = std::array<double, kSize>;
-using Matrix = std::array<Vector, kSize>;
+using Vector = Eigen::Matrix<double, kSize, 1>;
+using Matrix = Eigen::Matrix<double, kSize, kSize>;
 
 Vector start(Kernels kernels) {
   const auto factors = usual_factors(kernels);
-  Vector x{};
+  Vector x;
   for (std::size_t i = 0; i < kSize; ++i) {
     const double value = factors.*kFree[i].member;
     x[i] = kFree[i].log ? std::log(value) : value;
@@ -58,27 +60,6 @@ Factors factors_of(const Vector& x) {
   for (std::size_t i = 0; i < kSize; ++i)
     factors.*kFree[i].member = kFree[i].log ? std::exp(x[i]) : x[i];
   return factors;
-}
-
-// The solution of a x = b for a symmetric positive definite matrix, by Cholesky's decomposition.
-Vector solve(Matrix a, Vector b) {
-  for (std::size_t j = 0; j < kSize; ++j) {
-    for (std::size_t k = 0; k < j; ++k) a[j][j] -= a[j][k] * a[j][k];
-    a[j][j] = std::sqrt(a[j][j]);
-    for (std::size_t i = j + 1; i < kSize; ++i) {
-      for (std::size_t k = 0; k < j; ++k) a[i][j] -= a[i][k] * a[j][k];
-      a[i][j] /= a[j][j];
-    }
-  }
-  for (std::size_t i = 0; i < kSize; ++i) {
-    for (std::size_t k = 0; k < i; ++k) b[i] -= a[i][k] * b[k];
-    b[i] /= a[i][i];
-  }
-  for (std::size_t i = kSize; i-- > 0;) {
-    for (std::size_t k = i + 1; k < kSize; ++k) b[i] -= a[k][i] * b[k];
-    b[i] /= a[i][i];
-  }
-  return b;
 }
 
 class Problem {
@@ -114,22 +95,22 @@ class Problem {
       jacobian[i] = errors(y);
       for (std::size_t s = 0; s < r.size(); ++s) jacobian[i][s] = (jacobian[i][s] - r[s]) / kSmall;
     }
-    Matrix normal{};
-    Vector downhill{};
+    Matrix normal = Matrix::Zero();  // its lower half
+    Vector downhill = Vector::Zero();
     for (std::size_t s = 0; s < r.size(); ++s) {
       const double w = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r[s]), 1e-12));
       for (std::size_t i = 0; i < kSize; ++i) {
         downhill[i] -= w * jacobian[i][s] * r[s];
-        for (std::size_t j = 0; j <= i; ++j) normal[i][j] += w * jacobian[i][s] * jacobian[j][s];
+        for (std::size_t j = 0; j <= i; ++j) normal(i, j) += w * jacobian[i][s] * jacobian[j][s];
       }
     }
     for (std::size_t i = 0; i < kSize; ++i) {
       const double spread = kFree[i].spread(kernels_);
-      normal[i][i] += 1 / (spread * spread);
+      normal(i, i) += 1 / (spread * spread);
       downhill[i] -= pull(x, i) / spread;
-      normal[i][i] += damping * (normal[i][i] + 1e-9);
+      normal(i, i) += damping * (normal(i, i) + 1e-9);
     }
-    return solve(normal, downhill);
+    return Eigen::LLT<Matrix, Eigen::Lower>(normal).solve(downhill);
   }
 
  private:
