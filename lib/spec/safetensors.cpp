@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::size_t kMaxTensors = 2'000'000;
+constexpr std::size_t kMaxTensors = 1'000'000;
 
 std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t value = 0;
