@@ -71,7 +71,9 @@ std::string reason(std::string_view text) {
 class Watcher {
  public:
   bool operator()(int depth, json::parse_event_t event, json& value) {
-    if (depth > kMaxJsonDepth) {
+    const bool opens =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (opens && depth >= kMaxJsonDepth) {
       fault_ = fmt::format("nested more than {} levels deep", kMaxJsonDepth);
       throw Error(fault_);
     }

@@ -72,12 +72,15 @@ TEST_CASE("a model has 100,000 layers at most, and a trace 20 million ops") {
 }
 
 TEST_CASE("sizes whose counts do not fit into 64 bits are refused, and where is told") {
-  const nlohmann::json spec = {{"architecture", "vit"},     {"img_size", 1'048'576},
-                               {"patch_size", 1},           {"embed_dim", 16'777'216},
+  const nlohmann::json spec = {{"architecture", "vit"},
+                               {"img_size", 1'048'576},
+                               {"patch_size", 1},
+                               {"embed_dim", 16'777'216},
                                {"num_heads", 16'777'216}};
   const auto told = message([&] { return test::trace(spec); });
   CHECK(says(told, "does not fit into 64 bits"));
-  CHECK(told.size() > std::string("a count does not fit into 64 bits: the sizes are too large").size());
+  CHECK(told.size() >
+        std::string("a count does not fit into 64 bits: the sizes are too large").size());
 }
 
 TEST_CASE("a checkpoint's header has 100 MB and a million tensors at most") {
