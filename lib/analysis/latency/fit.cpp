@@ -1,6 +1,6 @@
 #include "analysis/latency/fit.h"
 
-#include <Eigen/Cholesky>
+#include <Eigen/Dense>
 
 #include <algorithm>
 #include <array>
@@ -41,24 +41,26 @@ constexpr std::array<Free, 15> kFree = {{{&Factors::product, true, {2.4, 30, 3, 
 // Errors above this count linearly (Huber 1964): one odd model must not bend the rest.
 constexpr double kHuber = 0.1;
 
-constexpr std::size_t kSize = kFree.size();
+constexpr Eigen::Index kSize = kFree.size();
 using Vector = Eigen::Matrix<double, kSize, 1>;
 using Matrix = Eigen::Matrix<double, kSize, kSize>;
+
+const Free& free_factor(Eigen::Index i) { return kFree[static_cast<std::size_t>(i)]; }
 
 Vector start(Kernels kernels) {
   const auto factors = usual_factors(kernels);
   Vector x;
-  for (std::size_t i = 0; i < kSize; ++i) {
-    const double value = factors.*kFree[i].member;
-    x[i] = kFree[i].log ? std::log(value) : value;
+  for (Eigen::Index i = 0; i < kSize; ++i) {
+    const double value = factors.*free_factor(i).member;
+    x(i) = free_factor(i).log ? std::log(value) : value;
   }
   return x;
 }
 
 Factors factors_of(const Vector& x) {
   Factors factors;
-  for (std::size_t i = 0; i < kSize; ++i)
-    factors.*kFree[i].member = kFree[i].log ? std::exp(x[i]) : x[i];
+  for (Eigen::Index i = 0; i < kSize; ++i)
+    factors.*free_factor(i).member = free_factor(i).log ? std::exp(x(i)) : x(i);
   return factors;
 }
 
@@ -67,58 +69,53 @@ class Problem {
   Problem(const std::vector<Sample>& samples, Kernels kernels)
       : samples_(samples), kernels_(kernels), prior_(start(kernels)) {}
 
-  [[nodiscard]] std::vector<double> errors(const Vector& x) const {
+  [[nodiscard]] Eigen::VectorXd errors(const Vector& x) const {
     const auto factors = factors_of(x);
-    std::vector<double> r;
-    r.reserve(samples_.size());
-    for (const auto& sample : samples_) r.push_back(log_error(sample, factors));
+    Eigen::VectorXd r(static_cast<Eigen::Index>(samples_.size()));
+    std::transform(samples_.begin(), samples_.end(), r.begin(),
+                   [&](const Sample& sample) { return log_error(sample, factors); });
     return r;
   }
 
-  [[nodiscard]] double cost(const Vector& x, const std::vector<double>& r) const {
+  [[nodiscard]] double cost(const Vector& x, const Eigen::VectorXd& r) const {
     double sum = 0;
-    for (std::size_t s = 0; s < r.size(); ++s) {
-      const double a = std::abs(r[s]);
+    for (Eigen::Index s = 0; s < r.size(); ++s) {
+      const double a = std::abs(r(s));
       sum += weight(s) * (a < kHuber ? 0.5 * a * a : kHuber * (a - 0.5 * kHuber));
     }
-    for (std::size_t i = 0; i < kSize; ++i) sum += 0.5 * pull(x, i) * pull(x, i);
+    for (Eigen::Index i = 0; i < kSize; ++i) sum += 0.5 * pull(x, i) * pull(x, i);
     return sum;
   }
 
   // A step from x with this damping (Levenberg 1944, Marquardt 1963) and Huber's weights.
-  [[nodiscard]] Vector step(const Vector& x, const std::vector<double>& r, double damping) const {
-    std::array<std::vector<double>, kSize> jacobian;
+  [[nodiscard]] Vector step(const Vector& x, const Eigen::VectorXd& r, double damping) const {
     constexpr double kSmall = 1e-4;
-    for (std::size_t i = 0; i < kSize; ++i) {
+    Eigen::MatrixXd jacobian(r.size(), kSize);
+    for (Eigen::Index i = 0; i < kSize; ++i) {
       Vector y = x;
-      y[i] += kSmall;
-      jacobian[i] = errors(y);
-      for (std::size_t s = 0; s < r.size(); ++s) jacobian[i][s] = (jacobian[i][s] - r[s]) / kSmall;
+      y(i) += kSmall;
+      jacobian.col(i) = (errors(y) - r) / kSmall;
     }
-    Matrix normal = Matrix::Zero();  // its lower half
-    Vector downhill = Vector::Zero();
-    for (std::size_t s = 0; s < r.size(); ++s) {
-      const double w = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r[s]), 1e-12));
-      for (std::size_t i = 0; i < kSize; ++i) {
-        downhill[i] -= w * jacobian[i][s] * r[s];
-        for (std::size_t j = 0; j <= i; ++j) normal(i, j) += w * jacobian[i][s] * jacobian[j][s];
-      }
-    }
-    for (std::size_t i = 0; i < kSize; ++i) {
-      const double spread = kFree[i].spread(kernels_);
+    Eigen::VectorXd w(r.size());
+    for (Eigen::Index s = 0; s < r.size(); ++s)
+      w(s) = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r(s)), 1e-12));
+    Matrix normal = jacobian.transpose() * w.asDiagonal() * jacobian;
+    Vector downhill = -jacobian.transpose() * w.cwiseProduct(r);
+    for (Eigen::Index i = 0; i < kSize; ++i) {
+      const double spread = free_factor(i).spread(kernels_);
       normal(i, i) += 1 / (spread * spread);
-      downhill[i] -= pull(x, i) / spread;
+      downhill(i) -= pull(x, i) / spread;
       normal(i, i) += damping * (normal(i, i) + 1e-9);
     }
-    return Eigen::LLT<Matrix, Eigen::Lower>(normal).solve(downhill);
+    return normal.llt().solve(downhill);
   }
 
  private:
-  [[nodiscard]] double weight(std::size_t sample) const {
-    return samples_[sample].observation->weight;
+  [[nodiscard]] double weight(Eigen::Index sample) const {
+    return samples_[static_cast<std::size_t>(sample)].observation->weight;
   }
-  [[nodiscard]] double pull(const Vector& x, std::size_t i) const {
-    return (x[i] - prior_[i]) / kFree[i].spread(kernels_);
+  [[nodiscard]] double pull(const Vector& x, Eigen::Index i) const {
+    return (x(i) - prior_(i)) / free_factor(i).spread(kernels_);
   }
 
   const std::vector<Sample>& samples_;
@@ -180,8 +177,7 @@ Factors fit(const std::vector<Sample>& samples, Kernels kernels) {
   for (int i = 0; i < 60; ++i) {
     bool better = false;
     for (int attempt = 0; attempt < 12 && !better; ++attempt) {
-      Vector y = problem.step(x, r, damping);
-      for (std::size_t f = 0; f < kSize; ++f) y[f] += x[f];
+      const Vector y = x + problem.step(x, r, damping);
       auto ry = problem.errors(y);
       const double cy = problem.cost(y, ry);
       if (!(cy < cost)) {
