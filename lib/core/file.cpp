@@ -22,17 +22,6 @@ namespace fs = std::filesystem;
   fail("{}: cannot be written: {}", path, std::strerror(code));
 }
 
-// 0, or what went wrong.
-int write_all(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto n = ::write(file, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return 0;
-}
-
 int close_after(int file, int code) {
   const int closed = ::close(file) == 0 ? 0 : errno;
   return code != 0 ? code : closed;
@@ -68,6 +57,16 @@ void write_beside(const std::string& path, const std::string& target, std::strin
 }
 
 }  // namespace
+
+int write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto n = ::write(descriptor, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return 0;
+}
 
 void write_file(const std::string& path, std::string_view bytes) {
   std::error_code code;

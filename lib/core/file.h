@@ -14,6 +14,9 @@ namespace vitals {
 // (a device, a pipe) is written to as it is. Throws Error.
 void write_file(const std::string& path, std::string_view bytes);
 
+// Writes all of `bytes` to an open file. 0, or the errno of what went wrong.
+[[nodiscard]] int write_all(int descriptor, std::string_view bytes);
+
 // A regular file that is read without moving a cursor. Nothing is mapped: a file that shrinks while
 // it is read is an error here, where a mapped one would kill the program.
 class RandomAccessFile {

@@ -3,7 +3,6 @@
 #include "core/text.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace vitals {
 namespace {

@@ -47,14 +47,8 @@ std::string check_set(const std::string& text) {
 }
 
 void write_stdout(const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const auto n = ::write(STDOUT_FILENO, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EPIPE) return;
-    if (n < 0) fail("standard output: {}", std::strerror(errno));
-    done += static_cast<std::size_t>(n);
-  }
+  const int code = write_all(STDOUT_FILENO, text);
+  if (code != 0 && code != EPIPE) fail("standard output: {}", std::strerror(code));
 }
 
 }  // namespace
