@@ -16,6 +16,7 @@ struct LinearCase {
   bool in_place = false;   // the residual is y
   bool turned = false;     // W is stored [in, out]
   std::int64_t slack = 0;  // columns of y's buffer beyond its own
+  std::int64_t gap = 0;    // elements between the rows of x
 };
 
 // Largest |error| over the tolerance that sums of this length deserve.
@@ -23,7 +24,8 @@ void check_case(Engine& engine, const LinearCase& c, std::uint32_t seed) {
   Random random(seed);
   const Element wt = c.options.weights;
   const float spread = 1.0f / std::sqrt(static_cast<float>(c.in));
-  Sample x = random.sample(c.rows * c.in, c.options.x);
+  const std::int64_t x_stride = c.in + c.gap;
+  Sample x = random.sample(c.rows * x_stride, c.options.x);
   Sample w = random.sample(c.in * c.out, Element::kF32, spread);
   Sample b = random.sample(c.out, Element::kF32);
   Sample g = random.sample(c.out, Element::kF32);
@@ -38,7 +40,7 @@ void check_case(Engine& engine, const LinearCase& c, std::uint32_t seed) {
   Linear linear(engine, store, {c.rows, c.in, c.out}, c.options, weights);
   LinearOperands operands;
   operands.rows = c.rows;
-  operands.x = ConstRows(x.data(), c.options.x, c.in);
+  operands.x = ConstRows(x.data(), c.options.x, x_stride);
   operands.y = Rows{y.data(), c.options.y, ld};
   if (c.options.residual) {
     operands.residual = ConstRows(c.in_place ? y.data() : r.data(), c.options.y, ld);
@@ -53,7 +55,7 @@ void check_case(Engine& engine, const LinearCase& c, std::uint32_t seed) {
       double sum = c.bias ? b.exact[static_cast<std::size_t>(j)] : 0;
       for (std::int64_t k = 0; k < c.in; ++k) {
         const auto at = static_cast<std::size_t>(c.turned ? k * c.out + j : j * c.in + k);
-        double xv = x.exact[static_cast<std::size_t>(i * c.in + k)];
+        double xv = x.exact[static_cast<std::size_t>(i * x_stride + k)];
         double wv = w.exact[at];
         if (wt == Element::kBf16) {
           wv = static_cast<double>(to_float(to_bf16(static_cast<float>(wv))));
@@ -79,9 +81,9 @@ void check_case(Engine& engine, const LinearCase& c, std::uint32_t seed) {
       CHECK(std::isnan(y.at(static_cast<std::size_t>(i * ld + j))));  // beyond y's columns
     }
   }
-  INFO(engine.description(), ": rows ", c.rows, " in ", c.in, " out ", c.out, " activation ",
-       static_cast<int>(c.options.activation), " weights ", static_cast<int>(wt), " x ",
-       static_cast<int>(c.options.x), " y ", static_cast<int>(c.options.y), " residual ",
+  INFO(engine.description(), ": rows ", c.rows, " in ", c.in, " out ", c.out, " gap ", c.gap,
+       " activation ", static_cast<int>(c.options.activation), " weights ", static_cast<int>(wt),
+       " x ", static_cast<int>(c.options.x), " y ", static_cast<int>(c.options.y), " residual ",
        c.options.residual, " in place ", c.in_place, " multiplier ", c.options.multiplier,
        " worst ", worst);
   CHECK(wrong == 0);
@@ -104,6 +106,7 @@ LinearCase random_case(Random& random, bool bf16) {
   c.in_place = c.options.residual && random.coin();
   c.turned = random.coin();
   c.slack = random.integer(0, 1) * 5;
+  c.gap = random.integer(0, 1) * 11;
   return c;
 }
 

@@ -1,138 +1,19 @@
 #include "bench.h"
 
-#include "command.h"
-#include "compute_options.h"
+#include "bench_runs.h"
 #include "core/error.h"
-#include "core/file.h"
-#include "progress.h"
-#include "report/bench.h"
-#include "report/calibrate.h"
 #include "report/wrap.h"
-#include "runtime/memory_limits.h"
+#include "save_device.h"
 #include "spec/device.h"
 #include "terminal.h"
-#include "version.h"
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <charconv>
-#include <cstdio>
-#include <filesystem>
 #include <memory>
 
 namespace vitals::cli {
 namespace {
-
-struct BenchArguments {
-  ModelOptions model;
-  std::string second;  // a model to compare with
-  OutputOptions output;
-  ComputeOptions compute;
-  std::vector<std::uint64_t> batches;  // empty: one sample
-  std::vector<int> threads;            // empty: one thread for every CPU
-  double seconds = 3;
-  std::optional<std::size_t> runs;
-  bool fresh = false;       // measure the machine's limits anew
-  std::string save_device;  // a file
-
-  // A calibration of the machine measures models of its own unless told.
-  [[nodiscard]] bool own_set() const { return !save_device.empty() && model.model.empty(); }
-  [[nodiscard]] std::vector<std::uint64_t> all_batches() const {
-    if (!batches.empty()) return batches;
-    return own_set() ? calibration_batches() : std::vector<std::uint64_t>{1};
-  }
-  // What runs in turns, and then what comes after it.
-  [[nodiscard]] std::vector<std::vector<std::string>> rounds() const {
-    if (!own_set())
-      return {second.empty() ? std::vector{model.model} : std::vector{model.model, second}};
-    std::vector<std::vector<std::string>> rounds;
-    for (int visit = 0; visit < kVisits; ++visit)
-      for (const auto& name : calibration_models()) rounds.push_back({name});
-    return rounds;
-  }
-  [[nodiscard]] double seconds_a_round() const { return own_set() ? seconds / kVisits : seconds; }
-
-  // So often a model of its own is visited: what disturbs one visit may spare the next.
-  static constexpr int kVisits = 3;
-};
-
-std::vector<Graph> graphs_of(const BenchArguments& o, const std::vector<std::string>& models,
-                             std::uint64_t batch) {
-  std::vector<Graph> graphs;
-  for (const auto& name : models) {
-    auto build = o.model.build_options();
-    build.batch = batch;
-    build.attention = AttentionKernel::fused;
-    graphs.push_back(o.model.load(name).build(build));
-  }
-  return graphs;
-}
-
-// The models on one engine, for one batch size.
-std::vector<BenchResult> measured(const BenchArguments& o, const std::vector<std::string>& models,
-                                  Engine& engine, const MachinePeaks& machine, std::uint64_t batch,
-                                  Progress& progress, const Interruption& interruption) {
-  // What came before, such as the buffer that bandwidth is measured with, is not the model's
-  // memory.
-  reset_peak_resident();
-  const auto graphs = graphs_of(o, models, batch);
-  BenchOptions options;
-  options.precision = o.compute.precision;
-  options.measure.seconds = o.seconds_a_round();
-  options.measure.runs = o.runs;
-  options.measure.progress = [&](double part) { progress.show(part); };
-  options.measure.stop = [&] { return interruption.seen(); };
-  return bench(graphs, engine, machine, options);
-}
-
-MachinePeaks limits(int threads, bool fresh, Progress& progress) {
-  progress.say("measuring the machine's limits");
-  return machine_peaks(threads, threads <= usable_cpus(), peaks_cache_file(), fresh);
-}
-
-// All rounds on one engine.
-std::vector<BenchResult> measured_on(const BenchArguments& o, int threads,
-                                     const MachinePeaks& machine, Progress& progress,
-                                     const Interruption& interruption) {
-  const auto engine = open_engine({o.compute.backend, o.compute.precision, threads, true});
-  std::vector<BenchResult> results;
-  for (const auto& models : o.rounds())
-    for (const auto batch : o.all_batches()) {
-      if (interruption.seen()) return results;
-      const auto what = o.own_set() ? models.front() + ", " : std::string();
-      progress.begin(fmt::format("{}batch {}, {} threads", what, batch, threads));
-      for (auto& r : measured(o, models, *engine, machine, batch, progress, interruption))
-        results.push_back(std::move(r));
-    }
-  return results;
-}
-
-// Every batch size with every number of threads; with two models their results stand in pairs.
-std::vector<BenchResult> all_measured(const BenchArguments& o) {
-  // What is wrong with a model is said at once.
-  for (const auto& models : o.rounds()) (void)graphs_of(o, models, o.all_batches().front());
-  const auto threads = o.threads.empty() ? std::vector<int>{usable_cpus()} : o.threads;
-  const Interruption interruption;
-  Progress progress(threads.size() * o.rounds().size() * o.all_batches().size());
-  std::vector<BenchResult> results;
-  for (const int t : threads) {
-    auto machine = limits(t, o.fresh, progress);
-    auto ours = measured_on(o, t, machine, progress, interruption);
-    if (beats_its_limits(ours)) {
-      if (!o.fresh) machine = limits(t, true, progress);
-      raise_limits(machine, ours);
-      for (auto& r : ours) set_limits(r, machine);
-    }
-    for (auto& r : ours) results.push_back(std::move(r));
-  }
-  const auto stopped = [](const BenchResult& r) { return r.interrupted; };
-  if (results.empty()) fail("interrupted before anything was measured");
-  if (!o.save_device.empty() &&
-      (interruption.seen() || std::any_of(results.begin(), results.end(), stopped)))
-    fail("interrupted: {} is not written", o.save_device);
-  return results;
-}
 
 nlohmann::ordered_json json_of(const BenchArguments& o, std::span<const BenchResult> results) {
   if (results.size() == 1) return bench_json(results.front());
@@ -144,7 +25,7 @@ nlohmann::ordered_json json_of(const BenchArguments& o, std::span<const BenchRes
 }
 
 std::string bench_text(const BenchArguments& o) {
-  const auto results = all_measured(o);
+  const auto results = measure(o);
   const auto format = o.output.format;
   if (format == Format::json) return json_of(o, results).dump(2) + "\n";
   for (const auto& warning : bench_warnings(results)) tell(warning);
@@ -164,42 +45,6 @@ std::string bench_text(const BenchArguments& o) {
   }
   if (alone) return to_csv(bench_ops_raw(first));
   return heading + render(bench_ops(first), o.output) + "\n" + wrapped(bench_totals(first), width);
-}
-
-// Of several visits to a model the fastest, in the order of the first ones.
-std::vector<BenchResult> fastest_visits(std::vector<BenchResult> results) {
-  std::vector<BenchResult> fastest;
-  for (auto& r : results) {
-    const auto same = std::find_if(fastest.begin(), fastest.end(), [&](const BenchResult& other) {
-      return other.model == r.model && other.batch == r.batch;
-    });
-    if (same == fastest.end())
-      fastest.push_back(std::move(r));
-    else if (r.latency_ms.min < same->latency_ms.min)
-      *same = std::move(r);
-  }
-  return fastest;
-}
-
-// The device is called as its file is.
-std::string device_name(const std::string& file) {
-  return std::filesystem::path(file).stem().string();
-}
-
-std::string save_device(const BenchArguments& o) {
-  const auto folder = std::filesystem::absolute(o.save_device).parent_path();
-  if (!std::filesystem::is_directory(folder))  // said before a minute is spent
-    fail("{}: cannot be written: there is no folder {}", o.save_device, folder.string());
-  const auto results = fastest_visits(all_measured(o));
-  const auto machine = calibrate_machine(results, device_name(o.save_device), version_number());
-  write_file(o.save_device, "[" + to_json(machine.device).dump(2) + "]\n");
-  if (o.output.format == Format::json) return calibration_json(machine).dump(2) + "\n";
-  for (const auto& warning : bench_warnings(results)) tell(warning);
-  if (o.output.format == Format::csv) return to_csv(calibration_numbers(machine));
-  auto table = calibration_table(machine);
-  table.notes.push_back(
-      fmt::format("written to {0}: `vitals predict MODEL --device {0}`.", o.save_device));
-  return render(table, o.output);
 }
 
 // A number of seconds, for --seconds.
@@ -233,7 +78,7 @@ BenchResult bench_model(const ModelOptions& model, const std::string& name) {
   BenchArguments o;
   o.model = model;
   o.model.model = name;
-  auto results = all_measured(o);
+  auto results = measure(o);
   for (const auto& warning : bench_warnings(results)) tell(warning);
   return std::move(results.front());
 }

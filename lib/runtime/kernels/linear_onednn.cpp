@@ -6,6 +6,7 @@
 #include "runtime/kernels/layout.h"
 #include "runtime/kernels/onednn_api.h"
 #include "runtime/kernels/onednn_library.h"
+#include "runtime/kernels/rounding.h"
 
 #include <algorithm>
 #include <cstring>
@@ -13,11 +14,36 @@
 #include <vector>
 
 namespace vitals {
+namespace {
+
+constexpr std::int64_t kCacheLine = 64;  // bytes
+
+std::int64_t gathered_bytes(const ConstRows& rows, std::int64_t count, std::int64_t columns) {
+  return round_up(count * columns * static_cast<std::int64_t>(element_size(rows.type)), kCacheLine);
+}
+
+// Copies `count` rows to `out` without gaps between them, and returns it.
+const void* gather(Engine& engine, const ConstRows& rows, std::int64_t count, std::int64_t columns,
+                   void* out) {
+  CopyJob job;
+  job.sizes[4] = count;
+  job.sizes[5] = columns;
+  job.in_strides[4] = rows.stride;
+  job.out_strides[4] = columns;
+  job.in_strides[5] = job.out_strides[5] = 1;
+  job.in = rows.data;
+  job.out = out;
+  job.in_type = job.out_type = rows.type;
+  copy_strided(engine, job);
+  return out;
+}
+
+}  // namespace
+
 struct OnednnLinear::State {
   // What a primitive is made for; another set of strides or types needs another one.
   struct Key {
     std::int64_t rows = 0;
-    std::int64_t x_stride = 0;
     std::int64_t y_stride = 0;
     std::int64_t multiplier_stride = 0;
     std::int64_t residual_stride = 0;
@@ -101,7 +127,7 @@ void OnednnLinear::State::append_post_ops(dnnl_post_ops_t ops, const Key& k) con
 }
 
 dnnl_primitive_desc_t OnednnLinear::State::describe(const Key& k) const {
-  const dnnl_memory_desc_t x = matrix(api, k.rows, shape.in_features, options.x, k.x_stride);
+  const dnnl_memory_desc_t x = matrix(api, k.rows, shape.in_features, options.x, shape.in_features);
   const dnnl_memory_desc_t y = matrix(api, k.rows, shape.out_features, options.y, k.y_stride);
   dnnl_memory_desc_t w = weights_desc;
   if (weights == nullptr) {
@@ -142,7 +168,7 @@ void OnednnLinear::State::plan(const Key& k) {
   api.primitive_desc_destroy(desc);
   check_onednn(status, "creating a matmul");
   key = k;
-  add_argument(DNNL_ARG_SRC, matrix(api, k.rows, shape.in_features, options.x, k.x_stride),
+  add_argument(DNNL_ARG_SRC, matrix(api, k.rows, shape.in_features, options.x, shape.in_features),
                nullptr);
   add_argument(DNNL_ARG_DST, matrix(api, k.rows, shape.out_features, options.y, k.y_stride),
                nullptr);
@@ -193,7 +219,6 @@ OnednnLinear::OnednnLinear(Engine& engine, WeightStore& store, const LinearShape
   if (weights.gamma != nullptr) s.gamma.assign(weights.gamma, weights.gamma + count);
   State::Key key;
   key.rows = std::max<std::int64_t>(1, shape.rows);
-  key.x_stride = shape.in_features;
   key.y_stride = shape.out_features;
   key.multiplier_stride = shape.out_features;
   key.residual_stride = shape.out_features;
@@ -208,30 +233,19 @@ OnednnLinear::~OnednnLinear() = default;
 void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
   if (operands.rows <= 0) return;
   State& s = *state_;
+  const LinearShape& shape = s.shape;
+  // The library's fast matmul wants the rows of x without gaps: for one token of each image, which
+  // a head reads, it falls to its reference, hundreds of times slower. And a multiplier that is y
+  // itself would be overwritten by partial sums.
+  const bool gather_x = operands.rows > 1 && operands.x.stride != shape.in_features;
+  const bool gather_multiplier =
+      s.options.multiplier && operands.multiplier.data == operands.y.data;
   State::Key key = s.key;
   key.rows = operands.rows;
-  key.x_stride = operands.x.stride;
   key.y_stride = operands.y.stride;
-  ConstRows multiplier = operands.multiplier;
-  AlignedBuffer copy;
   if (s.options.multiplier) {
-    if (multiplier.data == operands.y.data) {  // see append_post_ops: may be overwritten
-      const std::size_t size = element_size(multiplier.type);
-      const auto columns = static_cast<std::size_t>(s.shape.out_features);
-      CopyJob job;
-      job.sizes[4] = operands.rows;
-      job.sizes[5] = s.shape.out_features;
-      job.in_strides[4] = multiplier.stride;
-      job.in_strides[5] = job.out_strides[5] = 1;
-      job.out_strides[4] = s.shape.out_features;
-      job.in = multiplier.data;
-      job.out = copy.reserve(static_cast<std::size_t>(operands.rows) * columns * size);
-      job.in_type = job.out_type = multiplier.type;
-      copy_strided(engine, job);
-      multiplier = ConstRows(job.out, multiplier.type, s.shape.out_features);
-    }
-    key.multiplier_stride = multiplier.stride;
-    key.multiplier_type = multiplier.type;
+    key.multiplier_stride = gather_multiplier ? shape.out_features : operands.multiplier.stride;
+    key.multiplier_type = operands.multiplier.type;
   }
   if (s.options.residual) {
     key.residual_stride = operands.residual.stride;
@@ -239,12 +253,26 @@ void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
     key.residual_is_y = operands.residual.data == operands.y.data;
   }
   if (!(key == s.key)) s.plan(key);
-  s.set_argument(DNNL_ARG_SRC, operands.x.data);
+  const std::int64_t x_at = round_up(static_cast<std::int64_t>(s.scratchpad_bytes), kCacheLine);
+  const std::int64_t multiplier_at =
+      x_at + (gather_x ? gathered_bytes(operands.x, key.rows, shape.in_features) : 0);
+  const std::int64_t end =
+      multiplier_at +
+      (gather_multiplier ? gathered_bytes(operands.multiplier, key.rows, shape.out_features) : 0);
+  char* scratch = static_cast<char*>(engine.shared_scratch(static_cast<std::size_t>(end)));
+  const void* x = operands.x.data;
+  if (gather_x) x = gather(engine, operands.x, key.rows, shape.in_features, scratch + x_at);
+  const void* multiplier = operands.multiplier.data;
+  if (gather_multiplier) {
+    multiplier =
+        gather(engine, operands.multiplier, key.rows, shape.out_features, scratch + multiplier_at);
+  }
+  s.set_argument(DNNL_ARG_SRC, x);
   s.set_argument(DNNL_ARG_DST, operands.y.data);
-  s.set_argument(DNNL_ARG_SCRATCHPAD, engine.shared_scratch(s.scratchpad_bytes));
+  s.set_argument(DNNL_ARG_SCRATCHPAD, scratch);
   int index = s.options.activation == Activation::kIdentity ? 0 : 1;
   if (s.options.multiplier) {
-    s.set_argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP(index++) | DNNL_ARG_SRC_1, multiplier.data);
+    s.set_argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP(index++) | DNNL_ARG_SRC_1, multiplier);
   }
   if (!s.gamma.empty()) ++index;
   s.set_argument(DNNL_ARG_ATTR_MULTIPLE_POST_OP(index) | DNNL_ARG_SRC_1, operands.residual.data);

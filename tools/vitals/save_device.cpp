@@ -1,0 +1,54 @@
+#include "save_device.h"
+
+#include "core/error.h"
+#include "core/file.h"
+#include "report/calibrate.h"
+#include "terminal.h"
+#include "version.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace vitals::cli {
+namespace {
+
+// Of several visits to a model the fastest, in the order of the first ones.
+std::vector<BenchResult> fastest_visits(std::vector<BenchResult> results) {
+  std::vector<BenchResult> fastest;
+  for (auto& r : results) {
+    const auto same = std::find_if(fastest.begin(), fastest.end(), [&](const BenchResult& other) {
+      return other.model == r.model && other.batch == r.batch;
+    });
+    if (same == fastest.end())
+      fastest.push_back(std::move(r));
+    else if (r.latency_ms.min < same->latency_ms.min)
+      *same = std::move(r);
+  }
+  return fastest;
+}
+
+}  // namespace
+
+std::string device_name(const std::string& file) {
+  return std::filesystem::path(file).stem().string();
+}
+
+std::string save_device(const BenchArguments& o) {
+  const auto folder = std::filesystem::absolute(o.save_device).parent_path();
+  if (!std::filesystem::is_directory(folder))  // said before a minute is spent
+    fail("{}: cannot be written: there is no folder {}", o.save_device, folder.string());
+  const auto results = fastest_visits(measure(o));
+  const auto machine = calibrate_machine(results, device_name(o.save_device), version_number());
+  write_file(o.save_device, "[" + to_json(machine.device).dump(2) + "]\n");
+  if (o.output.format == Format::json) return calibration_json(machine).dump(2) + "\n";
+  for (const auto& warning : bench_warnings(results)) tell(warning);
+  if (o.output.format == Format::csv) return to_csv(calibration_numbers(machine));
+  auto table = calibration_table(machine);
+  table.notes.push_back(
+      fmt::format("written to {0}: `vitals predict MODEL --device {0}`.", o.save_device));
+  return render(table, o.output);
+}
+
+}  // namespace vitals::cli
