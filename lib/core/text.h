@@ -12,6 +12,9 @@ namespace vitals {
 // Lower case, and underscores for hyphens and blanks: "ViT-B 16" and "vit_b_16" are one name.
 [[nodiscard]] std::string folded_name(std::string_view text);
 
+// Without the blanks and tabs around it.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+
 // Control characters but for line ends as "\x1b", so that a terminal shows them and obeys none.
 [[nodiscard]] std::string printable(std::string_view text);
 

@@ -113,34 +113,27 @@ namespace {
 std::vector<Field> decoder_size_fields() {
   using C = DecoderConfig;
   return {
-      field<&C::vocab_size>("vocab_size", "Rows of the token table.").at_least(1).at_most(1e9),
-      field<&C::hidden_size>("hidden_size", "Width of the tokens.").at_least(1).at_most(kMaxWidth),
+      field<&C::vocab_size>("vocab_size", "Rows of the token table.").between(1, 1e9),
+      field<&C::hidden_size>("hidden_size", "Width of the tokens.").between(1, kMaxWidth),
       field<&C::num_hidden_layers>("num_hidden_layers", "Number of layers.").at_most(kMaxDepth),
-      field<&C::num_attention_heads>("num_attention_heads", "Query heads.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+      field<&C::num_attention_heads>("num_attention_heads", "Query heads.").between(1, kMaxWidth),
       field<&C::num_key_value_heads>("num_key_value_heads",
                                      "Key and value heads, each shared by a group of query heads; "
                                      "null: num_attention_heads.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::head_dim>("head_dim",
                           "Features of a head; null: hidden_size / num_attention_heads.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::intermediate_size>("intermediate_size",
                                    "Width of the feed-forward; null: 4 * hidden_size.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::max_position_embeddings>("max_position_embeddings",
                                          "Context length, and rows of the learned positions.")
-          .at_least(1)
-          .at_most(1e9),
+          .between(1, 1e9),
       field<&C::embedding_size>(
           "embedding_size",
           "Width of the token table, projected to hidden_size; null: hidden_size.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::naming>("naming", "The family whose names the modules have.")
           .one_of(decoder_namings()),
   };
@@ -158,9 +151,7 @@ std::vector<Field> decoder_layer_fields() {
           .one_of({"pre", "post", "sandwich", "post_residual"}),
       field<&C::parallel_residual>("parallel_residual",
                                    "Attention and feed-forward read the same input."),
-      field<&C::parallel_norms>("parallel_norms", "Norms of a parallel layer.")
-          .at_least(1)
-          .at_most(2),
+      field<&C::parallel_norms>("parallel_norms", "Norms of a parallel layer.").between(1, 2),
       field<&C::embedding_norm>("embedding_norm", "A norm after the token table."),
       field<&C::final_norm>("final_norm", "A norm after the layers."),
   };
@@ -196,8 +187,7 @@ std::vector<Field> attention_fields() {
           .or_null(),
       field<&C::sliding_window>("sliding_window",
                                 "Tokens that a sliding layer attends to; null: all.")
-          .at_least(1)
-          .at_most(1e12),
+          .between(1, 1e12),
       field<&C::attention_scale>("attention_scale", "Factor of the scores; null: head_dim^-0.5."),
       field<&C::attn_logit_softcapping>("attn_logit_softcapping",
                                         "Cap of the scores, by tanh; null: none."),
@@ -208,21 +198,16 @@ std::vector<Field> attention_fields() {
       field<&C::kv_lora_rank>(
           "kv_lora_rank",
           "Width of the latent of keys and values (MLA); null: no latent attention.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::q_lora_rank>(
           "q_lora_rank",
           "Width of the latent of queries (MLA); null: queries are projected directly.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::qk_nope_head_dim>("qk_nope_head_dim", "Features of a head without positions (MLA).")
           .at_most(kMaxWidth),
       field<&C::qk_rope_head_dim>("qk_rope_head_dim", "Rotary features of a head (MLA).")
-          .at_least(1)
-          .at_most(kMaxWidth),
-      field<&C::v_head_dim>("v_head_dim", "Features of a value (MLA).")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
+      field<&C::v_head_dim>("v_head_dim", "Features of a value (MLA).").between(1, kMaxWidth),
   };
 }
 
@@ -236,8 +221,7 @@ std::vector<Field> feed_forward_fields() {
       field<&C::mlp_bias>("mlp_bias", "Biases of the feed-forward."),
       field<&C::num_experts>("num_experts", "Experts of a layer; 0: none.").at_most(1e6),
       field<&C::num_experts_per_tok>("num_experts_per_tok", "Experts that a token is sent to.")
-          .at_least(1)
-          .at_most(1e6),
+          .between(1, 1e6),
       field<&C::moe_intermediate_size>("moe_intermediate_size", "Width of an expert.")
           .at_most(kMaxWidth),
       field<&C::shared_expert_intermediate_size>("shared_expert_intermediate_size",
@@ -269,9 +253,7 @@ std::vector<Field> head_fields() {
           .one_of({"lm", "classification", "token_classification", "none"}),
       field<&C::tie_word_embeddings>("tie_word_embeddings", "The lm head uses the token table."),
       field<&C::lm_head_bias>("lm_head_bias", "Bias of the lm head."),
-      field<&C::num_labels>("num_labels", "Classes of a classification head.")
-          .at_least(1)
-          .at_most(1e9),
+      field<&C::num_labels>("num_labels", "Classes of a classification head.").between(1, 1e9),
       field<&C::final_logit_softcapping>("final_logit_softcapping",
                                          "Cap of the logits, by tanh; null: none."),
       field<&C::embedding_multiplier>("embedding_multiplier", "Factor of the token embeddings.")

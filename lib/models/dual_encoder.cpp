@@ -1,6 +1,5 @@
 #include "models/dual_encoder.h"
 
-#include "models/image_fields.h"
 #include "models/image_tower_fields.h"
 #include "models/layers.h"
 #include "models/text_tower_fields.h"
@@ -84,8 +83,7 @@ std::vector<Field> dual_encoder_own_fields() {
   return {
       field<&C::projections>("projections", "Both towers are projected to projection_dim."),
       field<&C::projection_dim>("projection_dim", "Width of the vectors that are compared.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::logit_bias>("logit_bias", "A bias of the logits (SigLIP)."),
   };
 }

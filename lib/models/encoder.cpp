@@ -2,7 +2,7 @@
 
 #include "models/encoder_heads.h"
 #include "models/encoder_names.h"
-#include "models/image_fields.h"
+#include "models/hidden_fields.h"
 
 #include <algorithm>
 #include <cmath>
@@ -138,33 +138,26 @@ Tensors forward(Builder& b, const EncoderConfig& c) {
 
 std::vector<Field> encoder_size_fields() {
   using C = EncoderConfig;
-  return {
-      field<&C::vocab_size>("vocab_size", "Tokens of the vocabulary.").at_least(1).at_most(1e9),
-      field<&C::hidden_size>("hidden_size", "Width of the tokens.").at_least(1).at_most(kMaxWidth),
-      field<&C::num_hidden_layers>("num_hidden_layers", "Number of layers.").at_most(kMaxDepth),
-      field<&C::num_attention_heads>("num_attention_heads", "Attention heads.")
-          .at_least(1)
-          .at_most(kMaxWidth),
-      field<&C::intermediate_size>("intermediate_size", "Hidden features of the MLP.")
-          .at_least(1)
-          .at_most(kMaxWidth),
-      field<&C::max_position_embeddings>("max_position_embeddings", "Rows of the position table.")
-          .at_least(1)
-          .at_most(1e9),
-      field<&C::reserved_positions>("reserved_positions",
-                                    "Rows of the position table that no token uses (RoBERTa: 2).")
-          .at_most(1e9),
-      field<&C::type_vocab_size>("type_vocab_size", "Types of tokens; 0: none.").at_most(1e9),
-      field<&C::embedding_size>("embedding_size", "Width of the tables; null: hidden_size.")
-          .at_least(1)
-          .at_most(kMaxWidth),
-      field<&C::num_hidden_groups>(
-          "num_hidden_groups", "Groups of layers that share their weights (ALBERT); 0: none do.")
-          .at_most(kMaxDepth),
-      field<&C::inner_group_num>("inner_group_num", "Layers of a group.")
-          .at_least(1)
-          .at_most(kMaxDepth),
-  };
+  return all_fields(
+      std::vector<Field>{
+          field<&C::vocab_size>("vocab_size", "Tokens of the vocabulary.").between(1, 1e9)},
+      hidden_fields<C>(),
+      std::vector<Field>{
+          field<&C::max_position_embeddings>("max_position_embeddings",
+                                             "Rows of the position table.")
+              .between(1, 1e9),
+          field<&C::reserved_positions>(
+              "reserved_positions", "Rows of the position table that no token uses (RoBERTa: 2).")
+              .at_most(1e9),
+          field<&C::type_vocab_size>("type_vocab_size", "Types of tokens; 0: none.").at_most(1e9),
+          field<&C::embedding_size>("embedding_size", "Width of the tables; null: hidden_size.")
+              .between(1, kMaxWidth),
+          field<&C::num_hidden_groups>(
+              "num_hidden_groups",
+              "Groups of layers that share their weights (ALBERT); 0: none do.")
+              .at_most(kMaxDepth),
+          field<&C::inner_group_num>("inner_group_num", "Layers of a group.")
+              .between(1, kMaxDepth)});
 }
 
 std::vector<Field> kind_fields() {
@@ -182,7 +175,7 @@ std::vector<Field> kind_fields() {
           .one_of(encoder_head_names()),
       field<&C::tie_word_embeddings>("tie_word_embeddings",
                                      "A language model's head uses the table of embeddings."),
-      field<&C::num_labels>("num_labels", "Classes of a classifier.").at_least(1).at_most(1e9),
+      field<&C::num_labels>("num_labels", "Classes of a classifier.").between(1, 1e9),
       field<&C::hidden_dropout_prob>("hidden_dropout_prob", "Dropout of embeddings and layers.")
           .below(1),
       field<&C::attention_probs_dropout_prob>("attention_probs_dropout_prob",

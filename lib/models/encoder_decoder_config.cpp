@@ -1,7 +1,6 @@
 #include "models/encoder_decoder_config.h"
 
 #include "models/encoder_decoder_names.h"
-#include "models/image_fields.h"
 #include "models/layers.h"
 
 namespace vitals {
@@ -40,30 +39,24 @@ constexpr std::string_view kPositions[] = {"learned", "sinusoidal", "frozen", "r
 std::vector<Field> encoder_decoder_size_fields() {
   using C = EncoderDecoderConfig;
   return {
-      field<&C::vocab_size>("vocab_size", "Tokens of the vocabulary.").at_least(1).at_most(1e9),
+      field<&C::vocab_size>("vocab_size", "Tokens of the vocabulary.").between(1, 1e9),
       field<&C::decoder_vocab_size>("decoder_vocab_size",
                                     "Tokens of a vocabulary of the decoder's own; null: one table "
                                     "serves both.")
-          .at_least(1)
-          .at_most(1e9),
-      field<&C::d_model>("d_model", "Width of the tokens.").at_least(1).at_most(kMaxWidth),
+          .between(1, 1e9),
+      field<&C::d_model>("d_model", "Width of the tokens.").between(1, kMaxWidth),
       field<&C::encoder_layers>("encoder_layers", "Layers of the encoder.").at_most(kMaxDepth),
       field<&C::decoder_layers>("decoder_layers", "Layers of the decoder.").at_most(kMaxDepth),
       field<&C::encoder_attention_heads>("encoder_attention_heads", "Heads of the encoder.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::decoder_attention_heads>("decoder_attention_heads", "Heads of the decoder.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::head_dim>("head_dim", "Features of a head; null: d_model / heads.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::encoder_ffn_dim>("encoder_ffn_dim", "Hidden features of the encoder's MLP.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::decoder_ffn_dim>("decoder_ffn_dim", "Hidden features of the decoder's MLP.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
   };
 }
 
@@ -97,18 +90,15 @@ std::vector<Field> encoder_decoder_position_fields() {
       field<&C::decoder_positions>("decoder_positions", "Positions of the decoder.")
           .one_of(kPositions),
       field<&C::max_source_positions>("max_source_positions", "Tokens that the encoder can read.")
-          .at_least(1)
-          .at_most(1e9),
+          .between(1, 1e9),
       field<&C::max_target_positions>("max_target_positions", "Tokens that the decoder can write.")
-          .at_least(1)
-          .at_most(1e9),
+          .between(1, 1e9),
       field<&C::position_offset>("position_offset",
                                  "Rows of a table before the first position (BART: 2).")
           .at_most(1e6),
       field<&C::relative_attention_num_buckets>("relative_attention_num_buckets",
                                                 "Rows of T5's table of distances.")
-          .at_least(1)
-          .at_most(1e6),
+          .between(1, 1e6),
       field<&C::relative_in_every_layer>("relative_in_every_layer",
                                          "Each layer has such a table, not the first one alone."),
   };
@@ -123,8 +113,7 @@ std::vector<Field> end_fields() {
       field<&C::source_len>("source_len",
                             "Tokens that the encoder reads; null: as many as --seq-len (of sounds "
                             "max_source_positions).")
-          .at_least(1)
-          .at_most(1e9),
+          .between(1, 1e9),
       field<&C::scale_embedding>("scale_embedding", "Embeddings times the root of d_model."),
       field<&C::scale_output>("scale_output", "The last states over the root of d_model."),
       field<&C::head>("head",
@@ -134,7 +123,7 @@ std::vector<Field> end_fields() {
       field<&C::tie_word_embeddings>("tie_word_embeddings",
                                      "A language model's head uses the table of embeddings."),
       field<&C::final_logits_bias>("final_logits_bias", "A buffer is added to the logits (BART)."),
-      field<&C::num_labels>("num_labels", "Classes of a classifier.").at_least(1).at_most(1e9),
+      field<&C::num_labels>("num_labels", "Classes of a classifier.").between(1, 1e9),
       field<&C::dropout>("dropout", "Dropout of embeddings and layers.").below(1),
       field<&C::attention_dropout>("attention_dropout", "Dropout of the attention weights.")
           .below(1),

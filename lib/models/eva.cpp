@@ -250,8 +250,7 @@ std::vector<Field> eva_position_fields() {
                                   "RoPE turns pairs of halves, not of neighbours."),
       field<&C::ref_feat_shape>("ref_feat_shape",
                                 "Grid that RoPE's positions are scaled to (no effect on counts).")
-          .at_least(1)
-          .at_most(kMaxSide)
+          .between(1, kMaxSide)
           .or_null(),
   };
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <span>
@@ -62,6 +63,11 @@ struct Field {
     max = value;
     return std::move(*this);
   }
+  [[nodiscard]] Field between(double least, double most) && {
+    min = least;
+    max = most;
+    return std::move(*this);
+  }
   [[nodiscard]] Field below(double value) && {
     max = value;
     max_excluded = true;
@@ -113,6 +119,16 @@ template <auto Member, auto... Rest>
     return &detail::reach<Member, Rest...>(*static_cast<Config*>(config));
   };
   return f;
+}
+
+// Several lists of fields as one, in order.
+template <class... Lists>
+[[nodiscard]] std::vector<Field> all_fields(Lists&&... lists) {
+  std::vector<Field> all;
+  (all.insert(all.end(), std::make_move_iterator(lists.begin()),
+              std::make_move_iterator(lists.end())),
+   ...);
+  return all;
 }
 
 // Size limits that every architecture shares: larger values are typing errors, and are refused

@@ -4,31 +4,16 @@
 
 #include "models/field.h"
 
-#include <iterator>
-
 namespace vitals {
-
-// Several lists of fields as one, in order.
-template <class... Lists>
-[[nodiscard]] std::vector<Field> all_fields(Lists&&... lists) {
-  std::vector<Field> all;
-  (all.insert(all.end(), std::make_move_iterator(lists.begin()),
-              std::make_move_iterator(lists.end())),
-   ...);
-  return all;
-}
 
 template <class C>
 [[nodiscard]] std::vector<Field> image_fields() {
   std::vector<Field> fields;
-  fields.push_back(field<&C::img_size>("img_size", "Image height and width in pixels.")
-                       .at_least(1)
-                       .at_most(kMaxSide));
-  fields.push_back(field<&C::patch_size>("patch_size", "Patch height and width in pixels.")
-                       .at_least(1)
-                       .at_most(kMaxSide));
   fields.push_back(
-      field<&C::in_chans>("in_chans", "Image channels.").at_least(1).at_most(kMaxWidth));
+      field<&C::img_size>("img_size", "Image height and width in pixels.").between(1, kMaxSide));
+  fields.push_back(field<&C::patch_size>("patch_size", "Patch height and width in pixels.")
+                       .between(1, kMaxSide));
+  fields.push_back(field<&C::in_chans>("in_chans", "Image channels.").between(1, kMaxWidth));
   fields.push_back(
       field<&C::num_classes>("num_classes", "Classes of the head; 0: no head.").at_most(1e9));
   return fields;
@@ -52,11 +37,9 @@ template <class C>
 template <class C>
 [[nodiscard]] std::vector<Field> stack_fields() {
   std::vector<Field> fields;
-  fields.push_back(
-      field<&C::embed_dim>("embed_dim", "Width of the tokens.").at_least(1).at_most(kMaxWidth));
+  fields.push_back(field<&C::embed_dim>("embed_dim", "Width of the tokens.").between(1, kMaxWidth));
   fields.push_back(field<&C::depth>("depth", "Number of blocks.").at_most(kMaxDepth));
-  fields.push_back(
-      field<&C::num_heads>("num_heads", "Attention heads.").at_least(1).at_most(kMaxWidth));
+  fields.push_back(field<&C::num_heads>("num_heads", "Attention heads.").between(1, kMaxWidth));
   fields.push_back(
       field<&C::mlp_ratio>("mlp_ratio", "Hidden features of the MLP as a multiple of embed_dim.")
           .at_most(1e4));

@@ -125,7 +125,7 @@ std::vector<Field> mlp_mixer_own_fields() {
   using C = MlpMixerConfig;
   return {
       field<&C::num_blocks>("num_blocks", "Number of blocks.").at_most(kMaxDepth),
-      field<&C::embed_dim>("embed_dim", "Width of the tokens.").at_least(1).at_most(kMaxWidth),
+      field<&C::embed_dim>("embed_dim", "Width of the tokens.").between(1, kMaxWidth),
       field<&C::mlp_ratio>("mlp_ratio",
                            "Hidden features as a multiple of embed_dim: one ratio, or that of the "
                            "MLP over tokens and that of the MLP over channels.")

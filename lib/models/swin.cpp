@@ -154,20 +154,15 @@ std::vector<Field> stage_fields() {
   using C = SwinConfig;
   return {
       field<&C::embed_dim>("embed_dim", "Width of the first stage; each further one doubles it.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::depths>("depths", "Blocks of each stage.").at_most(kMaxDepth),
-      field<&C::num_heads>("num_heads", "Attention heads of each stage.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+      field<&C::num_heads>("num_heads", "Attention heads of each stage.").between(1, kMaxWidth),
       field<&C::head_dim>("head_dim", "Width of a head of each stage; null: the heads' share.")
-          .at_least(1)
-          .at_most(kMaxWidth)
+          .between(1, kMaxWidth)
           .or_null(),
       field<&C::window_size>(
           "window_size", "Side of the windows in patches: one, [height, width], or one a stage.")
-          .at_least(1)
-          .at_most(kMaxSide),
+          .between(1, kMaxSide),
       field<&C::always_partition>("always_partition",
                                   "Windows keep their size and shift where the grid is smaller."),
       field<&C::strict_img_size>("strict_img_size",

@@ -2,18 +2,18 @@
 // model.
 #pragma once
 
+#include "core/amount.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace vitals {
 
-enum class BudgetUnit { count, bytes, seconds };
-
 // A figure that a limit can be put on.
 struct Quantity {
   std::string name;
-  BudgetUnit unit = BudgetUnit::count;
+  Unit unit = Unit::count;
   double value = 0;  // bytes and seconds without a prefix
 };
 
@@ -25,8 +25,8 @@ struct FailCondition {
   double limit = 0;
 };
 
-// "params > 90M", "memory >= 16GiB", "latency > 5ms": k, M, G, T are powers of ten, KiB, MiB, GiB,
-// TiB of two. `known` are the figures that the command has, with their units. Throws Error.
+// "params > 90M", "memory >= 16GiB", "latency > 5ms". `known` are the figures that the command has,
+// with their units. Throws Error.
 [[nodiscard]] FailCondition parse_fail_condition(const std::string& text,
                                                  const std::vector<Quantity>& known);
 

@@ -1,14 +1,13 @@
 #include "spec/device.h"
 
+#include "core/amount.h"
 #include "core/suggest.h"
 #include "spec/json_text.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <cstdlib>
 
 namespace vitals {
 
@@ -165,24 +164,6 @@ const DeviceSpec* find_device(std::string_view name) {
   return nullptr;
 }
 
-namespace {
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
-double unit_of(std::string_view unit) {
-  constexpr std::pair<std::string_view, double> kUnits[] = {
-      {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
-  for (const auto& [name, bytes] : kUnits)
-    if (equal_ignoring_case(name, unit)) return bytes;
-  return 0;
-}
-
-}  // namespace
-
 MemoryBudget memory_budget(const DeviceSpec& device) {
   if (!device.memory)
     fail("'{}' states no memory of its own; give a size like 64GiB instead", device.name);
@@ -196,16 +177,13 @@ MemoryBudget memory_budget(const DeviceSpec& device) {
 
 MemoryBudget memory_budget(const std::string& text) {
   if (const auto* device = find_device(text); device != nullptr) return memory_budget(*device);
-  char* end = nullptr;
-  const double number = std::strtod(text.c_str(), &end);
-  const double unit = unit_of(end);
-  const bool digits = !text.empty() && text.find_first_not_of("0123456789.") != 0;
-  if (digits && *end == '\0')
+  const auto amount = parse_amount(text, Unit::bytes);
+  if (amount && !amount->suffix)
     fail("'{}' has no unit: write {}GB (10^9 bytes) or {}GiB (2^30 bytes)", text, text, text);
-  if (!digits || unit == 0 || !(number > 0) || number * unit > 1e18)
+  if (!amount || amount->value < 1 || amount->value > 1e18)
     fail("'{}' is neither a size like 24GB or 24GiB nor a known device{}", text,
          did_you_mean(text, device_names()));
-  return {static_cast<std::uint64_t>(number * unit), text};
+  return {static_cast<std::uint64_t>(amount->value), text};
 }
 
 std::vector<std::string> device_names() {

@@ -7,20 +7,11 @@
 #include "spec/builtin.h"
 #include "spec/device.h"
 #include "spec/spec.h"
-
-#include <sstream>
+#include "support/lines.h"
 
 using namespace vitals;
 
 namespace {
-
-std::vector<std::string> lines(std::string_view text) {
-  std::vector<std::string> all;
-  std::istringstream stream{std::string(text)};
-  // As a shell would: an argument ends at a zero byte.
-  for (std::string line; std::getline(stream, line);) all.emplace_back(line.c_str());
-  return all;
-}
 
 void parse(std::vector<std::string> arguments) {
   const auto program = cli::make_program();
@@ -43,9 +34,8 @@ void override_with(const std::string& text) {
 }
 
 void condition(const std::string& text) {
-  const std::vector<Quantity> figures = {{"params", BudgetUnit::count, 1e6},
-                                         {"memory", BudgetUnit::bytes, 1e9},
-                                         {"latency", BudgetUnit::seconds, 1e-3}};
+  const std::vector<Quantity> figures = {
+      {"params", Unit::count, 1e6}, {"memory", Unit::bytes, 1e9}, {"latency", Unit::seconds, 1e-3}};
   const auto parsed = parse_fail_condition(text, figures);
   fuzz::require(!describe(parsed, figures).empty(), "a condition can be told");
   fuzz::require(
@@ -56,7 +46,9 @@ void condition(const std::string& text) {
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto arguments = lines(fuzz::text_of(data, size));
+  auto arguments = test::lines_of(std::string(fuzz::text_of(data, size)));
+  // As a shell would: an argument ends at a zero byte.
+  for (auto& argument : arguments) argument = argument.c_str();
   fuzz::accept_or_refuse([&] { parse(arguments); });
   for (const auto& argument : arguments) {
     fuzz::accept_or_refuse([&] { override_with(argument); });

@@ -10,9 +10,9 @@ using namespace vitals;
 
 namespace {
 
-const std::vector<Quantity> kFigures = {{"params", BudgetUnit::count, 86567656},
-                                        {"memory", BudgetUnit::bytes, 16.0 * (1 << 30)},
-                                        {"latency", BudgetUnit::seconds, 0.005}};
+const std::vector<Quantity> kFigures = {{"params", Unit::count, 86567656},
+                                        {"memory", Unit::bytes, 16.0 * (1 << 30)},
+                                        {"latency", Unit::seconds, 0.005}};
 
 bool is_true(const std::string& text) {
   return holds(parse_fail_condition(text, kFigures), kFigures);

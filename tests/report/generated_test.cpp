@@ -5,7 +5,9 @@
 #include "analysis/rollup.h"
 #include "report/summary.h"
 #include "spec/spec.h"
+#include "support/lines.h"
 #include "support/model.h"
+#include "support/sums.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -81,15 +83,6 @@ void for_generated(const std::function<void(const Model&, const Graph&)>& check)
   }
 }
 
-void check_sums(const Graph& graph, const Rollup& rollup) {
-  const auto children = children_of(graph);
-  for (ModuleId id = 0; id < graph.modules.size(); ++id) {
-    auto sum = rollup.own[id];
-    for (const auto child : children[id]) sum += rollup.total[child];
-    CHECK(sum == rollup.total[id]);
-  }
-}
-
 // The cells of a line of Markdown.
 std::vector<std::string> markdown_cells(const std::string& line) {
   std::vector<std::string> cells;
@@ -100,13 +93,6 @@ std::vector<std::string> markdown_cells(const std::string& line) {
     cells.push_back(begin == std::string::npos ? "" : cell.substr(begin, end - begin + 1));
   }
   return cells;
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
 }
 
 }  // namespace
@@ -120,9 +106,9 @@ TEST_CASE("a generated model's own spec is the same model") {
 
 TEST_CASE("of generated models children sum to their parents, in every quantity") {
   for_generated([](const Model& model, const Graph& graph) {
-    check_sums(graph, parameters(graph));
-    check_sums(graph, macs_by_module(graph));
-    check_sums(graph, stored_bytes(graph));
+    CHECK_FALSE(test::unbalanced(graph, parameters(graph)));
+    CHECK_FALSE(test::unbalanced(graph, macs_by_module(graph)));
+    CHECK_FALSE(test::unbalanced(graph, stored_bytes(graph)));
     BuildOptions build;
     build.batch = 2;
     build.training = true;
@@ -132,7 +118,7 @@ TEST_CASE("of generated models children sum to their parents, in every quantity"
     options.optimizer = optimizer("adamw");
     options.composition = false;
     const auto memory = estimate_memory(training, options);
-    check_sums(training, memory.activations.by_module);
+    CHECK_FALSE(test::unbalanced(training, memory.activations.by_module));
     // The batch is there too, whether autograd keeps it or only a copy in 16 bits.
     CHECK(memory.peak.bytes <= memory.bytes.total() + memory.activations.input);
     CHECK(memory.peak.bytes >= memory.bytes.weights);
@@ -156,9 +142,9 @@ TEST_CASE("of generated models JSON, CSV, Markdown and text carry the same numbe
   for_generated([](const Model&, const Graph& graph) {
     const auto table = summary_layers(graph);
     const auto report = summary_json(graph);
-    const auto markdown = lines_of(to_markdown(table));
-    const auto text = lines_of(to_text(table));
-    const auto csv = lines_of(to_csv(table));
+    const auto markdown = test::lines_of(to_markdown(table));
+    const auto text = test::lines_of(to_text(table));
+    const auto csv = test::lines_of(to_csv(table));
     REQUIRE(markdown.size() == table.rows.size() + 2);
     REQUIRE(text.size() == table.rows.size() + 2);
     REQUIRE(csv.size() == table.rows.size() + 1);

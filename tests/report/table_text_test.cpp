@@ -1,23 +1,15 @@
 #include "report/table.h"
 #include "report/wrap.h"
+#include "support/lines.h"
 
 #include <doctest/doctest.h>
-
-#include <sstream>
 
 namespace vitals {
 namespace {
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
 std::size_t widest(const std::string& text) {
   std::size_t most = 0;
-  for (const auto& line : lines_of(text)) most = std::max(most, columns_of(line));
+  for (const auto& line : test::lines_of(text)) most = std::max(most, columns_of(line));
   return most;
 }
 
@@ -54,7 +46,7 @@ TEST_CASE("texts break at blanks, then behind marks, and never in numbers") {
 
 TEST_CASE("a table is as wide as it is where there is no limit") {
   const auto text = to_text(kTable);
-  CHECK(lines_of(text)[2] ==
+  CHECK(test::lines_of(text)[2] ==
         "blocks.0.attn.qkv  three projections, 1,234 x 2.5         1,769,472  100.0 %");
   CHECK(text == to_text(kTable, {200, false}));
 }
@@ -78,7 +70,7 @@ TEST_CASE("columns without a place follow below, beside those that name the rows
     row.push_back(std::to_string(i) + "00,000,000,000");
   }
   table.rows = {row};
-  const auto lines = lines_of(to_text(table, {60, false}));
+  const auto lines = test::lines_of(to_text(table, {60, false}));
   REQUIRE(lines.size() == 11);
   CHECK(lines[0] == "model  quantity               n0               n1");
   CHECK(lines[6] == "vit    MACs      200,000,000,000  300,000,000,000");
@@ -86,7 +78,7 @@ TEST_CASE("columns without a place follow below, beside those that name the rows
 }
 
 TEST_CASE("bars are as long as the shares, and stand only where there is room") {
-  const auto lines = lines_of(to_text(kTable, {0, true}));
+  const auto lines = test::lines_of(to_text(kTable, {0, true}));
   CHECK(lines[0].ends_with("  share"));
   CHECK(lines[2].ends_with("100.0 % ██████████"));
   CHECK(lines[3].ends_with("25.0 % ██▌"));

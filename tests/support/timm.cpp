@@ -3,6 +3,7 @@
 #include "spec/builtin.h"
 #include "support/run.h"
 
+#include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 #include <sstream>
@@ -50,6 +51,20 @@ Model with(const Model& model, const std::vector<std::pair<std::string, std::str
   std::vector<Override> overrides;
   for (const auto& [key, value] : fields) overrides.push_back({key, value, "--set " + key});
   return with_overrides(model, overrides);
+}
+
+void check_children(std::map<std::string, std::uint64_t> children, const nlohmann::json& expected) {
+  for (const auto& item : expected.items()) {
+    const auto& name = item.key();
+    CAPTURE(name);
+    CHECK(children[name] == item.value().get<std::uint64_t>());
+    children.erase(name);
+  }
+  for (const auto& child : children) {
+    const auto& name = child.first;
+    CAPTURE(name);
+    CHECK(child.second == 0);
+  }
 }
 
 }  // namespace vitals::test

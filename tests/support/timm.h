@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,5 +20,9 @@ namespace vitals::test {
 
 [[nodiscard]] Model with(const Model& model,
                          const std::vector<std::pair<std::string, std::string>>& fields);
+
+// Checks counts by child of the model against a record's. What is zero may be left out there: timm
+// keeps layers that never run.
+void check_children(std::map<std::string, std::uint64_t> children, const nlohmann::json& expected);
 
 }  // namespace vitals::test

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 using nlohmann::json;
 using vitals::test::run;
@@ -133,6 +134,14 @@ TEST_CASE("bench: a machine that is saved is one that predict answers for") {
   const auto table = run(small({"--batch", "1,2", "--save-device", file}));
   CHECK(table.out.find("fastest ms") != std::string::npos);
   CHECK(table.out.find("written to " + file) != std::string::npos);
+}
+
+TEST_CASE("bench: more threads than CPUs are taken, with a word on what that means") {
+  const auto threads = std::to_string(std::thread::hardware_concurrency() + 1);
+  const auto result = run({"bench", "vit_tiny_patch16_224", "--img-size", "32", "--set", "depth=1",
+                           "--runs", "2", "--threads", threads});
+  CHECK(result.exit_code == 0);
+  CHECK(result.err.find("threads share") != std::string::npos);
 }
 
 TEST_CASE("bench: what is refused, in words") {

@@ -1,30 +1,19 @@
 // `vitals list` as a user sees it.
+#include "support/lines.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <sstream>
 
 using namespace vitals;
-
-namespace {
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> result;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) result.push_back(line);
-  return result;
-}
-
-}  // namespace
 
 TEST_CASE("list shows size and work of each model") {
   const auto result = test::run({"list", "vit_base_patch16_224"});
   CHECK(result.exit_code == 0);
   CHECK(result.err.empty());
-  const auto rows = lines(result.out);
+  const auto rows = test::lines_of(result.out);
   REQUIRE(rows.size() == 4);  // with vit_base_patch16_224_miil
   CHECK(rows[2].find("vit_base_patch16_224") == 0);
   for (const auto* cell : {"86.57", "17.56", "197", "224"})
@@ -45,8 +34,9 @@ TEST_CASE("list is sorted by what is asked for") {
     for (const auto& m : models) values.push_back(m[key].get<std::uint64_t>());
     CHECK(std::is_sorted(values.begin(), values.end()));
   }
-  const auto largest = lines(test::run({"list", "--names", "--sort", "params", "--reverse"}).out);
-  const auto smallest = lines(test::run({"list", "--names", "--sort", "params"}).out);
+  const auto largest =
+      test::lines_of(test::run({"list", "--names", "--sort", "params", "--reverse"}).out);
+  const auto smallest = test::lines_of(test::run({"list", "--names", "--sort", "params"}).out);
   CHECK(largest.front() == smallest.back());
 }
 

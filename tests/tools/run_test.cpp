@@ -2,6 +2,7 @@
 #include "support/run.h"
 
 #include "spec/checkpoint_files.h"
+#include "spec/safetensors_write.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
 
@@ -11,6 +12,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <utility>
 
 using namespace vitals;
 using test::run;
@@ -45,7 +48,88 @@ std::string image(const std::string& name, std::vector<std::uint64_t> shape, flo
                            data);
 }
 
+std::vector<float> values(const std::string& file, const std::string& name) {
+  const auto checkpoint = read_checkpoint(file);
+  const auto* tensor = checkpoint.find(name);
+  REQUIRE(tensor != nullptr);
+  REQUIRE(tensor->bytes() == tensor->elements() * 4);
+  std::vector<float> result(tensor->elements().value());
+  TensorReader(checkpoint).read(*tensor, std::as_writable_bytes(std::span(result)));
+  return result;
+}
+
+// The names of Hugging Face's ViT for timm's (modeling_vit.py); qkv is three tensors there.
+std::string hugging_face_name(std::string name) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"cls_token", "vit.embeddings.cls_token"},
+      {"pos_embed", "vit.embeddings.position_embeddings"},
+      {"patch_embed.proj", "vit.embeddings.patch_embeddings.projection"},
+      {"blocks.", "vit.encoder.layer."},
+      {".norm1", ".layernorm_before"},
+      {".norm2", ".layernorm_after"},
+      {".attn.proj", ".attention.output.dense"},
+      {".mlp.fc1", ".intermediate.dense"},
+      {".mlp.fc2", ".output.dense"},
+      {"norm.", "vit.layernorm."},
+      {"head.", "classifier."}};
+  for (const auto& [timm, theirs] : kNames)
+    if (const auto at = name.find(timm); at == 0 || (at != std::string::npos && timm[0] == '.'))
+      name.replace(at, timm.size(), theirs);
+  return name;
+}
+
+// The same weights under those names.
+std::string as_hugging_face(const std::string& file) {
+  struct Tensor {
+    std::string name;
+    Shape shape;
+    std::vector<float> values;
+  };
+  std::vector<Tensor> tensors;
+  for (const auto& t : read_checkpoint(file).tensors) {
+    const auto all = values(file, t.name);
+    Shape shape;
+    for (const auto d : t.shape) shape.push_back(d);
+    const auto qkv = t.name.find("attn.qkv");
+    const std::size_t parts = qkv == std::string::npos ? 1 : 3;
+    if (parts == 3) shape[0] /= 3;
+    for (std::size_t i = 0; i < parts; ++i) {
+      constexpr const char* kParts[] = {"query", "key", "value"};
+      auto name = hugging_face_name(t.name);
+      if (parts == 3)
+        name.replace(name.find("attn.qkv"), 8, std::string("attention.attention.") + kParts[i]);
+      const auto size = static_cast<std::ptrdiff_t>(all.size() / parts);
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i) * size;
+      tensors.push_back({name, shape, {begin, begin + size}});
+    }
+  }
+  std::vector<TensorToWrite> views;
+  for (const auto& t : tensors) views.push_back({t.name, t.shape, t.values});
+  return safetensors_of(views);
+}
+
 }  // namespace
+
+TEST_CASE("run: a Hugging Face config with weights under its names gives the same logits") {
+  const TemporaryFolder folder;
+  const std::string timm = test::data_path("parity/tiny_inc1_noqkvbias_mlp3");
+  folder.write("config.json",
+               R"({"model_type": "vit", "architectures": ["ViTForImageClassification"],
+      "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 192,
+      "image_size": 32, "patch_size": 8, "num_channels": 1, "qkv_bias": false,
+      "layer_norm_eps": 1e-6, "num_labels": 10})");
+  const auto weights =
+      folder.write("model.safetensors", as_hugging_face(timm + ".weights.safetensors"));
+  const auto out = folder.path("logits.safetensors");
+  const auto result = run({"run", folder.path("config.json"), "--weights", weights, "--input",
+                           timm + ".ref_f32.safetensors", "-o", out});
+  CAPTURE(result.err);
+  REQUIRE(result.exit_code == 0);
+  const auto logits = values(out, "logits");
+  const auto wanted = values(timm + ".ref_f32.safetensors", "logits");
+  REQUIRE(logits.size() == wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(std::fabs(logits[i] - wanted[i]) < 1e-5F);
+}
 
 TEST_CASE("run: logits alone, or every module by its path") {
   const TemporaryFolder folder;

@@ -129,10 +129,10 @@ const std::vector<Quantity> kModelFigures = {{"params"}, {"macs"}, {"flops"}, {"
 
 std::vector<Quantity> model_figures(const Graph& graph) {
   const auto macs = macs_by_module(graph).sum();
-  return {{"params", BudgetUnit::count, parameters(graph).sum().as_double()},
-          {"macs", BudgetUnit::count, macs.as_double()},
-          {"flops", BudgetUnit::count, (macs * 2).as_double()},
-          {"tokens", BudgetUnit::count, static_cast<double>(graph.num_tokens)}};
+  return {{"params", Unit::count, parameters(graph).sum().as_double()},
+          {"macs", Unit::count, macs.as_double()},
+          {"flops", Unit::count, (macs * 2).as_double()},
+          {"tokens", Unit::count, static_cast<double>(graph.num_tokens)}};
 }
 
 Check device_check(std::vector<std::string> also) {
@@ -150,7 +150,7 @@ void add_fail_if(Command& c, std::vector<FailCondition>& conditions,
   for (const auto& quantity : known) names.push_back(quantity.name);
   c.add("--fail-if", "CONDITION",
         fmt::format("Exit with code 3 if it is true, as in '{} > {}' (repeatable). Figures: {}",
-                    names.front(), known.front().unit == BudgetUnit::bytes ? "16GiB" : "90M",
+                    names.front(), known.front().unit == Unit::bytes ? "16GiB" : "90M",
                     fmt::join(names, ", ")),
         [&conditions, known](const std::string& text) {
           try {

@@ -1,14 +1,13 @@
 #include "report/flops.h"
 
 #include "command.h"
+#include "core/amount.h"
 #include "core/error.h"
 #include "report/explain.h"
 #include "report/language_model.h"
 
 #include <nlohmann/json.hpp>
 
-#include <charconv>
-#include <cmath>
 #include <memory>
 
 namespace vitals::cli {
@@ -37,29 +36,14 @@ std::vector<Quantity> known_figures() {
 std::vector<Quantity> flops_figures(const FlopsModel& model) {
   auto figures = model_figures(model.graph);
   const auto training = training_flops(model.training, model.checkpoint).total();
-  figures.push_back({"training_flops", BudgetUnit::count, training.as_double()});
+  figures.push_back({"training_flops", Unit::count, training.as_double()});
   return figures;
 }
 
-// "300B", "15T", "1.4e12", "300000000000"; not positive for anything else.
-double count_of(const std::string& text) {
-  constexpr std::pair<char, double> kSuffixes[] = {
-      {'k', 1e3}, {'M', 1e6}, {'B', 1e9}, {'G', 1e9}, {'T', 1e12}};
-  double factor = 1;
-  auto number = text;
-  for (const auto& [suffix, value] : kSuffixes)
-    if (text.size() > 1 && text.back() == suffix) {
-      factor = value;
-      number.pop_back();
-    }
-  double x = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), x);
-  const bool whole = error == std::errc() && end == number.data() + number.size();
-  return whole && std::isfinite(x) ? x * factor : 0;
-}
-
 std::string check_count(const std::string& text) {
-  return count_of(text) > 0 ? "" : "'" + text + "' is no number of tokens; write 300B or 3e11";
+  const auto tokens = parse_amount(text, Unit::count);
+  return tokens && tokens->value > 0 ? ""
+                                     : "'" + text + "' is no number of tokens; write 300B or 3e11";
 }
 
 FlopsModel build(const FlopsArguments& o) {
@@ -76,7 +60,8 @@ FlopsModel build(const FlopsArguments& o) {
   options.training = true;
   result.training = model.build(options);
   if (!o.tokens.empty())
-    result.compute = training_compute(result.training, result.checkpoint, count_of(o.tokens));
+    result.compute = training_compute(result.training, result.checkpoint,
+                                      parse_amount(o.tokens, Unit::count)->value);
   return result;
 }
 

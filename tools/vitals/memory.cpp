@@ -53,7 +53,7 @@ bool is_gpu(const std::string& name) {
 // What --fail-if may ask, of the most loaded device.
 std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
   const auto bytes = [](const char* name, Count value) {
-    return Quantity{name, BudgetUnit::bytes, value.as_double()};
+    return Quantity{name, Unit::bytes, value.as_double()};
   };
   return {bytes("memory", e.peak.bytes),
           bytes("peak", e.peak.bytes),

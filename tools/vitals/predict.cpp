@@ -19,9 +19,9 @@ struct PredictArguments {
 
 // What --fail-if may ask.
 std::vector<Quantity> latency_quantities(double seconds, double samples_per_s, double memory) {
-  return {{"latency", BudgetUnit::seconds, seconds},
-          {"throughput", BudgetUnit::count, samples_per_s},
-          {"memory", BudgetUnit::bytes, memory}};
+  return {{"latency", Unit::seconds, seconds},
+          {"throughput", Unit::count, samples_per_s},
+          {"memory", Unit::bytes, memory}};
 }
 
 std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
