@@ -3,6 +3,8 @@
 #include "analysis/macs.h"
 #include "analysis/sizes.h"
 
+#include <algorithm>
+
 namespace vitals {
 namespace {
 
@@ -189,6 +191,24 @@ Arithmetic arithmetic_of(const op::RmsNorm& o, const Graph&, const Node& node) {
   a.additions = Formula{rows, {"(c - 1)", less_one(node.shape.at(-1))}}.plus({rows});
   a.divisions = {times(2), rows};
   a.square_roots = {rows};
+  return a;
+}
+
+// g = sqrt(sum of x^2) and n = g / (mean(g) + eps) a channel; x + (w (x n) + b)
+Arithmetic arithmetic_of(const op::GlobalResponseNorm&, const Graph&, const Node& node) {
+  const auto channels = node.shape.at(-1);
+  const auto positions = rows_of(node.shape) / std::max<std::uint64_t>(node.shape[0], 1);
+  const Formula::Factor samples{"samples", node.shape[0]};
+  const Formula::Factor p{"positions", positions};
+  const Formula::Factor c{"c", channels};
+  Arithmetic a;
+  a.multiplications = {times(3), samples, p, c};
+  a.additions = Formula{samples, {"(positions - 1)", less_one(positions)}, c}
+                    .plus({samples, {"(c - 1)", less_one(channels)}})
+                    .plus({samples})
+                    .plus({times(2), samples, p, c});
+  a.divisions = {samples, {"(c + 1)", channels + 1}};
+  a.square_roots = {samples, c};
   return a;
 }
 

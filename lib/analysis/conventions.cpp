@@ -79,6 +79,7 @@ FvcoreHandle fvcore_handle(const Op& op) {
                         [](const op::TopK&) { return none; },
                         [](const op::MaskedFill&) { return none; },
                         [](const op::RmsNorm&) { return none; },
+                        [](const op::GlobalResponseNorm&) { return none; },
                         [](const op::Dropout&) { return none; },
                         [](const op::DropPath&) { return none; },
                         [](const op::Concat&) { return none; },
@@ -127,8 +128,20 @@ Formula fvcore_formula(const Graph& graph, const Node& node, FvcoreHandle handle
   return {};
 }
 
+// Tools know the pooling of images by its own op or class, whatever reduction does the work.
+bool is_average_pool(const Graph& graph, const Node& node) {
+  const auto* reduce = std::get_if<op::Reduce>(&node.op);
+  return reduce != nullptr && reduce->kind == op::ReduceKind::mean &&
+         graph.module_of(node).type == "AdaptiveAvgPool2d";
+}
+
 void count_fvcore(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    if (is_average_pool(graph, node)) {
+      item.kind = "adaptive_avg_pool2d";
+      item.formula = {{"input", elements_of(input_shape(graph, node, 0))}};
+      return;
+    }
     const auto handle = fvcore_handle(node.op);
     item.kind = handle_name(handle);
     item.formula = fvcore_formula(graph, node, handle);
@@ -157,6 +170,11 @@ void count_thop(const Graph& graph, const Sink& sink) {
       item.formula = macs_formula(graph, node);
     else if (norm != nullptr && type == "LayerNorm")
       item.formula = {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
+    else if (is_average_pool(graph, node)) {
+      const auto& x = input_shape(graph, node, 0);
+      item.formula = {{"(positions + 1)", x.at(std::get<op::Reduce>(node.op).axis) + 1},
+                      {"output", elements_of(node.shape)}};
+    }
   });
 }
 
@@ -191,16 +209,18 @@ constexpr Convention kConventions[] = {
      "vitals", count_flops, always},
     {"fvcore", "MACs",
      "Counts the multiply-accumulates of linear layers, convolutions and matrix products as one "
-     "each, and 5 for every element of an affine LayerNorm (4 without weights); leaves out "
-     "RMSNorm, softmax, activations, biases, and attention where it runs as one fused op.",
+     "each, 5 for every element of an affine LayerNorm (4 without weights), and 1 for every "
+     "element that an AdaptiveAvgPool2d reads; leaves out RMSNorm, softmax, activations, biases, "
+     "and attention where it runs as one fused op.",
      "fvcore FlopCountAnalysis: fvcore/nn/jit_handles.py", count_fvcore, always},
     {"torch", "FLOPs",
      "Counts two operations for every multiply-accumulate of mm, bmm, addmm, convolutions and "
      "scaled_dot_product_attention, causal attention in full; leaves out everything else.",
      "PyTorch FlopCounterMode: torch/utils/flop_counter.py", count_torch, always},
     {"thop", "MACs",
-     "Counts by module: the multiply-accumulates of nn.Linear and nn.Conv2d, and 4 for every "
-     "element of an affine nn.LayerNorm; leaves out whatever runs outside of such modules, both "
+     "Counts by module: the multiply-accumulates of nn.Linear and nn.Conv2d, 4 for every "
+     "element of an affine nn.LayerNorm, and what nn.AdaptiveAvgPool2d reads and writes; leaves "
+     "out whatever runs outside of such modules, both "
      "products of attention among it.",
      "thop profile: thop/vision/basic_hooks.py", count_thop, always},
     {"torchinfo", "MACs",

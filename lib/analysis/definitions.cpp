@@ -115,6 +115,10 @@ OpDefinition definition(const Op& op) {
             return D{"y = x / sqrt(mean(x^2) + eps) w",
                      "Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4"};
           },
+          [](const op::GlobalResponseNorm&) {
+            return D{"y = x + w (x g / (mean(g) + eps)) + b, g = ||x|| of a channel",
+                     "Woo et al. 2023, arXiv:2301.00808, section 3.2"};
+          },
           [](const op::Dropout&) {
             return D{"y = x (u < keep ? 1 / keep : 0)", "Srivastava et al. 2014, JMLR 15"};
           },

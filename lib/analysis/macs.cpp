@@ -46,6 +46,7 @@ Formula count(const op::TopK&, const Graph&, const Node&) { return {}; }
 Formula count(const op::MaskedFill&, const Graph&, const Node&) { return {}; }
 Formula count(const op::LayerNorm&, const Graph&, const Node&) { return {}; }
 Formula count(const op::RmsNorm&, const Graph&, const Node&) { return {}; }
+Formula count(const op::GlobalResponseNorm&, const Graph&, const Node&) { return {}; }
 Formula count(const op::Dropout&, const Graph&, const Node&) { return {}; }
 Formula count(const op::DropPath&, const Graph&, const Node&) { return {}; }
 Formula count(const op::Concat&, const Graph&, const Node&) { return {}; }

@@ -82,6 +82,9 @@ Traffic traffic_of(const op::LayerNorm&, const Graph& g, const Node& n) {
   return all_operands(g, n);
 }
 Traffic traffic_of(const op::RmsNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
+Traffic traffic_of(const op::GlobalResponseNorm&, const Graph& g, const Node& n) {
+  return all_operands(g, n);
+}
 Traffic traffic_of(const op::Dropout&, const Graph& g, const Node& n) { return all_operands(g, n); }
 Traffic traffic_of(const op::DropPath&, const Graph& g, const Node& n) {
   return all_operands(g, n);

@@ -96,15 +96,16 @@ Backward backward(const op::Sdpa&, const Graph& graph, const Node& node,
 
 // An op without multiply-accumulates has none in its backward pass either.
 template <class O>
-concept Elementwise = std::same_as<O, op::Input> || std::same_as<O, op::Parameter> ||
-    std::same_as<O, op::Constant> || std::same_as<O, op::Binary> || std::same_as<O, op::Scale> ||
-    std::same_as<O, op::Activation> || std::same_as<O, op::Softmax> || std::same_as<O, op::TopK> ||
-    std::same_as<O, op::MaskedFill> || std::same_as<O, op::LayerNorm> ||
-    std::same_as<O, op::RmsNorm> || std::same_as<O, op::Dropout> || std::same_as<O, op::DropPath> ||
-    std::same_as<O, op::Concat> || std::same_as<O, op::Reshape> || std::same_as<O, op::Expand> ||
-    std::same_as<O, op::Permute> || std::same_as<O, op::Slice> || std::same_as<O, op::Copy> ||
-    std::same_as<O, op::Roll> || std::same_as<O, op::Reduce> || std::same_as<O, op::Embedding> ||
-    std::same_as<O, op::Gather> || std::same_as<O, op::Rope>;
+concept Elementwise =
+    std::same_as<O, op::Input> || std::same_as<O, op::Parameter> || std::same_as<O, op::Constant> ||
+    std::same_as<O, op::Binary> || std::same_as<O, op::Scale> || std::same_as<O, op::Activation> ||
+    std::same_as<O, op::Softmax> || std::same_as<O, op::TopK> || std::same_as<O, op::MaskedFill> ||
+    std::same_as<O, op::LayerNorm> || std::same_as<O, op::RmsNorm> ||
+    std::same_as<O, op::GlobalResponseNorm> || std::same_as<O, op::Dropout> ||
+    std::same_as<O, op::DropPath> || std::same_as<O, op::Concat> || std::same_as<O, op::Reshape> ||
+    std::same_as<O, op::Expand> || std::same_as<O, op::Permute> || std::same_as<O, op::Slice> ||
+    std::same_as<O, op::Copy> || std::same_as<O, op::Roll> || std::same_as<O, op::Reduce> ||
+    std::same_as<O, op::Embedding> || std::same_as<O, op::Gather> || std::same_as<O, op::Rope>;
 template <Elementwise O>
 Backward backward(const O&, const Graph&, const Node&, const std::vector<bool>&, const Formula&) {
   return {};

@@ -30,6 +30,22 @@ bool is_contiguous(const Shape& shape, const Strides& strides) {
   return true;
 }
 
+bool is_channels_last(const Shape& shape, const Strides& strides) {
+  if (shape.rank() != 4 || strides[1] == 0) return false;
+  std::uint64_t least = 0;
+  for (const std::size_t d : {1U, 3U, 2U, 0U}) {
+    if (shape[d] == 0 || strides[d] < least) return false;
+    if (d == 0 && least == strides[1]) return false;
+    least = strides[d] * shape[d];
+  }
+  return true;
+}
+
+Strides channels_last_strides(const Shape& images) {
+  const auto s = contiguous_strides({images[0], images[2], images[3], images[1]});
+  return {s[0], s[3], s[1], s[2]};
+}
+
 std::optional<Strides> view_strides(const Shape& shape, const Strides& strides,
                                     const Shape& target) {
   if (is_contiguous(shape, strides)) return contiguous_strides(target);

@@ -59,6 +59,12 @@ using Strides = Dims;
 [[nodiscard]] Strides contiguous_strides(const Shape& shape);
 [[nodiscard]] bool is_contiguous(const Shape& shape, const Strides& strides);
 
+// Whether images [B, C, H, W] lie in memory as [B, H, W, C], by PyTorch's rule, in which channels
+// of which there is but one decide nothing (c10::is_channels_last_strides_2d). Convolutions then
+// give what they compute the same layout.
+[[nodiscard]] bool is_channels_last(const Shape& shape, const Strides& strides);
+[[nodiscard]] Strides channels_last_strides(const Shape& images);
+
 // The strides under which memory of (shape, strides) reads as `target`, or nothing when a copy is
 // needed. The rule is that of PyTorch's Tensor.view (at::detail::computeStride).
 [[nodiscard]] std::optional<Strides> view_strides(const Shape& shape, const Strides& strides,

@@ -70,7 +70,9 @@ Output infer_op(const op::Conv& o, Inputs in) {
     const auto k = i + 2 - o.spatial_dims;
     shape.push_back(conv_extent(x[2 + i], o.kernel[k], o.stride[k], o.padding[k]));
   }
-  return dense(shape, in[0]->dtype);
+  auto out = dense(shape, in[0]->dtype);
+  if (is_channels_last(x, in[0]->strides)) out.strides = channels_last_strides(shape);
+  return out;
 }
 
 Shape batch_dims(const Shape& shape) {
@@ -124,6 +126,13 @@ Output infer_op(const op::Activation&, Inputs in) { return like(*in[0]); }
 Output infer_op(const op::Softmax&, Inputs in) { return dense(in[0]->shape, in[0]->dtype); }
 Output infer_op(const op::LayerNorm&, Inputs in) { return dense(in[0]->shape, in[0]->dtype); }
 Output infer_op(const op::RmsNorm&, Inputs in) { return like(*in[0]); }
+
+Output infer_op(const op::GlobalResponseNorm&, Inputs in) {
+  if (in[0]->shape.rank() < 3)
+    fail("[global_response_norm] input {} is not [batch, ..., channels]", to_string(in[0]->shape));
+  return like(*in[0]);
+}
+
 Output infer_op(const op::Dropout&, Inputs in) { return like(*in[0]); }
 Output infer_op(const op::DropPath&, Inputs in) { return like(*in[0]); }
 Output infer_op(const op::Copy&, Inputs in) { return dense(in[0]->shape, in[0]->dtype); }

@@ -65,6 +65,7 @@ std::string_view name_of(const Op& op) {
           [](const MaskedFill&) -> std::string_view { return "masked_fill"; },
           [](const LayerNorm&) -> std::string_view { return "layer_norm"; },
           [](const RmsNorm&) -> std::string_view { return "rms_norm"; },
+          [](const GlobalResponseNorm&) -> std::string_view { return "global_response_norm"; },
           [](const Dropout&) -> std::string_view { return "dropout"; },
           [](const DropPath&) -> std::string_view { return "drop_path"; },
           [](const Concat&) -> std::string_view { return "concat"; },

@@ -144,6 +144,13 @@ struct RmsNorm {
   bool affine = true;
 };
 
+// x + weight * (x n) + bias over [B, ..., C], where n is the Euclidean norm of a sample's channel
+// over all positions, divided by eps plus its mean over the channels (ConvNeXt V2,
+// arXiv:2301.00808, section 3.2). params: weight, bias.
+struct GlobalResponseNorm {
+  double eps = 1e-6;
+};
+
 // Only where it acts: a rate of zero, or evaluation, leaves no node.
 struct Dropout {
   double rate = 0.0;
@@ -228,9 +235,9 @@ namespace vitals {
 using Op =
     std::variant<op::Input, op::Parameter, op::Constant, op::Linear, op::ExpertLinear, op::Conv,
                  op::MatMul, op::Sdpa, op::Binary, op::Scale, op::Activation, op::Softmax, op::TopK,
-                 op::MaskedFill, op::LayerNorm, op::RmsNorm, op::Dropout, op::DropPath, op::Concat,
-                 op::Reshape, op::Expand, op::Permute, op::Slice, op::Copy, op::Roll, op::Reduce,
-                 op::Embedding, op::Gather, op::Rope>;
+                 op::MaskedFill, op::LayerNorm, op::RmsNorm, op::GlobalResponseNorm, op::Dropout,
+                 op::DropPath, op::Concat, op::Reshape, op::Expand, op::Permute, op::Slice,
+                 op::Copy, op::Roll, op::Reduce, op::Embedding, op::Gather, op::Rope>;
 
 template <class... Fs>
 struct Overloaded : Fs... {

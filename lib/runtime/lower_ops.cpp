@@ -52,6 +52,7 @@ void Lowering::op(NodeId id) {
           [&](const op::MaskedFill& o) { never(o); },
           [&](const op::LayerNorm& o) { norm(id, o.eps, true); },
           [&](const op::RmsNorm& o) { norm(id, o.eps, false); },
+          [&](const op::GlobalResponseNorm&) { reference(id); },
           [&](const op::Dropout& o) { never(o); },
           [&](const op::DropPath& o) { never(o); },
           [&](const op::Concat& o) { concat(id, o); },

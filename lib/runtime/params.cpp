@@ -39,7 +39,8 @@ std::vector<Kind> kinds_of(const Graph& graph) {
   for (const auto& node : graph.nodes) {
     const auto [weight, bias] = node.params;
     const bool norm = std::holds_alternative<op::LayerNorm>(node.op) ||
-                      std::holds_alternative<op::RmsNorm>(node.op);
+                      std::holds_alternative<op::RmsNorm>(node.op) ||
+                      std::holds_alternative<op::GlobalResponseNorm>(node.op);
     if (weight != kNone && norm) kinds[weight] = Kind::factor;
     if (bias != kNone) kinds[bias] = Kind::bias;
     const auto* binary = std::get_if<op::Binary>(&node.op);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -406,6 +407,31 @@ void run(const op::RmsNorm& o, const Operands<T>& in, const Strided<T>& out) {
     const T factor = reciprocal_root(dot(x, x) / T(static_cast<double>(x.size)) + T(o.eps));
     for (std::uint64_t i = 0; i < x.size; ++i) y[i] = x[i] * factor;
     apply_affine(in, index, y);
+  });
+}
+
+template <class T>
+void run(const op::GlobalResponseNorm& o, const Operands<T>& in, const Strided<T>& out) {
+  using std::sqrt;
+  const auto& x = in.inputs[0];
+  const auto channels = x.shape.at(-1);
+  const auto place = [&](const Dims& i) { return i[0] * channels + i.at(-1); };
+  std::vector<std::optional<T>> squares(x.shape[0] * channels);
+  for_each_index(x.shape, [&](const Dims& i) {
+    auto& sum = squares[place(i)];
+    const T square = x[i] * x[i];
+    sum = sum ? *sum + square : square;
+  });
+  std::vector<T> factors;
+  for (const auto& square : squares) factors.push_back(sqrt(square.value_or(T(0))));
+  for (std::uint64_t sample = 0; sample < x.shape[0]; ++sample) {
+    const Row<T> row{factors.data() + sample * channels, 1, channels};
+    const T divisor = sum_of(constant(row)) / T(static_cast<double>(channels)) + T(o.eps);
+    for (std::uint64_t c = 0; c < channels; ++c) row[c] = row[c] / divisor;
+  }
+  for_each_index(x.shape, [&](const Dims& i) {
+    const Dims channel{i.at(-1)};
+    out[i] = x[i] + (in.weight[channel] * (x[i] * factors[place(i)]) + in.bias[channel]);
   });
 }
 

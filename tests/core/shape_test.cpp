@@ -40,6 +40,17 @@ TEST_CASE("elementwise ops keep a dense input's order of dimensions") {
   CHECK(elementwise_strides({2, 4}, {8, 1}) == Strides{4, 1});
 }
 
+// Strides as PyTorch 1.13 gives them for x.permute(0, 3, 1, 2) and torch.empty.
+TEST_CASE("channels last is seen as PyTorch sees it") {
+  CHECK(is_channels_last({2, 16, 8, 8}, {1024, 1, 128, 16}));
+  CHECK(is_channels_last({2, 32, 1, 1}, {32, 1, 32, 32}));
+  CHECK_FALSE(is_channels_last({2, 16, 8, 8}, {1024, 64, 8, 1}));
+  CHECK_FALSE(is_channels_last({2, 1, 8, 8}, {64, 64, 8, 1}));
+  CHECK_FALSE(is_channels_last({1, 1, 1, 1}, {1, 1, 1, 1}));
+  CHECK_FALSE(is_channels_last({2, 8, 16}, {128, 1, 8}));
+  CHECK(channels_last_strides({2, 16, 8, 8}) == Strides{1024, 1, 128, 16});
+}
+
 TEST_CASE("broadcast follows numpy") {
   CHECK(broadcast({2, 12, 50, 50}, {12, 50, 50}) == Shape{2, 12, 50, 50});
   CHECK(broadcast({2, 1, 4}, {3, 1}) == Shape{2, 3, 4});

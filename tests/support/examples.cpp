@@ -244,6 +244,29 @@ std::vector<Example> examples<op::RmsNorm>() {
 }
 
 template <>
+std::vector<Example> examples<op::GlobalResponseNorm>() {
+  const auto of = [](const char* name, auto input) {
+    return Example{name, [=](Builder& b) {
+                     const Tensor x = input(b);
+                     const Shape channels{x.dim(-1)};
+                     b.add(op::GlobalResponseNorm{1e-6}, {x}, b.param("weight", channels),
+                           b.param("bias", channels));
+                   }};
+  };
+  return {of("global_response_norm",
+             [](Builder& b) {
+               return b.input({2, 3, 4, 5});
+             }),
+          of("global_response_norm of tokens",
+             [](Builder& b) {
+               return b.input({2, 6, 3});
+             }),
+          of("global_response_norm, channels first", [](Builder& b) {
+            return b.permute(b.input({2, 5, 3, 4}), {0, 2, 3, 1});
+          })};
+}
+
+template <>
 std::vector<Example> examples<op::Dropout>() {
   return unary("dropout", op::Dropout{0.25});
 }

@@ -37,6 +37,7 @@ VITALS_EXAMPLES(op::TopK);
 VITALS_EXAMPLES(op::MaskedFill);
 VITALS_EXAMPLES(op::LayerNorm);
 VITALS_EXAMPLES(op::RmsNorm);
+VITALS_EXAMPLES(op::GlobalResponseNorm);
 VITALS_EXAMPLES(op::Dropout);
 VITALS_EXAMPLES(op::DropPath);
 VITALS_EXAMPLES(op::Concat);

@@ -43,6 +43,7 @@ class Aten {
   Tensor add(const Tensor& a, const Tensor& b);
   Tensor sub(const Tensor& a, const Tensor& b);
   Tensor mul(const Tensor& a, const Tensor& b);
+  Tensor addcmul(const Tensor& sum, const Tensor& a, const Tensor& b);  // sum + a * b
   Tensor div(const Tensor& a, const Tensor& b);
   Tensor scale(const Tensor& x);  // by a Python number
   Tensor neg(const Tensor& x);
@@ -82,6 +83,7 @@ class Aten {
   Tensor softmax(Tensor x);
   Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);
   Tensor rms_norm(const Tensor& x, const Tensor& weight);
+  Tensor global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias);
   Tensor reduce(const Tensor& x, const Shape& output, bool keeps_input);
   Tensor concat(Tensors xs, const Shape& output);
   Tensor roll(const Tensor& x);
@@ -101,6 +103,7 @@ class Aten {
   [[nodiscard]] Tensor scalar(DType dtype, Kind kind);
   [[nodiscard]] Tensor cpu_scratch();
   [[nodiscard]] Tensor raw_contiguous(const Tensor& x);
+  [[nodiscard]] Tensor raw_images(const Tensor& x, bool channels_last);
   [[nodiscard]] Tensor raw_reshape(const Tensor& x, const Shape& shape);
   [[nodiscard]] Tensor lower(const Tensor& x);
   [[nodiscard]] Tensor upper(const Tensor& x);

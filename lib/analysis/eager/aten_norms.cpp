@@ -74,6 +74,28 @@ Tensor Aten::rms_norm(const Tensor& input, const Tensor& weight) {
   return weight ? mul(weight, normed) : normed;
 }
 
+// timm's GlobalResponseNorm: the norm over the positions (in fp32 under CUDA's autocast), divided
+// by its mean over the channels, times x; then x + addcmul(bias, weight, .).
+Tensor Aten::global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Shape channels = x->shape;
+  for (std::size_t d = 1; d + 1 < channels.rank(); ++d) channels[d] = 1;
+  Shape one = channels;
+  one[one.rank() - 1] = 1;
+  const auto dtype = autocast_ && !on_cpu() ? DType::f32 : x->dtype;
+  auto response = tape_.empty(eager::contiguous(channels, dtype, x->split));
+  tape_.record(response, {x}, {x, response}, [this](Tensors& g, Tensors& saved) {
+    const auto ratio = pointwise({g[0], saved[1]}, saved[1]->dtype);
+    return Tensors{pointwise({saved[0], ratio}, ratio->dtype)};
+  });
+  const auto ratio = [&] {
+    const auto mean = reduce(response, one, false);
+    const auto shifted = tape_.record(fresh(one, mean), {mean}, {},
+                                      [](Tensors& g, Tensors&) { return Tensors{g[0]}; });
+    return div(response, shifted);
+  }();
+  return add(x, addcmul(bias, weight, mul(x, ratio)));
+}
+
 Tensor Aten::reduce(const Tensor& x, const Shape& output, bool keeps_input) {
   auto y = fresh(output, x);
   const auto meta = eager::contiguous(x->shape, x->dtype, x->split);

@@ -78,6 +78,25 @@ Tensor Aten::mul(const Tensor& a, const Tensor& b) {
       });
 }
 
+// grad_a = g * (b * 1), grad_b = g * (a * 1): the factor's product is a tensor of its own.
+Tensor Aten::addcmul(const Tensor& sum, const Tensor& a, const Tensor& b) {
+  const auto dtype = promoted(sum, promoted(a, b) == a->dtype ? a : b);
+  const bool for_a = needs(a);
+  const bool for_b = needs(b);
+  return tape_.record(pointwise({sum, a, b}, dtype), {sum, a, b},
+                      {nullptr, for_b ? a : nullptr, for_a ? b : nullptr},
+                      [this, for_a, for_b](Tensors& g, Tensors& saved) {
+                        const auto product = [&](const Tensor& x) {
+                          const auto scaled = pointwise({x}, x->dtype);
+                          return pointwise({g[0], scaled}, promoted(g[0], scaled));
+                        };
+                        Tensors out{g[0], nullptr, nullptr};
+                        if (for_a) out[1] = product(saved[2]);
+                        if (for_b) out[2] = product(saved[1]);
+                        return out;
+                      });
+}
+
 // a / b: grad_a = g / b; grad_b = -g * (a / b) / b.
 Tensor Aten::div(const Tensor& a, const Tensor& b) {
   const bool for_b = needs(b);

@@ -242,7 +242,12 @@ Tensor Aten::conv(Tensor x, Tensor weight, Tensor bias, const ConvShape& shape) 
   x = lower(x);
   StoragePtr reordered;
   if (on_cpu()) reordered = tape_.memory().allocate(bytes_of(*weight), Kind::workspace);
-  auto y = fresh(shape.output, x);
+  const bool channels_last = is_channels_last(x->shape, x->strides);
+  const auto laid = [channels_last](const Shape& images, const Tensor& like) {
+    return Meta{images, channels_last ? channels_last_strides(images) : contiguous_strides(images),
+                like->dtype, like->split};
+  };
+  auto y = tape_.empty(laid(shape.output, x));
   reordered = nullptr;
   const bool for_x = needs(x);
   const bool for_weight = needs(weight);
@@ -250,11 +255,12 @@ Tensor Aten::conv(Tensor x, Tensor weight, Tensor bias, const ConvShape& shape) 
   const Meta y_meta = *y;
   return tape_.record(
       y, {x, weight, bias}, {x, weight},
-      [this, for_x, for_weight, has_bias, y_meta, shape](Tensors& g, Tensors& saved) {
-        const auto gradient = raw_contiguous(g[0]);
+      [this, for_x, for_weight, has_bias, y_meta, shape, channels_last, laid](Tensors& g,
+                                                                              Tensors& saved) {
+        const auto gradient = raw_images(g[0], channels_last);
         Tensors out(3);
-        if (for_x) out[0] = fresh(saved[0]->shape, saved[0]);
-        Meta weight_meta = *saved[1];
+        if (for_x) out[0] = tape_.empty(laid(saved[0]->shape, saved[0]));
+        const auto weight_meta = laid(saved[1]->shape, saved[1]);
         if (for_weight && on_cpu()) {
           out[1] = conv_weight_gradient_cpu(weight_meta, y_meta, shape, gradient, has_bias, out[2]);
         } else if (for_weight) {

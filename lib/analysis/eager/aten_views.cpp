@@ -30,6 +30,13 @@ Tensor Aten::raw_contiguous(const Tensor& x) {
   return is_contiguous(x->shape, x->strides) ? x : fresh(x->shape, x);
 }
 
+// Images in the layout that a convolution works in.
+Tensor Aten::raw_images(const Tensor& x, bool channels_last) {
+  if (!channels_last) return raw_contiguous(x);
+  if (is_channels_last(x->shape, x->strides)) return x;
+  return tape_.empty({x->shape, channels_last_strides(x->shape), x->dtype, x->split});
+}
+
 Tensor Aten::raw_reshape(const Tensor& x, const Shape& shape) {
   if (const auto strides = view_strides(x->shape, x->strides, shape))
     return Tape::view(x, shape, *strides);

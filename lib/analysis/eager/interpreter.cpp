@@ -161,6 +161,9 @@ Tensor Interpreter::apply(NodeId id) {
             return aten_.layer_norm(in(0), param(node, 0), param(node, 1));
           },
           [&](const op::RmsNorm&) { return aten_.rms_norm(in(0), param(node, 0)); },
+          [&](const op::GlobalResponseNorm&) {
+            return aten_.global_response_norm(in(0), param(node, 0), param(node, 1));
+          },
           [&](const op::Dropout&) { return aten_.dropout(in(0)); },
           [&](const op::DropPath&) { return aten_.drop_path(in(0)); },
           [&](const op::Concat&) {
