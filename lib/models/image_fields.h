@@ -72,10 +72,11 @@ template <class C>
     fields.push_back(
         field<&C::patch_drop_rate>("patch_drop_rate", "Share of the patches dropped in training.")
             .below(1));
-  fields.push_back(
-      field<&C::proj_drop_rate>("proj_drop_rate",
-                                "Dropout after the attention's projection and both MLP layers.")
-          .below(1));
+  if constexpr (requires(C c) { c.proj_drop_rate; })
+    fields.push_back(
+        field<&C::proj_drop_rate>("proj_drop_rate",
+                                  "Dropout after the attention's projection and both MLP layers.")
+            .below(1));
   if constexpr (requires(C c) { c.attn_drop_rate; })
     fields.push_back(
         field<&C::attn_drop_rate>("attn_drop_rate", "Dropout of the attention weights.").below(1));

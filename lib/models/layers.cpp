@@ -52,13 +52,42 @@ Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
   });
 }
 
+Tensor conv1x1(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias) {
+  return conv2d(b, name, x, out, {.kernel = {1, 1}, .stride = {1, 1}, .bias = bias});
+}
+
+namespace {
+
+// The norm with the current module's own parameters.
+Tensor normed(Builder& b, Tensor x, const NormOptions& o) {
+  const auto weight = o.affine ? b.param("weight", {x.dim(-1)}) : kNone;
+  if (o.rms) return b.add(op::RmsNorm{o.eps, o.affine}, {x}, weight);
+  const bool bias = o.affine && o.bias;
+  return b.add(op::LayerNorm{o.eps, o.affine, bias}, {x}, weight,
+               bias ? b.param("bias", {x.dim(-1)}) : kNone);
+}
+
+Tensor channels_last(Builder& b, Tensor x) { return b.permute(x, {0, 2, 3, 1}); }
+Tensor channels_second(Builder& b, Tensor x) { return b.permute(x, {0, 3, 1, 2}); }
+
+}  // namespace
+
 Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& o) {
-  return b.call(name, o.rms ? "RmsNorm" : "LayerNorm", {x}, [&] {
-    const auto weight = o.affine ? b.param("weight", {x.dim(-1)}) : kNone;
-    if (o.rms) return b.add(op::RmsNorm{o.eps, o.affine}, {x}, weight);
-    const bool bias = o.affine && o.bias;
-    return b.add(op::LayerNorm{o.eps, o.affine, bias}, {x}, weight,
-                 bias ? b.param("bias", {x.dim(-1)}) : kNone);
+  return b.call(name, o.rms ? "RmsNorm" : "LayerNorm", {x}, [&] { return normed(b, x, o); });
+}
+
+Tensor norm2d(Builder& b, std::string_view name, Tensor x, const NormOptions& o) {
+  return b.call(name, o.rms ? "RmsNorm2d" : "LayerNorm2d", {x},
+                [&] { return channels_second(b, normed(b, channels_last(b, x), o)); });
+}
+
+Tensor global_response_norm(Builder& b, std::string_view name, Tensor x, bool channels_first) {
+  return b.call(name, "GlobalResponseNorm", {x}, [&] {
+    const auto y = channels_first ? channels_last(b, x) : x;
+    const Shape channels{y.dim(-1)};
+    const auto normed = b.add(op::GlobalResponseNorm{1e-6}, {y}, b.param("weight", channels),
+                              b.param("bias", channels));
+    return channels_first ? channels_second(b, normed) : normed;
   });
 }
 
@@ -314,6 +343,11 @@ Tensor gated(Builder& b, Tensor x, const MlpOptions& o, bool gate_last) {
                    : activation(b, "act", first, o.act) * second;
 }
 
+Tensor fully_connected(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
+                       const MlpOptions& o) {
+  return o.conv ? conv1x1(b, name, x, out, o.bias) : linear(b, name, x, out, o.bias);
+}
+
 Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
   const auto& kind = o.kind.kind;
   if (same_name(kind, "SwiGLU")) {
@@ -323,7 +357,7 @@ Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
   }
   if (same_name(kind, "SwiGLUPacked")) return gated(b, x, o, false);
   if (same_name(kind, "GluMlp")) return gated(b, x, o, o.kind.gate_last.value_or(true));
-  return activation(b, "act", linear(b, "fc1", x, o.hidden, o.bias), o.act);
+  return activation(b, "act", fully_connected(b, "fc1", x, o.hidden, o), o.act);
 }
 
 }  // namespace
@@ -334,8 +368,9 @@ Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& o) {
   if (type == "SwiGLUPacked") type = "GluMlp";
   return b.call(name, type, {x}, [&] {
     auto y = dropout(b, "drop", mlp_hidden(b, x, o), o.hidden_drop.value_or(o.drop));
+    if (same_name(type, "GlobalResponseNormMlp")) y = global_response_norm(b, "grn", y, o.conv);
     if (o.norm) y = norm(b, "norm", y, *o.norm);
-    y = linear(b, "fc2", y, x.dim(-1), o.bias);
+    y = fully_connected(b, "fc2", y, x.dim(o.conv ? 1 : -1), o);
     return dropout(b, "drop", y, o.drop);
   });
 }

@@ -29,6 +29,8 @@ struct Conv2dOptions {
 };
 Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               const Conv2dOptions& options);
+// The one with a kernel of 1x1: a Linear layer over the channels of [B, C, H, W].
+Tensor conv1x1(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias = true);
 
 // nn.LayerNorm or RmsNorm over the last dimension.
 struct NormOptions {
@@ -40,7 +42,8 @@ struct NormOptions {
 Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& options);
 // The same by a spec's words, or Affine (ResMLP's alpha * x + beta).
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer);
-
+// timm's LayerNorm2d: over the channels of [B, C, H, W], whose memory then has the channels last.
+Tensor norm2d(Builder& b, std::string_view name, Tensor x, const NormOptions& options);
 // The same where it is wanted; else x, noted as the nn.Identity that timm has in its place.
 Tensor norm_or_identity(Builder& b, std::string_view name, Tensor x, bool wanted,
                         const LayerSpec& layer);
@@ -50,6 +53,9 @@ Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint
 
 // nn.GELU and its kin, as a module of their own.
 Tensor activation(Builder& b, std::string_view name, Tensor x, op::ActivationKind kind);
+
+// ConvNeXt V2's GlobalResponseNorm over [B, ..., C], or over [B, C, H, W] with `channels_first`.
+Tensor global_response_norm(Builder& b, std::string_view name, Tensor x, bool channels_first);
 
 // nn.Dropout: the module is always called; it acts only in training and with a rate.
 Tensor dropout(Builder& b, std::string_view name, Tensor x, double rate);
@@ -105,14 +111,15 @@ struct Qkv {
 // [B, heads, N, d] -> [B, N, heads * d]
 [[nodiscard]] Tensor merge_heads(Builder& b, Tensor x);
 
-// timm's feed-forward layers. `kind` is Mlp, GluMlp, SwiGLU or SwiGLUPacked. `act` is the
-// activation of each of them, whatever its name promises and whatever `kind` says: timm's blocks
-// hand theirs to the layer that they make, and it takes the place of the layer's own.
+// timm's feed-forward layers. `kind` is Mlp, GluMlp, SwiGLU, SwiGLUPacked or GlobalResponseNormMlp.
+// `act` is the activation of each of them, whatever its name promises and whatever `kind` says:
+// timm's blocks hand theirs to the layer that they make, and it takes the place of the layer's own.
 struct MlpOptions {
   LayerSpec kind{"Mlp", {}, {}, {}, {}};
   std::uint64_t hidden = 0;
   op::ActivationKind act = op::ActivationKind::gelu;
   bool bias = true;
+  bool conv = false;  // of 1x1 convolutions over [B, C, H, W]; Mlp and GlobalResponseNormMlp alone
   std::optional<LayerSpec> norm = {};  // inside, before fc2
   double drop = 0.0;
   std::optional<double> hidden_drop = {};  // behind the activation; null: the same

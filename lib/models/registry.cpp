@@ -1,6 +1,7 @@
 // The list of architectures. A new one adds its line here.
 #include "models/architecture.h"
 #include "models/beit.h"
+#include "models/convnext.h"
 #include "models/decoder.h"
 #include "models/dual_encoder.h"
 #include "models/encoder.h"
@@ -19,12 +20,19 @@ namespace vitals {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
-      vit_architecture(),          deit_architecture(),
-      eva_architecture(),          beit_architecture(),
-      relpos_architecture(),       mlp_mixer_architecture(),
-      swin_architecture(),         decoder_architecture(),
-      encoder_architecture(),      encoder_decoder_architecture(),
-      image_tower_architecture(),  text_tower_architecture(),
+      vit_architecture(),
+      deit_architecture(),
+      eva_architecture(),
+      beit_architecture(),
+      relpos_architecture(),
+      mlp_mixer_architecture(),
+      swin_architecture(),
+      convnext_architecture(),
+      decoder_architecture(),
+      encoder_architecture(),
+      encoder_decoder_architecture(),
+      image_tower_architecture(),
+      text_tower_architecture(),
       dual_encoder_architecture(),
   };
   return all;

@@ -1,5 +1,6 @@
 #include "analysis/memory.h"
 
+#include "analysis/rollup.h"
 #include "spec/spec.h"
 #include "support/published.h"
 #include "support/run.h"
@@ -82,6 +83,25 @@ TEST_CASE("what autograd keeps is what PyTorch keeps, to the byte") {
     CHECK(e.bytes.weights.value() == 4 * fact["params"].get<Bytes>());
     CHECK(e.bytes.gradients.value() == fact["gradients"].get<Bytes>());
     CHECK(e.bytes.optimizer.value() == fact["adamw"].get<Bytes>());
+  }
+}
+
+// The same for stages of depthwise convolutions, whose memory has the channels last.
+TEST_CASE("what autograd keeps of a ConvNeXt is what PyTorch keeps, to the byte") {
+  for (const auto& fact : test::facts("memory/saved_activations_convnext.json")) {
+    CAPTURE(fact.dump());
+    auto c = case_of(fact["args"], fact["batch"]);
+    c.args["architecture"] = "convnext";
+    const auto graph = graph_of(c);
+    const auto e = estimate_memory(graph, c.options);
+    CHECK(parameters(graph).sum().value() == fact["params"].get<Bytes>());
+    CHECK(e.activations.saved.value() == fact["saved"].get<Bytes>());
+    CHECK(e.activations.loss.value() == fact["loss"].get<Bytes>());
+    std::map<std::string, Bytes> by_path;
+    for (ModuleId id = 0; id < graph.modules.size(); ++id)
+      if (const auto own = e.activations.by_module.own[id].value(); own > 0)
+        by_path[graph.modules[id].path] = own;
+    CHECK(json(by_path) == fact["by_path"]);
   }
 }
 

@@ -18,9 +18,12 @@ using namespace vitals;
 
 namespace {
 
-const std::vector<std::string> kModels = {"tiny_distilled", "tiny_inc1_noqkvbias_mlp3",
+const std::vector<std::string> kModels = {"tiny_distilled",
+                                          "tiny_inc1_noqkvbias_mlp3",
                                           "timm_reg2_ls_swiglupacked_avg",
-                                          "timm_qknorm_noembedcls_reg4"};
+                                          "timm_qknorm_noembedcls_reg4",
+                                          "convnext",
+                                          "convnextv2_conv_mlp"};
 
 std::string file_of(const std::string& name, const std::string& end) {
   return test::data_path("parity/" + name + end);
