@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace vitals {
 namespace {
@@ -22,12 +23,19 @@ std::uint64_t pixels(const ListedModel& m) {
   return takes_images(m) ? (Count(m.input[2]) * m.input[3]).value() : 0;
 }
 
+// A model whose time is not known stands with the slowest.
 double seconds_per_sample(const ListedModel& m) {
-  return m.latency ? 1 / m.latency->samples_per_s : 0;
+  return m.latency ? 1 / m.latency->samples_per_s : std::numeric_limits<double>::infinity();
 }
 
 bool has_latency(const std::vector<ListedModel>& models) {
-  return !models.empty() && models.front().latency.has_value();
+  return std::any_of(models.begin(), models.end(),
+                     [](const ListedModel& m) { return m.latency.has_value(); });
+}
+
+// As many cells as a list has about latency, of a model that has none.
+void add_unknown(std::vector<std::string>& row, std::size_t cells, std::string_view sign) {
+  row.insert(row.end(), cells, std::string(sign));
 }
 
 std::string in_units(Count count, double unit) {
@@ -85,6 +93,10 @@ Table list_table(const std::vector<ListedModel>& models) {
   table.columns.insert(table.columns.end(),
                        {{"samples/s", true}, {"range (80 %)", true}, {"ms/sample", true}});
   for (std::size_t i = 0; i < models.size(); ++i) {
+    if (!models[i].latency) {
+      add_unknown(table.rows[i], 3, "-");
+      continue;
+    }
     const auto& l = *models[i].latency;
     table.rows[i].insert(table.rows[i].end(), {fmt::format("{:.1f}", l.samples_per_s),
                                                fmt::format("{:.0f} - {:.0f}", l.low, l.high),
@@ -103,6 +115,10 @@ Table list_numbers(const std::vector<ListedModel>& models) {
   table.columns.insert(table.columns.end(),
                        {{"batch"}, {"samples_per_s"}, {"low"}, {"high"}, {"step_ms"}});
   for (std::size_t i = 0; i < models.size(); ++i) {
+    if (!models[i].latency) {
+      add_unknown(table.rows[i], 5, "");
+      continue;
+    }
     const auto& l = *models[i].latency;
     table.rows[i].insert(table.rows[i].end(),
                          {fmt::format("{}", l.batch), fmt::format("{:.3f}", l.samples_per_s),

@@ -253,6 +253,14 @@ TEST_CASE("list and compare take a device") {
     CHECK(rate <= last);
     last = rate;
   }
+  // No measured model has depthwise convolutions.
+  const auto refused = test::run({"predict", "convnext_tiny", "--device", "rtx4090"});
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.err.find("stages.0.blocks.0.conv_dw: the time of the op 'conv' in 96 groups") !=
+        std::string::npos);
+  const auto unknown = predict_json({"list", "convnext_tiny", "--device", "rtx4090"});
+  CHECK_FALSE(unknown["models"][0].contains("latency"));
+  CHECK(test::run({"list", "convnext*", "--names", "--device", "rtx4090"}).exit_code == 0);
   CHECK(test::run({"list", "--sort", "latency"}).exit_code == 2);
   CHECK(test::run({"list", "--batch", "8"}).exit_code == 2);
   const auto compared = predict_json({"compare", "vit_base_patch16_224", "vit_base_patch32_224",

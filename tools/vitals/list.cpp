@@ -1,3 +1,4 @@
+#include "analysis/latency/predict.h"
 #include "command.h"
 #include "core/error.h"
 #include "core/suggest.h"
@@ -8,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <fnmatch.h>
 #include <map>
 #include <memory>
@@ -31,7 +33,7 @@ bool matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch((wild ? pattern : "*" + pattern + "*").c_str(), name.c_str(), 0) == 0;
 }
 
-ListedModel::Latency latency(const Model& model, const ListArguments& o) {
+ListedModel::Latency model_latency(const Model& model, const ListArguments& o) {
   BuildOptions build;
   build.batch = o.batch;
   const auto a = predict_latency(model, o.latency, build, WithMemory::no);
@@ -49,8 +51,10 @@ std::vector<ListedModel> models(const ListArguments& o) {
   for (const auto& name : names) {
     progress.show(static_cast<double>(found.size()) / static_cast<double>(names.size()));
     const auto model = builtin_model(name, "");
-    found.push_back(listed(model.build(), model.architecture->name));
-    if (!o.latency.device.empty()) found.back().latency = latency(model, o);
+    const auto graph = model.build();
+    found.push_back(listed(graph, model.architecture->name));
+    if (!o.latency.device.empty() && latency::unpredictable(graph).empty())
+      found.back().latency = model_latency(model, o);
   }
   if (found.empty())
     fail("no built-in model matches '{}'{}", o.pattern, did_you_mean(o.pattern, builtin_names()));
@@ -73,6 +77,9 @@ std::string list(const ListArguments& o) {
         "{} on {} at batch {}; `vitals predict` tells where the numbers come from and whether the "
         "batch fits.",
         o.latency.mode, o.latency.device, o.batch));
+  if (std::any_of(found.begin(), found.end(), [](const auto& m) { return !m.latency; }) &&
+      !o.latency.device.empty())
+    table.notes.emplace_back("Where there is no time, `vitals predict` says why.");
   return render(table, o.output);
 }
 

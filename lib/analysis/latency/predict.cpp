@@ -31,7 +31,20 @@ Prediction predict(const Graph& graph, const Setup& setup) {
   return predict(graph, kernels(graph, setup.execution), setup);
 }
 
+std::string unpredictable(const Graph& graph) {
+  for (const auto& node : graph.nodes) {
+    const auto* conv = std::get_if<op::Conv>(&node.op);
+    if (conv == nullptr || conv->groups < 2 || conv->groups != conv->in) continue;
+    return fmt::format(
+        "{}: the time of the op '{}' in {} groups cannot be predicted: no model with depthwise "
+        "convolutions has been measured",
+        graph.module_of(node).path, name_of(node.op), conv->groups);
+  }
+  return "";
+}
+
 Prediction predict(const Graph& graph, std::vector<Kernel> kernels, const Setup& setup) {
+  if (const auto why = unpredictable(graph); !why.empty()) fail("{}: {}", graph.model, why);
   Prediction p;
   p.kernels = std::move(kernels);
   std::vector<Count> own(graph.modules.size());

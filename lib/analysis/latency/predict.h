@@ -5,6 +5,8 @@
 #include "analysis/latency/cost.h"
 #include "analysis/rollup.h"
 
+#include <string>
+
 namespace vitals::latency {
 
 struct Setup {
@@ -28,11 +30,16 @@ struct Prediction {
 };
 
 // `kernels` are those of this trace, which is built with the batch, the mode and the attention that
-// the step runs with.
+// the step runs with. Throws Error where the time of the trace cannot be told.
 [[nodiscard]] Prediction predict(const Graph& graph, std::vector<Kernel> kernels,
                                  const Setup& setup);
 // As PyTorch runs it.
 [[nodiscard]] Prediction predict(const Graph& graph, const Setup& setup);
+
+// Why the time of this trace cannot be told, with the module and the op; empty where it can. A
+// depthwise convolution fills no matrix unit and reads each input many times: how fast it is only
+// measurements tell, and no measured model has one.
+[[nodiscard]] std::string unpredictable(const Graph& graph);
 
 // The time alone, without the kernels and sums by module.
 [[nodiscard]] double predict_seconds(const std::vector<Kernel>& kernels, const Setup& setup);
