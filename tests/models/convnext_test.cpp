@@ -102,7 +102,9 @@ TEST_CASE("ConvNeXt's parameters have the names and shapes of timm's checkpoints
       {"head.norm.weight", {768}},
       {"head.fc.bias", {1000}},
   };
-  for (const auto& [key, shape] : some) {
+  for (const auto& param : some) {
+    const auto& key = param.first;
+    const auto& shape = param.second;
     CAPTURE(key);
     REQUIRE(params.contains(key));
     CHECK(params.at(key) == shape);
@@ -212,7 +214,9 @@ TEST_CASE("what timm's ConvNeXt does and vitals does not know is refused by its 
        "/head_hidden_size: a head whose norm comes first has no hidden layer"},
       {{{"head_norm_first", true}, {"global_pool", ""}}, "/global_pool: without pooling"},
   };
-  for (const auto& [fields, message] : faults) {
+  for (const auto& fault : faults) {
+    const auto& fields = fault.first;
+    const auto& message = fault.second;
     CAPTURE(fields.dump());
     CHECK(convnext_fault(fields).find(message) != std::string::npos);
   }
