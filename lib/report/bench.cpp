@@ -234,7 +234,7 @@ ordered_json bench_json(const BenchResult& r) {
   const auto& s = r.latency_ms;
   ordered_json json = ordered_json::object();
   json["model"] = r.model;
-  json["backend"] = backend_name(r.backend);
+  json["backend"] = r.backend;
   json["precision"] = precision_name(r.precision);
   json["threads"] = r.threads;
   json["batch"] = r.batch;

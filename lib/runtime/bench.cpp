@@ -74,7 +74,7 @@ BenchResult result_of(const Executor& executor, Engine& engine, const MachinePea
   r.batch = graph.batch;
   r.params = parameters(graph).sum().value();
   r.precision = executor.precision();
-  r.backend = engine.backend();
+  r.backend = engine.backend().name;
   r.engine = engine.description();
   r.threads = engine.pool().threads();
   r.latency_ms = statistics(m.run_ms);

@@ -39,8 +39,8 @@ struct BenchResult {
   std::uint64_t batch = 1;
   std::uint64_t params = 0;
   Element precision = Element::kF32;
-  Backend backend = Backend::kEigen;
-  std::string engine;  // "oneDNN 2.6.3, own avx512 kernels"
+  std::string backend;  // its name
+  std::string engine;   // "oneDNN 2.6.3, own avx512 kernels"
   int threads = 1;
   MachinePeaks machine;
   double peak_gflops = 0;  // the machine's for this precision

@@ -9,7 +9,7 @@
 namespace vitals {
 namespace {
 
-// Whether oneDNN has bf16 products shows only when it plans one.
+// Whether a library has bf16 products shows only when it plans one.
 void require_bf16(Engine& engine) {
   constexpr std::int64_t kSide = 32;
   const std::vector<float> weight(kSide * kSide);
@@ -20,9 +20,9 @@ void require_bf16(Engine& engine) {
     const Linear layer(engine, store, {kSide, kSide, kSide}, options, {.weight = weight.data()});
   } catch (const std::runtime_error& error) {
     fail(
-        "--precision bf16: oneDNN cannot multiply bf16 on this CPU ({}); use --backend eigen, or "
-        "--precision fp32",
-        error.what());
+        "--precision bf16: the backend {} cannot multiply bf16 on this CPU ({}); use --backend {}, "
+        "or --precision fp32",
+        engine.backend().name, error.what(), backends().front().name);
   }
 }
 
@@ -30,7 +30,7 @@ void require_bf16(Engine& engine) {
 
 std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
   EngineOptions options;
-  options.backend = request.backend.value_or(choose_backend(request.precision));
+  options.backend = request.backend != nullptr ? request.backend : &fastest_backend();
   options.threads = request.threads > 0 ? request.threads : usable_cpus();
   // Two threads on one CPU would wait for each other.
   options.pin = request.pin && options.threads <= usable_cpus();
@@ -38,10 +38,9 @@ std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
   try {
     engine = std::make_unique<Engine>(options);
   } catch (const std::runtime_error& error) {
-    fail("--backend {}: {}", backend_name(options.backend), error.what());
+    fail("--backend {}: {}", options.backend->name, error.what());
   }
-  if (request.precision == Element::kBf16 && options.backend == Backend::kOnednn)
-    require_bf16(*engine);
+  if (request.precision == Element::kBf16) require_bf16(*engine);
   return engine;
 }
 

@@ -5,14 +5,13 @@
 #include "runtime/kernels/engine.h"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace vitals {
 
 struct EngineRequest {
-  std::optional<Backend> backend = {};  // nothing: the fastest here
+  const Backend* backend = nullptr;  // null: the fastest here
   Element precision = Element::kF32;
   int threads = 0;  // 0: one for every CPU that the process may use
   bool pin = false;

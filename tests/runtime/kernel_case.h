@@ -96,6 +96,19 @@ inline bool close(double got, double want, double tolerance, Element type) {
   return std::fabs(got - want) <= tolerance + rounding;
 }
 
+// Those beside our own that can be opened here.
+inline std::vector<const Backend*> other_backends() {
+  std::vector<const Backend*> others;
+  for (std::size_t i = 1; i < backends().size(); ++i) {
+    const auto& backend = backends()[i];
+#ifdef VITALS_NO_OPENMP_IN_TESTS
+    if (backend.pool == PoolKind::kOpenMp) continue;
+#endif
+    if (available(backend)) others.push_back(&backend);
+  }
+  return others;
+}
+
 // Every instruction set and backend that this machine has, with 1 and 3 threads.
 inline void for_each_engine(const std::function<void(Engine&)>& test) {
   for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
@@ -108,15 +121,13 @@ inline void for_each_engine(const std::function<void(Engine&)>& test) {
       test(engine);
     }
   }
-#ifndef VITALS_NO_OPENMP_IN_TESTS
-  if (onednn_available(nullptr)) {
+  for (const auto& backend : other_backends()) {
     EngineOptions options;
-    options.backend = Backend::kOnednn;
+    options.backend = backend;
     options.threads = 2;
     Engine engine(options);
     test(engine);
   }
-#endif
 }
 
 }  // namespace vitals

@@ -73,7 +73,7 @@ TEST_CASE("every op on every engine computes what its reference kernel does") {
     CAPTURE(engine.description());
     for (const auto precision : {Element::kF32, Element::kBf16}) {
       const bool bf16 = precision == Element::kBf16;
-      if (bf16 && engine.backend() == Backend::kOnednn) continue;  // not on every CPU
+      if (bf16 && engine.backend().name == "onednn") continue;  // not on every CPU
       CAPTURE(bf16);
       test::for_each_example([&](const std::string& name, const Graph& graph, const Node& node) {
         CAPTURE(name);

@@ -1,6 +1,7 @@
 // Whole models against PyTorch's fp64, and weights as checkpoints store them.
 #include "core/error.h"
 #include "runtime/forward.h"
+#include "runtime/kernel_case.h"
 #include "runtime/open_engine.h"
 #include "runtime/weights.h"
 #include "spec/load.h"
@@ -94,17 +95,17 @@ void check_against(const Checkpoint& reference, const std::vector<NamedTensor>& 
   }
 }
 
-std::vector<Backend> backends() {
-  std::vector<Backend> list{Backend::kEigen};
-  if (onednn_available(nullptr)) list.push_back(Backend::kOnednn);
+std::vector<const Backend*> all_here() {
+  auto list = other_backends();
+  list.insert(list.begin(), &backends().front());
   return list;
 }
 
 }  // namespace
 
 TEST_CASE("fp32: logits within 1e-5 and modules within 2e-5 of PyTorch's fp64") {
-  for (const auto backend : backends()) {
-    CAPTURE(backend_name(backend));
+  for (const auto* backend : all_here()) {
+    CAPTURE(std::string(backend->name));
     const auto engine = open_engine({backend, Element::kF32, 2, false});
     for (const auto& name : kModels) {
       CAPTURE(name);
@@ -123,14 +124,14 @@ TEST_CASE("fp32: logits within 1e-5 and modules within 2e-5 of PyTorch's fp64") 
 }
 
 TEST_CASE("bf16: logits within 3 % of their standard deviation") {
-  for (const auto backend : backends()) {
+  for (const auto* backend : all_here()) {
     std::unique_ptr<Engine> engine;
     try {
       engine = open_engine({backend, Element::kBf16, 2, false});
     } catch (const Error&) {
       continue;  // the library has no bf16 products on this CPU
     }
-    CAPTURE(backend_name(backend));
+    CAPTURE(std::string(backend->name));
     for (const auto& name : kModels) {
       CAPTURE(name);
       const auto reference =

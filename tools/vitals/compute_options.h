@@ -4,12 +4,10 @@
 #include "command_line.h"
 #include "runtime/open_engine.h"
 
-#include <optional>
-
 namespace vitals::cli {
 
 struct ComputeOptions {
-  std::optional<Backend> backend;  // nothing: auto
+  const Backend* backend = nullptr;  // null: auto
   Element precision = Element::kF32;
 };
 

@@ -1,7 +1,5 @@
 #include "runtime/kernels/engine.h"
 
-#include "runtime/kernels/onednn_library.h"
-
 #include <fmt/format.h>
 
 #include <stdexcept>
@@ -31,32 +29,10 @@ const KernelTable& kernel_table(Isa isa) {
 
 }  // namespace kernels
 
-const char* backend_name(Backend backend) {
-  return backend == Backend::kEigen ? "eigen" : "onednn";
-}
-
-bool onednn_available(std::string* why) {
-  try {
-    const OnednnLibrary library;
-    return true;
-  } catch (const std::runtime_error& error) {
-    if (why != nullptr) *why = error.what();
-    return false;
-  }
-}
-
-Backend choose_backend(Element) {
-  // Our own kernels beat oneDNN's wherever both were measured; without AVX2 we have only a plain
-  // loop in 128-bit vectors, and the library may know this CPU better.
-  if (best_isa() != Isa::kPortable) return Backend::kEigen;
-  return onednn_available(nullptr) ? Backend::kOnednn : Backend::kEigen;
-}
-
 Engine::Engine(const EngineOptions& options)
-    : backend_(options.backend),
-      onednn_(backend_ == Backend::kOnednn ? std::make_unique<OnednnLibrary>() : nullptr),
-      pool_({options.threads, options.pin,
-             backend_ == Backend::kOnednn ? PoolKind::kOpenMp : PoolKind::kOwn}),
+    : backend_(options.backend != nullptr ? *options.backend : backends().front()),
+      open_(backend_.open()),
+      pool_({options.threads, options.pin, backend_.pool}),
       table_(kernels::kernel_table(options.isa.value_or(best_isa()))),
       caches_(cache_sizes()),
       scratch_(static_cast<std::size_t>(pool_.threads()) + 1) {}
@@ -64,8 +40,7 @@ Engine::Engine(const EngineOptions& options)
 Engine::~Engine() = default;
 
 std::string Engine::description() const {
-  if (!onednn_) return fmt::format("eigen backend: own {} kernels", isa_name(table_.isa));
-  return fmt::format("oneDNN {}, own {} kernels", onednn_->version(), isa_name(table_.isa));
+  return open_->description(fmt::format("own {} kernels", isa_name(table_.isa)));
 }
 
 void* Engine::scratch(int worker, std::size_t bytes) {

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <variant>
 
 namespace vitals {
 
@@ -46,24 +45,19 @@ struct LinearOperands {
   ConstRows residual;
 };
 
-class NativeLinear;
-class OnednnLinear;
-
 class Linear {
  public:
   // Packs into the store, which must outlive this. Throws std::bad_alloc, and std::runtime_error
-  // when oneDNN refuses the layer.
+  // when the backend refuses the layer.
   Linear(Engine& engine, WeightStore& store, const LinearShape& shape, const LinearOptions& options,
-         const LinearWeights& weights);
-  ~Linear();
-  Linear(Linear&&) noexcept;
-  Linear& operator=(Linear&&) noexcept;
+         const LinearWeights& weights)
+      : layer_(engine.open_backend().linear(engine, store, shape, options, weights)) {}
 
   // Any number of rows; oneDNN plans again when it differs from the last.
-  void run(Engine& engine, const LinearOperands& operands);
+  void run(Engine& engine, const LinearOperands& operands) { layer_->run(engine, operands); }
 
  private:
-  std::variant<std::unique_ptr<NativeLinear>, std::unique_ptr<OnednnLinear>> layer_;
+  std::unique_ptr<LinearLayer> layer_;
 };
 
 }  // namespace vitals

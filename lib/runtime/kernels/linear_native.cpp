@@ -145,7 +145,7 @@ void NativeLinear::multiply(const LinearOperands& operands, const Block& block, 
   if (kernel_.end != nullptr) kernel_.end();
 }
 
-void NativeLinear::run(Engine& engine, const LinearOperands& operands) const {
+void NativeLinear::run(Engine& engine, const LinearOperands& operands) {
   if (operands.rows <= 0) return;
   const std::int64_t blocks = divide_up(operands.rows, block_rows_);
   if (blocks >= 3 * engine.pool().threads()) {
@@ -205,6 +205,28 @@ void NativeLinear::run_panels(Engine& engine, const LinearOperands& operands,
   };
   pool.parallel_for(blocks * tiles, pack_tile);
   pool.parallel_for(blocks * chunks, multiply_chunk);
+}
+
+namespace {
+
+class Native : public OpenBackend {
+ public:
+  [[nodiscard]] std::string description(const std::string& own) const override {
+    return "eigen backend: " + own;
+  }
+  [[nodiscard]] std::unique_ptr<LinearLayer> linear(Engine& engine, WeightStore& store,
+                                                    const LinearShape& shape,
+                                                    const LinearOptions& options,
+                                                    const LinearWeights& weights) const override {
+    return std::make_unique<NativeLinear>(engine, store, shape, options, weights);
+  }
+};
+
+}  // namespace
+
+Backend native_backend() {
+  return {"eigen", "vitals' own kernels", PoolKind::kOwn,
+          []() -> std::unique_ptr<OpenBackend> { return std::make_unique<Native>(); }};
 }
 
 }  // namespace vitals

@@ -6,11 +6,11 @@
 
 namespace vitals {
 
-class NativeLinear {
+class NativeLinear : public LinearLayer {
  public:
   NativeLinear(Engine& engine, WeightStore& store, const LinearShape& shape,
                const LinearOptions& options, const LinearWeights& weights);
-  void run(Engine& engine, const LinearOperands& operands) const;
+  void run(Engine& engine, const LinearOperands& operands) override;
 
  private:
   // Rows [begin, end) of x cut into tiles of nearly equal height, packed one behind the other.
@@ -50,5 +50,7 @@ class NativeLinear {
   const float* bias_ = nullptr;
   const float* gamma_ = nullptr;
 };
+
+[[nodiscard]] Backend native_backend();
 
 }  // namespace vitals

@@ -1,11 +1,13 @@
 #include "runtime/kernels/linear_onednn.h"
 
+#include "runtime/kernels/onednn_library.h"
+
 #ifdef VITALS_WITH_ONEDNN
 
 #include "onednn_describe.h"
 #include "runtime/kernels/layout.h"
+#include "runtime/kernels/linear.h"
 #include "runtime/kernels/onednn_api.h"
-#include "runtime/kernels/onednn_library.h"
 #include "runtime/kernels/rounding.h"
 
 #include <algorithm>
@@ -39,6 +41,18 @@ const void* gather(Engine& engine, const ConstRows& rows, std::int64_t count, st
 }
 
 }  // namespace
+
+// One layer's weights and its present plan.
+class OnednnLinear : public LinearLayer {
+ public:
+  OnednnLinear(const OnednnApi& api, WeightStore& store, const LinearShape& shape,
+               const LinearOptions& options, const LinearWeights& weights);
+  void run(Engine& engine, const LinearOperands& operands) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 struct OnednnLinear::State {
   // What a primitive is made for; another set of strides or types needs another one.
@@ -208,9 +222,9 @@ void OnednnLinear::State::pack(WeightStore& store, const LinearWeights& from) {
   set_argument(DNNL_ARG_WEIGHTS, weights);
 }
 
-OnednnLinear::OnednnLinear(Engine& engine, WeightStore& store, const LinearShape& shape,
+OnednnLinear::OnednnLinear(const OnednnApi& api, WeightStore& store, const LinearShape& shape,
                            const LinearOptions& options, const LinearWeights& weights)
-    : state_(std::make_unique<State>(engine.onednn()->api())) {
+    : state_(std::make_unique<State>(api)) {
   State& s = *state_;
   s.shape = shape;
   s.options = options;
@@ -227,8 +241,6 @@ OnednnLinear::OnednnLinear(Engine& engine, WeightStore& store, const LinearShape
   s.plan(key);
   s.pack(store, weights);
 }
-
-OnednnLinear::~OnednnLinear() = default;
 
 void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
   if (operands.rows <= 0) return;
@@ -281,6 +293,29 @@ void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
                "running a matmul");
 }
 
+namespace {
+
+class Onednn : public OpenBackend {
+ public:
+  [[nodiscard]] std::string description(const std::string& own) const override {
+    return "oneDNN " + library_.version() + ", " + own;
+  }
+  [[nodiscard]] std::unique_ptr<LinearLayer> linear(Engine&, WeightStore& store,
+                                                    const LinearShape& shape,
+                                                    const LinearOptions& options,
+                                                    const LinearWeights& weights) const override {
+    return std::make_unique<OnednnLinear>(library_.api(), store, shape, options, weights);
+  }
+
+ private:
+  OnednnLibrary library_;
+};
+
+constexpr std::string_view kOnednnDoc = "oneDNN, where it is installed";
+
+std::unique_ptr<OpenBackend> open_onednn() { return std::make_unique<Onednn>(); }
+
+}  // namespace
 }  // namespace vitals
 
 #else
@@ -288,16 +323,21 @@ void OnednnLinear::run(Engine& engine, const LinearOperands& operands) {
 #include <stdexcept>
 
 namespace vitals {
+namespace {
 
-struct OnednnLinear::State {};
+constexpr std::string_view kOnednnDoc = "oneDNN, left out of this build";
 
-OnednnLinear::OnednnLinear(Engine&, WeightStore&, const LinearShape&, const LinearOptions&,
-                           const LinearWeights&) {
+std::unique_ptr<OpenBackend> open_onednn() {
   throw std::runtime_error("this vitals was built without oneDNN (libdnnl-dev was missing)");
 }
-OnednnLinear::~OnednnLinear() = default;
-void OnednnLinear::run(Engine&, const LinearOperands&) {}
 
+}  // namespace
 }  // namespace vitals
 
 #endif
+
+namespace vitals {
+
+Backend onednn_backend() { return {"onednn", kOnednnDoc, PoolKind::kOpenMp, open_onednn}; }
+
+}  // namespace vitals

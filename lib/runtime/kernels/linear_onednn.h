@@ -1,24 +1,13 @@
 // The dense layer by oneDNN's matmul: weights in the layout that the library chooses, bias,
 // activation, gate, LayerScale and residual as its post-ops.
-// Must not know of other layers; one object is one layer's weights and its present plan.
 #pragma once
 
-#include "runtime/kernels/linear.h"
-
-#include <memory>
+#include "runtime/kernels/backend.h"
 
 namespace vitals {
 
-class OnednnLinear {
- public:
-  OnednnLinear(Engine& engine, WeightStore& store, const LinearShape& shape,
-               const LinearOptions& options, const LinearWeights& weights);
-  ~OnednnLinear();
-  void run(Engine& engine, const LinearOperands& operands);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
+// Its threads are OpenMP's, so that the process has one pool. Cannot be opened where the library is
+// missing, or was missing when vitals was built.
+[[nodiscard]] Backend onednn_backend();
 
 }  // namespace vitals

@@ -47,18 +47,4 @@ std::string OnednnLibrary::version() const {
 
 }  // namespace vitals
 
-#else
-
-namespace vitals {
-
-struct OnednnApi {};
-
-OnednnLibrary::OnednnLibrary() {
-  throw std::runtime_error("this vitals was built without oneDNN (libdnnl-dev was missing)");
-}
-OnednnLibrary::~OnednnLibrary() = default;
-std::string OnednnLibrary::version() const { return ""; }
-
-}  // namespace vitals
-
 #endif

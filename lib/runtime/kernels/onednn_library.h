@@ -11,8 +11,7 @@ struct OnednnApi;  // onednn_api.h, for those who call the library
 
 class OnednnLibrary {
  public:
-  // Throws std::runtime_error when the library is missing, too old, lacks a function, or was not
-  // there when vitals was built.
+  // Throws std::runtime_error when the library is missing, too old, or lacks a function.
   OnednnLibrary();
   ~OnednnLibrary();
   OnednnLibrary(const OnednnLibrary&) = delete;
