@@ -210,14 +210,12 @@ std::vector<Field> convnext_stage_fields() {
       field<&C::output_stride>("output_stride",
                                "Pixels to a position of the last stage; smaller ones than 32 "
                                "dilate, which is not known here.")
-          .at_least(32)
-          .at_most(32),
+          .between(32, 32),
       field<&C::depths>("depths", "Blocks of each of the four stages.").at_most(kMaxDepth),
-      field<&C::dims>("dims", "Channels of each stage.").at_least(1).at_most(kMaxWidth),
+      field<&C::dims>("dims", "Channels of each stage.").between(1, kMaxWidth),
       field<&C::kernel_sizes>("kernel_sizes",
                               "Side of the depthwise convolutions: one, or one a stage.")
-          .at_least(1)
-          .at_most(kMaxSide),
+          .between(1, kMaxSide),
       field<&C::ls_init_value>("ls_init_value",
                                "First value of LayerScale's gamma (no effect on counts); null: the "
                                "blocks have none."),
@@ -236,8 +234,7 @@ std::vector<Field> convnext_layer_fields() {
       field<&C::head_norm_first>("head_norm_first", "The last norm comes before the pooling."),
       field<&C::head_hidden_size>("head_hidden_size",
                                   "Width of a hidden layer in the head; null: none.")
-          .at_least(1)
-          .at_most(kMaxWidth),
+          .between(1, kMaxWidth),
       field<&C::conv_mlp>("conv_mlp", "MLPs of 1x1 convolutions, channels first."),
       field<&C::conv_bias>("conv_bias", "Bias of the convolutions."),
       field<&C::use_grn>("use_grn", "Global response normalisation in the MLPs (ConvNeXt V2)."),

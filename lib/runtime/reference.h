@@ -4,7 +4,11 @@
 #pragma once
 
 #include "graph/graph.h"
-#include "runtime/reference_kernels.h"
+#include "runtime/reference/attention.h"
+#include "runtime/reference/layout.h"
+#include "runtime/reference/norms.h"
+#include "runtime/reference/pointwise.h"
+#include "runtime/reference/products.h"
 
 namespace vitals {
 

@@ -16,10 +16,6 @@ using nlohmann::json;
 
 namespace {
 
-// Record files of a family: <family>_specs.json, <family>_expected.json.
-constexpr const char* kFamilies[] = {
-    "beit", "deit", "eva", "mlp_mixer", "swin_transformer", "vision_transformer_relpos", "vit"};
-
 json records(const std::string& file) { return json::parse(test::data("timm/" + file)); }
 
 std::vector<std::uint64_t> dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
@@ -50,7 +46,7 @@ void check_counts(const Graph& graph, const json& record) {
 }  // namespace
 
 TEST_CASE("built-in models count what PyTorch counted") {
-  for (const std::string family : kFamilies) {
+  for (const auto& family : test::timm_families()) {
     for (const auto& record : records(family + "_expected.json")) {
       const auto name = record["name"].get<std::string>();
       CAPTURE(name);
@@ -78,7 +74,7 @@ TEST_CASE("randomly drawn configurations count what PyTorch counted") {
 // that name means exactly them.
 TEST_CASE("timm's constructor arguments are specs, and the built-in models are these") {
   std::set<std::string> seen;
-  for (const std::string family : kFamilies) {
+  for (const auto& family : test::timm_families()) {
     for (const auto& record : records(family + "_specs.json")) {
       const auto name = record["name"].get<std::string>();
       CAPTURE(name);

@@ -21,10 +21,15 @@ std::vector<std::string> cells(const std::string& line) {
 
 }  // namespace
 
+const std::vector<std::string>& timm_families() {
+  static const std::vector<std::string> families = {
+      "beit", "deit", "eva", "mlp_mixer", "swin_transformer", "vision_transformer_relpos", "vit"};
+  return families;
+}
+
 std::vector<nlohmann::json> timm_expected() {
   std::vector<nlohmann::json> records;
-  for (const std::string family :
-       {"beit", "deit", "eva", "mlp_mixer", "swin_transformer", "vision_transformer_relpos", "vit"})
+  for (const auto& family : timm_families())
     for (auto& record : nlohmann::json::parse(data("timm/" + family + "_expected.json")))
       if (!builtin_canonical(record["name"].get<std::string>()).empty())
         records.push_back(std::move(record));

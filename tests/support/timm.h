@@ -12,6 +12,9 @@
 
 namespace vitals::test {
 
+// Each has <family>_specs.json and <family>_expected.json.
+[[nodiscard]] const std::vector<std::string>& timm_families();
+
 // The expected counts of every family whose models are built in.
 [[nodiscard]] std::vector<nlohmann::json> timm_expected();
 

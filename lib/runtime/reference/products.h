@@ -1,0 +1,104 @@
+// The reference kernels of matrix products and convolutions.
+#pragma once
+
+#include "runtime/reference/operands.h"
+
+#include <cassert>
+
+namespace vitals::reference {
+
+// y = x W^T + b, with the weight given as [out, in] by its strides.
+template <class T>
+void project(Row<const T> x, const Strided<const T>& w, const Strided<const T>& bias, Row<T> y) {
+  for (std::uint64_t j = 0; j < y.size; ++j)
+    y[j] = dot(x, {w.data + j * w.strides[0], w.strides[1], x.size},
+               bias.empty() ? nullptr : bias.data + j * bias.strides[0]);
+}
+
+template <class T>
+Strided<const T> turned(const Strided<const T>& matrix) {
+  return {matrix.data, {matrix.shape[1], matrix.shape[0]}, {matrix.strides[1], matrix.strides[0]}};
+}
+
+// The matrix, or vector, at `index` of the first dimension.
+template <class T>
+Strided<const T> part(const Strided<const T>& x, std::uint64_t index) {
+  Strided<const T> result{x.data + index * x.strides[0], {}, {}};
+  for (std::size_t i = 1; i < x.shape.rank(); ++i) {
+    result.shape.push_back(x.shape[i]);
+    result.strides.push_back(x.strides[i]);
+  }
+  return result;
+}
+
+template <class T>
+void run(const op::Linear& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto w = o.transposed ? turned(in.weight) : in.weight;
+  const auto& bias = in.inputs.size() > 1 ? in.inputs[1] : in.bias;
+  for_each_row(in.inputs[0], out,
+               [&](const Dims&, Row<const T> x, Row<T> y) { project(x, w, bias, y); });
+}
+
+template <class T>
+void run(const op::ExpertLinear& o, const Operands<T>& in, const Strided<T>& out) {
+  assert(in.index != nullptr);
+  const auto& x = in.inputs[0];
+  for_each_index(without_last(out.shape, 1), [&](const Dims& i) {
+    const auto expert = static_cast<std::uint64_t>(in.index[i[0] * o.active + i[1]]);
+    const auto w = part(in.weight, expert);
+    const Dims from = x.shape.rank() == 2 ? Dims{i[0]} : i;
+    project(row_of(x, from), o.transposed ? turned(w) : w,
+            in.bias.empty() ? in.bias : part(in.bias, expert), row_of(out, i));
+  });
+}
+
+// One output of a convolution over [B, C, H, W]; what lies outside of the image is zero.
+template <class T>
+T conv_at(const op::Conv& o, const Operands<T>& in, const Dims& i) {
+  const auto& x = in.inputs[0];
+  const auto& w = in.weight;
+  const auto channels = o.in / o.groups;
+  const auto first_channel = i[1] / (o.out / o.groups) * channels;
+  const bool flat = o.spatial_dims == 1;
+  T sum = in.bias.empty() ? T(0) : in.bias.data[i[1] * in.bias.strides[0]];
+  bool begun = !in.bias.empty();
+  for (std::uint64_t c = 0; c < channels; ++c)
+    for (std::uint64_t ky = 0; ky < o.kernel[0]; ++ky)
+      for (std::uint64_t kx = 0; kx < o.kernel[1]; ++kx) {
+        // Unsigned: a position above or left of the image wraps and so is beyond it as well.
+        const auto py = (flat ? 0 : i[2]) * o.stride[0] + ky - o.padding[0];
+        const auto px = i[flat ? 2 : 3] * o.stride[1] + kx - o.padding[1];
+        const bool inside = (flat || py < x.shape[2]) && px < x.shape[flat ? 2 : 3];
+        const Dims at =
+            flat ? Dims{i[0], first_channel + c, px} : Dims{i[0], first_channel + c, py, px};
+        const Dims tap = flat ? Dims{i[1], c, kx} : Dims{i[1], c, ky, kx};
+        const T product = (inside ? x[at] : T(0)) * w[tap];
+        sum = begun ? sum + product : product;
+        begun = true;
+      }
+  return sum;
+}
+
+template <class T>
+void run(const op::Conv& o, const Operands<T>& in, const Strided<T>& out) {
+  for_each_index(out.shape, [&](const Dims& i) { out[i] = conv_at(o, in, i); });
+}
+
+template <class T>
+void run(const op::MatMul&, const Operands<T>& in, const Strided<T>& out) {
+  const auto& a = in.inputs[0];
+  const auto& b = in.inputs[1];
+  const auto k = a.shape.at(-1);
+  for_each_index(without_last(out.shape, 1), [&](const Dims& i) {
+    const auto batch = without_last(i, 1);
+    const auto y = row_of(out, i);
+    const Row<const T> x{a.data + broadcast_offset(batch, without_last(a.shape, 2), a.strides) +
+                             i.at(-1) * a.strides.at(-2),
+                         a.strides.at(-1), k};
+    const auto* columns = b.data + broadcast_offset(batch, without_last(b.shape, 2), b.strides);
+    for (std::uint64_t j = 0; j < y.size; ++j)
+      y[j] = dot(x, {columns + j * b.strides.at(-1), b.strides.at(-2), k});
+  });
+}
+
+}  // namespace vitals::reference
