@@ -25,6 +25,8 @@ struct Architecture {
   std::shared_ptr<void> (*clone)(const void* config) = nullptr;
   void (*validate)(const void* config) = nullptr;  // throws Error "/field: ..."
   Graph (*build)(const std::string& model, const void* config, const BuildOptions&) = nullptr;
+  // What the config states without effect; null: nothing ever.
+  std::vector<std::string> (*remarks)(const void* config) = nullptr;
 };
 
 // One description of a model, ready to be expanded.
@@ -38,6 +40,13 @@ struct Model {
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     return architecture->build(name, config.get(), options);
+  }
+  // The notes, and what the architecture remarks on its config.
+  [[nodiscard]] std::vector<std::string> all_notes() const {
+    auto all = notes;
+    if (architecture->remarks != nullptr)
+      for (auto& remark : architecture->remarks(config.get())) all.push_back(name + ": " + remark);
+    return all;
   }
 };
 

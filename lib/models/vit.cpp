@@ -53,6 +53,7 @@ void validate(const VitConfig& c) {
         c.global_pool);
   const bool parallel =
       c.block_fn == "ParallelScalingBlock" || c.block_fn == "DiffParallelScalingBlock";
+  if (c.mlp_layer.act_layer) (void)activation_kind(*c.mlp_layer.act_layer);
   if (parallel && c.scale_attn_norm) fail("/scale_attn_norm: a {} has no such norm", c.block_fn);
   if (parallel && c.scale_mlp_norm) fail("/scale_mlp_norm: a {} has no such norm", c.block_fn);
   if (parallel && c.mlp_layer.kind != "Mlp")
@@ -246,6 +247,20 @@ std::vector<Alias> field_aliases() {
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> vit_remarks(const void* config) {
+  const auto& c = *static_cast<const VitConfig*>(config);
+  const auto& own = c.mlp_layer.act_layer;
+  if (!own || activation_kind(*own) == act_of(c)) return {};
+  return {fmt::format(
+      "/mlp_layer: its act_layer {} has no effect, because timm's blocks hand their own to the "
+      "layer, here {}; what acts is the model's act_layer",
+      *own, activation_type(act_of(c)))};
+}
+
+}  // namespace
+
 Architecture vit_architecture() {
   auto a = architecture<VitConfig, validate, forward>(
       "vit",
@@ -253,6 +268,7 @@ Architecture vit_architecture() {
   a.aliases = {"vision_transformer"};
   a.fields = fields();
   a.field_aliases = field_aliases();
+  a.remarks = vit_remarks;
   return a;
 }
 

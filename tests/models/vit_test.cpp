@@ -46,3 +46,14 @@ TEST_CASE("counts scale with the batch exactly as far as they must") {
   CHECK(parameters(one).sum() == parameters(many).sum());
   CHECK(macs_by_module(one).sum() * 7 == macs_by_module(many).sum());
 }
+
+TEST_CASE("an activation that timm's blocks override is remarked on, and still must exist") {
+  const auto with_act = [](const char* act) {
+    return test::model(
+        {{"architecture", "vit"}, {"mlp_layer", {{"kind", "GluMlp"}, {"act_layer", act}}}});
+  };
+  REQUIRE(with_act("SiLU").all_notes().size() == 1);
+  CHECK(with_act("SiLU").all_notes()[0].find("act_layer SiLU has no effect") != std::string::npos);
+  CHECK(with_act("GELU").all_notes().empty());
+  CHECK_THROWS_WITH_AS((void)with_act("SiLUU"), doctest::Contains("unknown activation"), Error);
+}

@@ -67,7 +67,7 @@ Model ModelOptions::load(const std::string& name) const {
     overrides.push_back({key, text.substr(equals + 1), "--set " + key});
   }
   auto loaded = with_overrides(load_model(name), overrides);
-  for (const auto& note : loaded.notes) tell(note);
+  for (const auto& note : loaded.all_notes()) tell(note);
   return loaded;
 }
 
