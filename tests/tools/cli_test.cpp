@@ -183,6 +183,8 @@ TEST_CASE("what is missing is said in the words of the help") {
         "vitals memory: --fit needs a value: SIZE|DEVICE");
   CHECK(message({"flops", "vit_base_patch32", "-o"}) ==
         "vitals flops: --output needs a value: FILE");
+  CHECK(message({"flops", "vit_base_patch32", "--format", "csv", "--format", "json"}) ==
+        "vitals flops: --format is given more than once");
 }
 
 TEST_CASE("a misspelt command or option is answered with the name that was meant") {

@@ -106,6 +106,7 @@ std::string missing(const Command& command, const std::string& message) {
     if (o.positional() && message == name + " is required") return o.value + " is required";
     if (!message.starts_with(name + ":") || message.find(" required") == std::string::npos)
       continue;
+    if (message.find("At Most") != std::string::npos) return name + " is given more than once";
     return o.positional() ? fmt::format("{} {}s are required", o.least, o.value)
                           : fmt::format("{} needs a value: {}", name, o.value);
   }

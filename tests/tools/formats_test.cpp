@@ -1,0 +1,93 @@
+// What each command answers in every format: a table of equal rows, JSON, or a sentence that says
+// why not. The figures themselves are tested elsewhere.
+#include "support/lines.h"
+#include "support/run.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+
+using namespace vitals;
+using test::run;
+
+namespace {
+
+const char* const kQuestions[] = {
+    "summary vit_tiny_patch16_224",
+    "flops vit_tiny_patch16_224",
+    "flops vit_tiny_patch16_224 --convention all",
+    "flops vit_tiny_patch16_224 --explain blocks.0.attn.qkv",
+    "flops vit_tiny_patch16_224 --explain .",
+    "flops gpt2 --seq-len 128 --new-tokens 4",
+    "flops gpt2 --tokens 3B",
+    "memory vit_tiny_patch16_224",
+    "memory vit_tiny_patch16_224 --fit 16GiB",
+    "memory vit_huge_patch14_224 --fit t4",
+    "memory vit_tiny_patch16_224 --explain blocks.0.attn",
+    "memory gpt2 --mode inference --seq-len 128 --new-tokens 8",
+    "memory gpt2 --mode inference --quantize int8",
+    "predict vit_tiny_patch16_224 --device rtx4090",
+    "predict vit_tiny_patch16_224 --device rtx4090 --batch 1,8,64",
+    "predict vit_tiny_patch16_224 --device m1 --mode training",
+    "compare vit_tiny_patch16_224 vit_small_patch16_224",
+    "compare vit_tiny_patch16_224 convnext_tiny",
+    "compare vit_tiny_patch16_224 vit_small_patch16_224 --device t4",
+    "list vit_tiny*",
+    "list *_tiny* --device t4",
+    "devices",
+};
+
+std::vector<std::string> words(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> result;
+  for (std::string word; in >> word;) result.push_back(word);
+  return result;
+}
+
+test::Result answer(const std::string& question, const std::string& format) {
+  auto arguments = words(question);
+  arguments.insert(arguments.end(), {"--format", format});
+  return run(arguments);
+}
+
+// Cells of a line of CSV (RFC 4180).
+std::size_t cells_of(const std::string& line) {
+  std::size_t cells = 1;
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    if (c == ',' && !quoted) ++cells;
+  }
+  return cells;
+}
+
+}  // namespace
+
+TEST_CASE("CSV is one table whose rows have as many cells as its head") {
+  for (const std::string question : kQuestions) {
+    CAPTURE(question);
+    const auto result = answer(question, "csv");
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    const auto lines = test::lines_of(result.out);
+    REQUIRE(lines.size() > 1);
+    for (const auto& line : lines) {
+      CAPTURE(line);
+      CHECK(cells_of(line) == cells_of(lines.front()));
+    }
+  }
+}
+
+TEST_CASE("JSON is one value, and Markdown has tables") {
+  for (const std::string question : kQuestions) {
+    CAPTURE(question);
+    const auto as_json = answer(question, "json");
+    CAPTURE(as_json.err);
+    REQUIRE(as_json.exit_code == 0);
+    CHECK(nlohmann::json::accept(as_json.out));
+    const auto markdown = answer(question, "markdown");
+    CHECK(markdown.exit_code == 0);
+    CHECK(test::says(markdown.out, "|---"));
+  }
+}
