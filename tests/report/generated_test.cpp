@@ -3,6 +3,7 @@
 // remain.
 #include "analysis/memory.h"
 #include "analysis/rollup.h"
+#include "core/text.h"
 #include "report/summary.h"
 #include "spec/spec.h"
 #include "support/lines.h"
@@ -87,11 +88,7 @@ void for_generated(const std::function<void(const Model&, const Graph&)>& check)
 std::vector<std::string> markdown_cells(const std::string& line) {
   std::vector<std::string> cells;
   std::istringstream stream(line.substr(1));
-  for (std::string cell; std::getline(stream, cell, '|');) {
-    const auto begin = cell.find_first_not_of(' ');
-    const auto end = cell.find_last_not_of(' ');
-    cells.push_back(begin == std::string::npos ? "" : cell.substr(begin, end - begin + 1));
-  }
+  for (std::string cell; std::getline(stream, cell, '|');) cells.emplace_back(trimmed(cell));
   return cells;
 }
 

@@ -108,13 +108,7 @@ class Compiled {
     std::vector<NodeId> seen;
     for (auto id : members) {
       const auto work = work_of(node(id).op);
-      if (work == Work::norm || work == Work::softmax || work == Work::response_norm)
-        kernel.kind = KernelKind::norm;
-      // It has read all of its input before it gives the first result: once more for the rest.
-      if (work == Work::response_norm) {
-        const auto input = node(id).inputs[0];
-        kernel.bytes += layout_.elements(input) * layout_.size(input);
-      }
+      if (work == Work::norm || work == Work::softmax) kernel.kind = KernelKind::norm;
       kernel.bytes += layout_.params(node(id)) * layout_.param_size();
       if (std::holds_alternative<op::Roll>(node(id).op)) kernel.rolled += layout_.elements(id);
       for (auto input : node(id).inputs) {

@@ -34,8 +34,6 @@ class Eager {
       case Work::norm:
       case Work::softmax:
         return add_norm(id);
-      case Work::response_norm:
-        return add_response_norm(id);
       case Work::rope:
         return add_rope(id);
       case Work::move:
@@ -92,24 +90,6 @@ class Eager {
       pass("contiguous", n, elements * size, elements * size);
     launch(KernelKind::norm, name_of(n.op), n).bytes =
         2 * elements * size + layout_.params(n) * layout_.param_size();
-  }
-
-  // timm's GlobalResponseNorm: the norm of each channel, its mean, a sum and a quotient of a few
-  // elements each; then x * n, addcmul, and x + . ; all but the norm's own input in float32 under
-  // autocast.
-  void add_response_norm(NodeId id) {
-    const auto& n = node(id);
-    const double elements = layout_.elements(id);
-    const double x = elements * layout_.size(n.inputs[0]);
-    const double y = elements * layout_.size(id);
-    const double channels = static_cast<double>(n.shape[0] * n.shape.at(-1)) * layout_.size(id);
-    launch(KernelKind::norm, "norm", n).bytes = x + channels;
-    pass("mean", n, channels);
-    pass("add", n, 0);
-    pass("div", n, 2 * channels);
-    pass("mul", n, x + y);
-    pass("addcmul", n, 2 * y);
-    pass("add", n, x + 2 * y);
   }
 
   // timm's apply_rot_embed_cat: negate a half, stack, two products with the tables, a sum, and the

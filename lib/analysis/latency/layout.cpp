@@ -7,6 +7,7 @@
 
 namespace vitals::latency {
 
+// GlobalResponseNorm is only in models that unpredictable() refuses.
 Work work_of(const Op& op) {
   using namespace vitals::op;
   return std::visit(Overloaded{[](const Input&) { return Work::none; },
@@ -25,7 +26,7 @@ Work work_of(const Op& op) {
                                [](const MaskedFill&) { return Work::pointwise; },
                                [](const LayerNorm&) { return Work::norm; },
                                [](const RmsNorm&) { return Work::norm; },
-                               [](const GlobalResponseNorm&) { return Work::response_norm; },
+                               [](const GlobalResponseNorm&) { return Work::norm; },
                                [](const Dropout&) { return Work::pointwise; },
                                [](const DropPath&) { return Work::pointwise; },
                                [](const Concat&) { return Work::move; },
@@ -66,7 +67,7 @@ Layout::Layout(const Graph& graph, const Execution& execution)
     if (is_floating(node.dtype)) {
       if (whole || is_product(node.op))
         size = product_size_;
-      else if (work == Work::norm || work == Work::response_norm)
+      else if (work == Work::norm)
         size = low_norm(node.op) ? product_size_ : 4.0;
       else if (work == Work::rope)
         size = sizes_[node.inputs[0]];  // cast back

@@ -11,7 +11,6 @@ enum class Work : std::uint8_t {
   product,    // matrix products and convolutions
   attention,  // fused
   norm,
-  response_norm,  // over all positions of a sample
   softmax,
   rope,
   move,  // data that changes its place, or views

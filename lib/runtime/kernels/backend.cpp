@@ -14,12 +14,11 @@ const std::vector<Backend>& backends() {
   return all;
 }
 
-bool available(const Backend& backend, std::string* why) {
+bool available(const Backend& backend) {
   try {
     (void)backend.open();
     return true;
-  } catch (const std::runtime_error& error) {
-    if (why != nullptr) *why = error.what();
+  } catch (const std::runtime_error&) {
     return false;
   }
 }

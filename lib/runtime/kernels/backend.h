@@ -53,8 +53,8 @@ struct Backend {
 // All of them; the first is our own and always there.
 [[nodiscard]] const std::vector<Backend>& backends();
 
-// Whether it can be opened here; else *why says what is missing (may be null).
-[[nodiscard]] bool available(const Backend& backend, std::string* why = nullptr);
+// Whether it can be opened here.
+[[nodiscard]] bool available(const Backend& backend);
 
 // The fastest backend on this machine.
 [[nodiscard]] const Backend& fastest_backend();
