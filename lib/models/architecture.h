@@ -52,8 +52,11 @@ struct Model {
 
 // The functions of an architecture, from its typed ones:
 //   void validate(const Config&);   Tensors forward(Builder&, const Config&);
+// and, if there is something to remark on,
+//   std::vector<std::string> remarks(const Config&);
 template <class Config, void (*Validate)(const Config&),
-          Tensors (*Forward)(Builder&, const Config&)>
+          Tensors (*Forward)(Builder&, const Config&),
+          std::vector<std::string> (*Remarks)(const Config&) = nullptr>
 [[nodiscard]] Architecture architecture(std::string_view name, std::string_view doc) {
   Architecture a;
   a.name = name;
@@ -67,6 +70,8 @@ template <class Config, void (*Validate)(const Config&),
     Builder builder(model, options);
     return builder.finish(Forward(builder, *static_cast<const Config*>(c)));
   };
+  if constexpr (Remarks != nullptr)
+    a.remarks = [](const void* c) { return Remarks(*static_cast<const Config*>(c)); };
   return a;
 }
 

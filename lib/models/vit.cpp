@@ -245,12 +245,7 @@ std::vector<Alias> field_aliases() {
   };
 }
 
-}  // namespace
-
-namespace {
-
-std::vector<std::string> vit_remarks(const void* config) {
-  const auto& c = *static_cast<const VitConfig*>(config);
+std::vector<std::string> remarks(const VitConfig& c) {
   const auto& own = c.mlp_layer.act_layer;
   if (!own || activation_kind(*own) == act_of(c)) return {};
   return {fmt::format(
@@ -262,13 +257,12 @@ std::vector<std::string> vit_remarks(const void* config) {
 }  // namespace
 
 Architecture vit_architecture() {
-  auto a = architecture<VitConfig, validate, forward>(
+  auto a = architecture<VitConfig, validate, forward, remarks>(
       "vit",
       "Vision Transformer (arXiv:2010.11929): the original code and timm's vision_transformer.");
   a.aliases = {"vision_transformer"};
   a.fields = fields();
   a.field_aliases = field_aliases();
-  a.remarks = vit_remarks;
   return a;
 }
 

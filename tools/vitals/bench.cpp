@@ -24,27 +24,29 @@ nlohmann::ordered_json json_of(const BenchArguments& o, std::span<const BenchRes
   return json;
 }
 
-std::string bench_text(const BenchArguments& o) {
-  const auto results = measure(o);
-  const auto format = o.output.format;
-  if (format == Format::json) return json_of(o, results).dump(2) + "\n";
-  for (const auto& warning : bench_warnings(results)) tell(warning);
+Table numbers_of(const BenchArguments& o, std::span<const BenchResult> results) {
+  if (!o.second.empty()) return bench_comparison(results.front(), results.back());
+  return results.size() > 1 ? bench_sweep_raw(results) : bench_ops_raw(results.front());
+}
+
+std::string page_of(const BenchArguments& o, std::span<const BenchResult> results) {
   const auto& first = results.front();
-  const bool alone = format == Format::csv;  // nothing but the table
   const auto width = text_layout(o.output).width;
   const auto heading = wrapped(bench_heading(first), width) + "\n";
-  if (!o.second.empty()) {
-    const auto& second = results.back();
-    if (alone) return to_csv(bench_comparison(first, second));
-    return heading + render(bench_comparison(first, second), o.output) + "\n" +
-           render(bench_comparison_by_kind(first, second), o.output);
-  }
-  if (results.size() > 1) {
-    if (alone) return to_csv(bench_sweep_raw(results));
-    return heading + render(bench_sweep(results), o.output);
-  }
-  if (alone) return to_csv(bench_ops_raw(first));
+  if (!o.second.empty())
+    return heading + render(bench_comparison(first, results.back()), o.output) + "\n" +
+           render(bench_comparison_by_kind(first, results.back()), o.output);
+  if (results.size() > 1) return heading + render(bench_sweep(results), o.output);
   return heading + render(bench_ops(first), o.output) + "\n" + wrapped(bench_totals(first), width);
+}
+
+std::string bench_text(const BenchArguments& o) {
+  const auto results = measure(o);
+  for (const auto& warning : bench_warnings(results)) tell(warning);
+  return written({.json = [&] { return json_of(o, results); },
+                  .numbers = [&] { return numbers_of(o, results); },
+                  .page = [&] { return page_of(o, results); }},
+                 o.output);
 }
 
 // A number of seconds, for --seconds.

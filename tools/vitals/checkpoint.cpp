@@ -49,22 +49,12 @@ void refuse_model_options(const ModelOptions& o) {
          o.model);
 }
 
-std::string text_of(const CheckpointReport& report, const OutputOptions& output,
+std::string page_of(const CheckpointReport& report, const OutputOptions& output,
                     const TreeOptions& tree) {
-  switch (output.format) {
-    case Format::json:
-      return checkpoint_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-             "\n";
-    case Format::csv:
-      return to_csv(checkpoint_tensors(*report.checkpoint));
-    case Format::markdown:
-      return to_markdown(checkpoint_tree_table(report, tree));
-    case Format::table:
-      break;
-  }
-  const auto layout = text_layout(output);
-  return to_text(checkpoint_tree_table(report, tree), layout) +
-         wrapped(checkpoint_totals(report), layout.width);
+  auto page = render(checkpoint_tree_table(report, tree), output);
+  if (output.format == Format::table)
+    page += wrapped(checkpoint_totals(report), text_layout(output).width);
+  return page;
 }
 
 }  // namespace
@@ -80,7 +70,10 @@ std::string checkpoint_summary(const ModelOptions& options, const OutputOptions&
   else
     refuse_model_options(options);
   const CheckpointReport report{&checkpoint, &modules, fit ? &*fit : nullptr, config.value_or("")};
-  return text_of(report, output, tree);
+  return written({.json = [&] { return checkpoint_json(report); },
+                  .numbers = [&] { return checkpoint_tensors(checkpoint); },
+                  .page = [&] { return page_of(report, output, tree); }},
+                 output);
 }
 
 void check_weights(const std::string& path, const Model& model, const Graph& graph) {

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/suggest.h"
+#include "report/explain.h"
 #include "report/paint.h"
 #include "report/units.h"
 #include "report/wrap.h"
@@ -12,6 +13,7 @@
 #include "terminal.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cerrno>
 #include <cstdio>
@@ -174,17 +176,37 @@ void check_conditions(const std::vector<FailCondition>& conditions,
   if (!failed.empty()) throw ConditionFailed(failed);
 }
 
+std::string written(const Answer& answer, const OutputOptions& options) {
+  switch (options.format) {
+    case Format::json:
+      // Names from strangers' files need not be UTF-8.
+      return answer.json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    case Format::csv:
+      return to_csv(answer.numbers());
+    case Format::markdown:
+    case Format::table:
+      break;
+  }
+  return answer.page();
+}
+
 std::string render(const Table& table, const OutputOptions& options) {
-  if (options.format == Format::csv) return to_csv(table);
   if (options.format == Format::markdown) return to_markdown(table);
   return to_text(table, text_layout(options));
 }
 
 std::string titled(const std::string& title, const Table& table, const OutputOptions& options) {
-  if (options.format == Format::csv) return to_csv(table);
   if (options.format == Format::markdown) return "### " + title + "\n\n" + to_markdown(table);
   const auto layout = text_layout(options);
   return wrapped(title, layout.width) + "\n\n" + to_text(table, layout);
+}
+
+std::string explained(const Explanation& e, const Graph& graph, const OutputOptions& options) {
+  const auto title = e.path.empty() ? graph.model : e.path + " (" + e.type + ")";
+  return written({.json = [&] { return explain_json(e); },
+                  .numbers = [&] { return explain_rows(e); },
+                  .page = [&] { return titled(title, explain_table(e), options); }},
+                 options);
 }
 
 void deliver(const std::string& text, const OutputOptions& options) {

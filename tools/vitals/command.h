@@ -2,12 +2,15 @@
 // command hands back its result. No arithmetic here.
 #pragma once
 
+#include "analysis/explain.h"
 #include "command_line.h"
 #include "graph/graph.h"
 #include "models/architecture.h"
 #include "report/budget.h"
 #include "report/table.h"
 #include "spec/spec.h"
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <functional>
 #include <optional>
@@ -65,12 +68,28 @@ void add_fail_if(Command& command, std::vector<FailCondition>& conditions,
 void check_conditions(const std::vector<FailCondition>& conditions,
                       const std::function<std::vector<Quantity>()>& figures);
 
-// A table in the format that was asked for: raw numbers for CSV, readable ones elsewhere.
+// What a command answers, in the forms that all formats are made of. Only the one that a format
+// asks for is made.
+struct Answer {
+  std::function<nlohmann::ordered_json()> json;  // everything, for programs
+  std::function<Table()> numbers;                // one flat table of raw numbers
+  std::function<std::string()> page;             // for people: by `render` and `titled`
+};
+
+// The answer in the format that was asked for. A new format is a case here, and one more word of
+// --format.
+[[nodiscard]] std::string written(const Answer& answer, const OutputOptions& options);
+
+// A table for people, as text or Markdown.
 [[nodiscard]] std::string render(const Table& table, const OutputOptions& options);
 
-// The same under a title: a line of its own in text, a heading in Markdown, nothing in CSV.
+// The same under a title: a line of its own in text, a heading in Markdown.
 [[nodiscard]] std::string titled(const std::string& title, const Table& table,
                                  const OutputOptions& options);
+
+// The formulas behind a number, of the model or of the part that the user named.
+[[nodiscard]] std::string explained(const Explanation& explanation, const Graph& graph,
+                                    const OutputOptions& options);
 
 // Writes the result: to standard output, or to the file as write_file does. A reader that closes
 // the pipe is no fault.

@@ -31,11 +31,15 @@ std::string compare_models(const CompareArguments& o) {
   }
   auto comparison = compare(graphs, o.depth);
   if (!seconds.empty()) add_latency(comparison, o.latency.device, seconds);
-  if (o.output.format == Format::json) return to_json(comparison).dump(2) + "\n";
-  if (o.output.format == Format::csv) return to_csv(flat_table(comparison));
-  auto text = render(quantities_table(comparison), o.output);
-  if (!comparison.modules.empty()) text += "\n" + render(modules_table(comparison), o.output);
-  return text;
+  const auto page = [&] {
+    auto text = render(quantities_table(comparison), o.output);
+    if (!comparison.modules.empty()) text += "\n" + render(modules_table(comparison), o.output);
+    return text;
+  };
+  return written({.json = [&] { return to_json(comparison); },
+                  .numbers = [&] { return flat_table(comparison); },
+                  .page = page},
+                 o.output);
 }
 
 }  // namespace

@@ -36,9 +36,10 @@ std::string devices_text(const DevicesArguments& o) {
   std::vector<DeviceRow> rows;
   for (const auto& d : known_devices(o.file))
     rows.push_back({d.name, d.title, d.memory, d.machine, ways(d), d.source});
-  if (o.output.format == Format::json) return devices_json(rows).dump(2) + "\n";
-  return render(o.output.format == Format::csv ? device_numbers(rows) : device_table(rows),
-                o.output);
+  return written({.json = [&] { return devices_json(rows); },
+                  .numbers = [&] { return device_numbers(rows); },
+                  .page = [&] { return render(device_table(rows), o.output); }},
+                 o.output);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include "command.h"
 #include "core/amount.h"
 #include "core/error.h"
-#include "report/explain.h"
 #include "report/language_model.h"
 
 #include <nlohmann/json.hpp>
@@ -79,36 +78,26 @@ std::string explain_text(const FlopsArguments& o, const FlopsModel& model) {
     if (o.convention == "all" || wanted || (o.convention.empty() && usual))
       shown.push_back(&convention);
   }
-  const auto e = explain({model.graph, model.training, model.checkpoint}, *o.explain, shown);
-  if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
-  if (o.output.format == Format::csv) return to_csv(explain_rows(e));
-  return titled(e.path.empty() ? model.graph.model : e.path + " (" + e.type + ")", explain_table(e),
-                o.output);
+  return explained(explain({model.graph, model.training, model.checkpoint}, *o.explain, shown),
+                   model.graph, o.output);
 }
 
-std::string json_text(const FlopsArguments& o, const FlopsModel& model) {
+nlohmann::ordered_json json_of(const FlopsModel& model, const Convention* convention) {
   auto json = flops_json(model);
-  if (const auto* convention = find_convention(o.convention))
-    json["convention"] = convention_json(model.graph, *convention);
-  return json.dump(2) + "\n";
+  if (convention != nullptr) json["convention"] = convention_json(model.graph, *convention);
+  return json;
 }
 
-std::string flops(const FlopsArguments& o, const FlopsModel& model) {
+Table numbers_of(const FlopsArguments& o, const FlopsModel& model, const Convention* convention) {
+  if (o.convention == "all") return flops_by_convention(model.graph);
+  return convention != nullptr ? flops_modules(model.graph, *convention) : flops_modules(model);
+}
+
+std::string page_of(const FlopsArguments& o, const FlopsModel& model,
+                    const Convention* convention) {
   const auto& graph = model.graph;
-  const auto format = o.output.format;
-  const auto* convention = find_convention(o.convention);
   const TreeOptions tree{o.depth, !o.no_fold};
-  if (o.explain) return explain_text(o, model);
-  if (format == Format::json) return json_text(o, model);
-  if (o.convention == "all") {
-    const auto table = flops_by_convention(graph);
-    return format == Format::csv ? to_csv(table) : titled(headline(graph), table, o.output);
-  }
-  if (convention != nullptr && !convention->applies(graph))
-    fail("--convention {}: does not apply to {}: {}", o.convention, graph.model,
-         convention->sentence);
-  if (format == Format::csv)
-    return to_csv(convention != nullptr ? flops_modules(graph, *convention) : flops_modules(model));
+  if (o.convention == "all") return titled(headline(graph), flops_by_convention(graph), o.output);
   if (convention != nullptr)
     return titled(headline(graph), flops_tree(graph, *convention, tree), o.output);
   auto text = titled(headline(graph), flops_totals(model), o.output) + "\n";
@@ -118,6 +107,18 @@ std::string flops(const FlopsArguments& o, const FlopsModel& model) {
     text += titled("Training", training_compute_table(*model.compute), o.output) + "\n";
   return text + titled("By kind of op", flops_by_op(graph), o.output) + "\n" +
          titled("By module", flops_tree(graph, tree), o.output);
+}
+
+std::string flops(const FlopsArguments& o, const FlopsModel& model) {
+  if (o.explain) return explain_text(o, model);
+  const auto* convention = find_convention(o.convention);
+  if (convention != nullptr && !convention->applies(model.graph))
+    fail("--convention {}: does not apply to {}: {}", o.convention, model.graph.model,
+         convention->sentence);
+  return written({.json = [&] { return json_of(model, convention); },
+                  .numbers = [&] { return numbers_of(o, model, convention); },
+                  .page = [&] { return page_of(o, model, convention); }},
+                 o.output);
 }
 
 std::vector<std::string> convention_names() {

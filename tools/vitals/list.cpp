@@ -62,15 +62,7 @@ std::vector<ListedModel> models(const ListArguments& o) {
   return found;
 }
 
-std::string list(const ListArguments& o) {
-  const auto found = models(o);
-  if (o.names) {
-    std::string text;
-    for (const auto& m : found) text += m.name + "\n";
-    return text;
-  }
-  if (o.output.format == Format::json) return list_json(found).dump(2) + "\n";
-  if (o.output.format == Format::csv) return to_csv(list_numbers(found));
+std::string page_of(const std::vector<ListedModel>& found, const ListArguments& o) {
   auto table = list_table(found);
   if (!o.latency.device.empty())
     table.notes.push_back(fmt::format(
@@ -81,6 +73,19 @@ std::string list(const ListArguments& o) {
       !o.latency.device.empty())
     table.notes.emplace_back("Where there is no time, `vitals predict` says why.");
   return render(table, o.output);
+}
+
+std::string list(const ListArguments& o) {
+  const auto found = models(o);
+  if (o.names) {
+    std::string text;
+    for (const auto& m : found) text += m.name + "\n";
+    return text;
+  }
+  return written({.json = [&] { return list_json(found); },
+                  .numbers = [&] { return list_numbers(found); },
+                  .page = [&] { return page_of(found, o); }},
+                 o.output);
 }
 
 std::string check_usage(const ListArguments& o) {

@@ -7,7 +7,6 @@
 #include "command.h"
 #include "core/suggest.h"
 #include "progress.h"
-#include "report/explain.h"
 #include "spec/device.h"
 #include "terminal.h"
 
@@ -138,28 +137,20 @@ MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   return result;
 }
 
-std::string explanation(const MemoryAnswer& answer, const MemoryArguments& o) {
-  const auto e = explain_memory(answer.graph, answer.options, answer.whole, *o.explain);
-  if (o.output.format == Format::json) return explain_json(e).dump(2) + "\n";
-  if (o.output.format == Format::csv) return to_csv(explain_rows(e));
-  return titled(e.path.empty() ? answer.graph.model : e.path + " (" + e.type + ")",
-                explain_table(e), o.output);
-}
-
 std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
-  if (o.explain) return explanation(answer, o);
+  if (o.explain)
+    return explained(explain_memory(answer.graph, answer.options, answer.whole, *o.explain),
+                     answer.graph, o.output);
   const TreeOptions tree{o.depth, !o.no_fold};
-  switch (o.output.format) {
-    case Format::json:
-      return memory_json(answer).dump(2) + "\n";
-    case Format::csv:
-      return to_csv(memory_layers(answer));
-    case Format::markdown:
-      return to_markdown(memory_modules(answer, tree));
-    case Format::table:
-      return memory_text(answer, {tree, o.timeline, text_layout(o.output)});
-  }
-  return "";
+  const auto page = [&] {
+    return o.output.format == Format::markdown
+               ? to_markdown(memory_modules(answer, tree))
+               : memory_text(answer, {tree, o.timeline, text_layout(o.output)});
+  };
+  return written({.json = [&] { return memory_json(answer); },
+                  .numbers = [&] { return memory_layers(answer); },
+                  .page = page},
+                 o.output);
 }
 
 void memory(MemoryArguments o) {

@@ -29,10 +29,7 @@ std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
                             a.memory ? a.memory->peak.as_double() : 0);
 }
 
-std::string text_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {
-  const auto format = o.output.format;
-  if (format == Format::json) return latency_json(answers).dump(2) + "\n";
-  if (format == Format::csv) return to_csv(latency_numbers(answers));
+std::string page_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {
   const auto headline = latency_headline(answers.front());
   if (answers.size() == 1)
     return titled(headline, latency_figures(answers.front()), o.output) + "\n" +
@@ -51,7 +48,11 @@ void predict(const PredictArguments& o) {
     build.batch = batch;
     answers.push_back(predict_latency(model, o.latency, build, WithMemory::yes));
   }
-  deliver(text_of(answers, o), o.output);
+  deliver(written({.json = [&] { return latency_json(answers); },
+                   .numbers = [&] { return latency_numbers(answers); },
+                   .page = [&] { return page_of(answers, o); }},
+                  o.output),
+          o.output);
   for (const auto& answer : answers)
     check_conditions(o.fail_if, [&] { return latency_quantities(answer); });
 }

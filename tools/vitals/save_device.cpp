@@ -42,13 +42,14 @@ std::string save_device(const BenchArguments& o) {
   const auto results = fastest_visits(measure(o));
   const auto machine = calibrate_machine(results, device_name(o.save_device), version_number());
   write_file(o.save_device, "[" + to_json(machine.device).dump(2) + "]\n");
-  if (o.output.format == Format::json) return calibration_json(machine).dump(2) + "\n";
   for (const auto& warning : bench_warnings(results)) tell(warning);
-  if (o.output.format == Format::csv) return to_csv(calibration_numbers(machine));
   auto table = calibration_table(machine);
   table.notes.push_back(
       fmt::format("written to {0}: `vitals predict MODEL --device {0}`.", o.save_device));
-  return render(table, o.output);
+  return written({.json = [&] { return calibration_json(machine); },
+                  .numbers = [&] { return calibration_numbers(machine); },
+                  .page = [&] { return render(table, o.output); }},
+                 o.output);
 }
 
 }  // namespace vitals::cli

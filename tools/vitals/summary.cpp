@@ -33,17 +33,19 @@ bool sums_up_checkpoint(const std::string& model) {
   return is_checkpoint(model) && !(folder && config_beside(model));
 }
 
-std::string summary(const SummaryArguments& o, const Graph& graph) {
-  if (o.output.format == Format::json) return summary_json(graph).dump(2) + "\n";
-  const TreeOptions tree{o.depth, !o.no_fold};
-  if (o.output.format == Format::csv) return to_csv(summary_layers(graph));
-  if (o.output.format == Format::markdown)
-    return to_markdown(o.style == "tree" ? summary_tree(graph, tree) : summary_layers(graph));
-  const auto layout = text_layout(o.output);
-  if (o.style == "tree") return to_text(summary_tree(graph, tree), layout);
+std::string page_of(const SummaryArguments& o, const Graph& graph) {
+  if (o.style == "tree") return render(summary_tree(graph, {o.depth, !o.no_fold}), o.output);
+  if (o.output.format == Format::markdown) return to_markdown(summary_layers(graph));
   // Folded, torchsummary's table would no longer be its own.
   return to_text(torch_summary(graph, o.model.batch)) +
-         wrapped(left_out_by_torchsummary(graph), layout.width);
+         wrapped(left_out_by_torchsummary(graph), text_layout(o.output).width);
+}
+
+std::string summary(const SummaryArguments& o, const Graph& graph) {
+  return written({.json = [&] { return summary_json(graph); },
+                  .numbers = [&] { return summary_layers(graph); },
+                  .page = [&] { return page_of(o, graph); }},
+                 o.output);
 }
 
 void run_checkpoint(const SummaryArguments& o) {
