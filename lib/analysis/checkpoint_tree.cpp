@@ -9,7 +9,7 @@ namespace {
 // Names are a stranger's: neither deep nor many paths may cost much. What is below stays in the
 // parameter's name.
 constexpr std::size_t kMaxPathDepth = 24;
-constexpr std::size_t kMaxModules = 5'000'000;
+constexpr std::size_t kMaxModules = 1'000'000;
 
 class TreeBuilder {
  public:

@@ -42,11 +42,7 @@ Rollup parameters(const Graph& graph) {
   std::vector<Count> own(graph.modules.size());
   for (const auto& param : graph.params) {
     if (param.buffer) continue;
-    try {
-      own[param.module] += numel(param);
-    } catch (const Error& error) {
-      throw error.within(path_of(graph, param));
-    }
+    own[param.module] += numel(param);  // fits: the builder has summed them all
   }
   return roll_up_modules(graph, std::move(own));
 }

@@ -349,22 +349,22 @@ Table memory_layers(const MemoryAnswer& a) {
 
 std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options) {
   const auto width = options.layout.width;
-  auto text = wrapped(headline(a) + verdict(a) + (a.fit ? fit_text(*a.fit) : ""), width) + '\n';
-  const auto add = [&](const Table& table) { text += to_text(table, options.layout) + '\n'; };
+  auto text = wrapped(headline(a) + verdict(a) + (a.fit ? fit_text(*a.fit) : ""), width);
+  const auto add = [&](const Table& table) { text += '\n' + to_text(table, options.layout); };
   add(assumptions(a));
   add(parts(a));
   // Where shares have bars, a training step has its outline.
   const std::size_t height = options.timeline                            ? 12
                              : options.layout.bars && a.options.training ? 3
                                                                          : 0;
-  if (height > 0) text += timeline_text(a.on_device(), width, height) + '\n';
+  if (height > 0) text += '\n' + timeline_text(a.on_device(), width, height);
   add(at_the_peak(a));
   if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options)));
   if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));
   if (a.options.training) add(memory_modules(a, options.tree));
   add(rules_table(a));
   if (a.fit && !a.fit->advice.empty()) add(advice_table(*a.fit));
-  if (a.device != "cpu" && !a.on_device().allocator) text += wrapped(kLeftOut, width);
+  if (a.device != "cpu" && !a.on_device().allocator) text += '\n' + wrapped(kLeftOut, width);
   return text;
 }
 

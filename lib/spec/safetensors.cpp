@@ -127,7 +127,7 @@ class HeaderReader {
   [[noreturn]] void unexpected(std::string_view what) const {
     switch (at_) {
       case At::outside:
-        fail("expected an object of tensors, got {}", what);
+        break;  // a header begins with '{'
       case At::top:
         fail("'{}': expected an object, got {}", key_, what);
       case At::metadata:

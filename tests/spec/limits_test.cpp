@@ -1,4 +1,5 @@
 // What is refused because it is too much, and that its neighbour is not: docs/spec.md lists them.
+#include "analysis/checkpoint_tree.h"
 #include "spec/json_text.h"
 #include "spec/safetensors.h"
 #include "support/model.h"
@@ -98,4 +99,16 @@ TEST_CASE("a checkpoint's header has 100 MB and a million tensors at most") {
   };
   CHECK(says(message([&] { return parse_safetensors_header(header(1'000'001), 0, "x"); }),
              "more than 1000000 tensors"));
+}
+
+TEST_CASE("names of tensors make a million modules at most") {
+  Checkpoint checkpoint;
+  for (int i = 0; i < 42'000; ++i) {
+    StoredTensor tensor;
+    tensor.name = fmt::format("{}", i);
+    for (int depth = 0; depth < 24; ++depth) tensor.name += ".x";
+    tensor.type = find_element_type("F32");
+    checkpoint.tensors.push_back(std::move(tensor));
+  }
+  CHECK(says(message([&] { (void)tree_of(checkpoint); }), "make more than 1000000 modules"));
 }

@@ -1,14 +1,23 @@
 // What a description, a trace or a data file that cannot be is answered with: the messages that no
 // other test happens to reach.
+#include "analysis/conventions.h"
+#include "analysis/fit.h"
+#include "analysis/latency/execution.h"
 #include "analysis/optimizer.h"
 #include "analysis/precision.h"
+#include "analysis/quantization.h"
+#include "analysis/rollup.h"
+#include "analysis/tensor_parallel.h"
 #include "graph/builder.h"
 #include "models/layers.h"
 #include "spec/builtin.h"
 #include "spec/calibration.h"
 #include "spec/device.h"
+#include "spec/hf_config.h"
+#include "spec/json_text.h"
 #include "spec/spec.h"
 #include "spec/timm_config.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -75,6 +84,9 @@ TEST_CASE("specs whose fields contradict each other name the field and the mend"
       {R"({"architecture": "encoder_decoder", "naming": "t5", "encoder_layers": 0,
            "decoder_layers": 0})",
        "/decoder_layers: neither encoder nor decoder has a layer"},
+      {R"({"architecture": "encoder_decoder", "naming": "bart", "source_len": 5000,
+           "encoder_positions": "learned", "max_source_positions": 1024})",
+       "/source_len: 5000 tokens are more than the 1024 positions of the table"},
       {R"({"architecture": "image_tower", "head": "projection", "pooling": "none"})",
        "/pooling: a projection needs one vector"},
   };
@@ -95,6 +107,18 @@ TEST_CASE("lengths that a model has no positions for") {
   BuildOptions later;
   later.past_len = 3;
   refuses(build("bert-base-uncased", later), "an encoder reads a text at once");
+  refuses(
+      [&] {
+        const json spec = {{"architecture", "encoder_decoder"}, {"head", "encoder"}};
+        (void)model_from_spec(spec, "s.json", "s").build(later);
+      },
+      "an encoder reads a text at once");
+  refuses(
+      [&] {
+        const json spec = {{"architecture", "dual_encoder"}};
+        (void)model_from_spec(spec, "s.json", "s").build(longer);
+      },
+      "learned positions; a smaller --seq-len fits");
 }
 
 TEST_CASE("ops refuse operands that do not fit, and say both shapes") {
@@ -128,7 +152,101 @@ TEST_CASE("ops refuse operands that do not fit, and say both shapes") {
             (void)conv2d(b, "c", b.input({2, 3, 8}), 4, {.kernel = {2, 2}, .stride = {2, 2}});
           }),
           "is not [batch,");
+  refuses(with([](Builder& b) {
+            b.add(op::ExpertLinear{.experts = 8, .active = 2, .in = 5, .out = 4},
+                  {b.input({3, 6}), b.input({3, 2})});
+          }),
+          "do not fit 2 of 8 experts of 5 features");
+  refuses(with([](Builder& b) {
+            b.add(op::TopK{.k = 9}, {b.input({2, 3})});
+          }),
+          "[topk] 9 of [2, 3] cannot be chosen");
+  refuses(with([](Builder& b) {
+            b.add(op::MaskedFill{}, {b.input({2, 3}), b.input({4, 3})});
+          }),
+          "[masked_fill] the mask [4, 3] does not fit [2, 3]");
+  refuses(
+      with([](Builder& b) {
+        b.add(op::Sdpa{}, {b.input({1, 2, 3, 4}), b.input({1, 2, 3, 5}), b.input({1, 2, 3, 5})});
+      }),
+      "[scaled_dot_product_attention] shapes");
+  refuses(with([](Builder& b) {
+            b.add(op::GlobalResponseNorm{}, {b.input({2, 3})});
+          }),
+          "is not [batch, ..., channels]");
   refuses([] { (void)activation_kind("rely"); }, "unknown activation 'rely'");
+}
+
+// Each part fits into 64 bits, their sum does not: the module that it belongs to is named.
+TEST_CASE("sums that do not fit into 64 bits name their module") {
+  // The scores and their product with the values: 2 x 768 x (1.2e8)^2 > 2^64.
+  const json gpt2 = {{"base", "gpt2"}, {"max_position_embeddings", 200'000'000}};
+  BuildOptions long_text;
+  long_text.seq_len = 120'000'000;
+  const auto wide = model_from_spec(gpt2, "s.json", "s").build(long_text);
+  refuses([&] { (void)macs_by_module(wide); }, "h.0.attn: ");
+  refuses([&] { (void)roll_up(*find_convention("macs"), wide); }, "h.0.attn: ");
+  // Blocks of 1.6e19 MACs.
+  const json mixer = {
+      {"base", "mixer_s16_224"}, {"embed_dim", 16'000'000}, {"img_size", 1408}, {"num_blocks", 2}};
+  const auto deep = model_from_spec(mixer, "s.json", "s").build();
+  refuses([&] { (void)macs_by_module(deep); }, "blocks: ");
+  Builder b("m", {});
+  refuses(
+      [&] {
+        (void)b.param("table", {std::uint64_t{1} << 32U, std::uint64_t{1} << 31U});
+      },
+      "table: a count does not fit into 64 bits");
+}
+
+TEST_CASE("cuts over devices, batches and formats that there are not") {
+  const auto tensor_parallel = [](const Graph& graph, std::uint64_t ranks) {
+    return [&graph, ranks] { (void)plan_tensor_parallel(graph, ranks, false); };
+  };
+  const auto mixer = builtin_model("mixer_b16_224", "").build();
+  refuses(tensor_parallel(mixer, 7), "--tp 7 does not divide the");
+  Builder b("m", {});
+  const auto alone = b.finish({linear(b, "head", b.input({1, 8}), 4)});
+  refuses(tensor_parallel(alone, 2), "--tp 2: the model has no pair of layers that could be cut");
+  const auto tiny = builtin_model("vit_tiny_patch16_224", "");
+  MemoryOptions inference;
+  inference.training = false;
+  inference.precision = precision("fp32");
+  inference.optimizer = optimizer("none");
+  const FitQuestion endless{[&](const BuildOptions& o) { return tiny.build(o); },
+                            {},
+                            inference,
+                            Count(std::uint64_t{1} << 62U)};
+  refuses([&] { (void)largest_batch(endless); }, "samples fit: the batch does not decide");
+  refuses([] { (void)block_format("Q9_Z"); }, "unknown block format 'Q9_Z'");
+  latency::Way way;
+  way.precision = "fp12";
+  refuses([&] { (void)latency::execution(way, MachineKind::gpu, {}, "vit"); },
+          "unknown precision 'fp12'");
+  refuses([] { (void)memory_budget(DeviceSpec{.name = "x"}); }, "states no memory of its own");
+}
+
+TEST_CASE("a device's numbers and a config's parts must be what they are called") {
+  const test::TemporaryFolder folder;
+  const auto device = [&](const std::string& fields) {
+    return [&folder, fields] {
+      (void)devices_in(folder.write(
+          "d.json",
+          R"([{"name": "x", "title": "X", "kind": "gpu", "source": "s", )" + fields + "}]"));
+    };
+  };
+  refuses(device(R"("bandwidth_gb_s": -5, "peak_tflops": {"fp32": 1})"),
+          "/bandwidth_gb_s: must be a positive number");
+  refuses(device(R"("bandwidth_gb_s": 5, "peak_tflops": 7)"), "/peak_tflops: must be an object");
+  const auto swin = builtin_model("swin_tiny_patch4_window7_224", "");
+  refuses([&] { (void)with_overrides(swin, {{"depths.x", "1"}}); }, "has no inner field 'x'");
+  refuses(
+      [] {
+        const json config = {{"model_type", "gemma3"}, {"text_config", {{"model_type", "gemma9"}}}};
+        (void)model_from_hf_config(config, "config.json", "m", nullptr);
+      },
+      "/text_config/model_type: unknown model_type \"gemma9\" (known: ");
+  refuses([] { (void)parse_json(R"({"a": 1e999})", "s.json"); }, "s.json: not JSON");
 }
 
 TEST_CASE("names of optimizers and precisions are told when one is unknown") {

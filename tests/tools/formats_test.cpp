@@ -27,6 +27,14 @@ const char* const kQuestions[] = {
     "memory vit_tiny_patch16_224 --explain blocks.0.attn",
     "memory gpt2 --mode inference --seq-len 128 --new-tokens 8",
     "memory gpt2 --mode inference --quantize int8",
+    "memory vit_base_patch16_224 --batch 16 --dp 8 --zero 2 --explain blocks.0.norm1",
+    "memory vit_base_patch16_224 --batch 16 --dp 8 --zero 2",
+    "memory vit_base_patch16_224 --batch 16 --tp 2 --sequence-parallel --pp 2 --micro-batches 4",
+    "memory vit_base_patch16_224 --checkpoint selective --attention eager --optimizer adafactor",
+    "memory vit_base_patch16_224 --checkpoint block --optimizer adamw8bit --precision mixed20",
+    "memory vit_base_patch16_224 --explain head --optimizer adamw8bit --precision mixed20",
+    "memory vit_base_patch16_224 --explain head --optimizer adafactor",
+    "memory vit_base_patch16_224 --explain head.weight --mode inference",
     "predict vit_tiny_patch16_224 --device rtx4090",
     "predict vit_tiny_patch16_224 --device rtx4090 --batch 1,8,64",
     "predict vit_tiny_patch16_224 --device m1 --mode training",
@@ -76,6 +84,18 @@ TEST_CASE("CSV is one table whose rows have as many cells as its head") {
       CAPTURE(line);
       CHECK(cells_of(line) == cells_of(lines.front()));
     }
+  }
+}
+
+TEST_CASE("text has a line for everything, and none too many") {
+  for (const std::string question : kQuestions) {
+    CAPTURE(question);
+    const auto result = answer(question, "table");
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 0);
+    CHECK(test::lines_of(result.out).size() > 2);
+    CHECK(result.out.ends_with("\n"));
+    CHECK_FALSE(result.out.ends_with("\n\n"));
   }
 }
 
