@@ -7,11 +7,11 @@
 #include "spec/builtin.h"
 #include "spec/spec.h"
 #include "support/examples.h"
+#include "support/json.h"
 #include "support/run.h"
 #include "support/timm.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 using nlohmann::json;
@@ -73,7 +73,7 @@ TEST_CASE("fvcore's totals, kinds, children and activations of timm's models") {
 }
 
 TEST_CASE("fvcore's totals and kinds of randomly drawn configurations") {
-  for (const auto& record : json::parse(test::data("timm/random_vit.json"))) {
+  for (const auto& record : test::parsed(test::data("timm/random_vit.json"))) {
     CAPTURE(record["name"].get<std::string>());
     auto spec = record["hyperparameters"];
     spec["architecture"] = "vision_transformer";
@@ -127,7 +127,7 @@ TEST_CASE("GMACs and activations as timm published them, to the printed digits")
 }
 
 TEST_CASE("torchinfo's mult-adds, parameters and bytes") {
-  for (const auto& record : json::parse(test::data("torchinfo_totals.json"))) {
+  for (const auto& record : test::parsed(test::data("torchinfo_totals.json"))) {
     CAPTURE(record["model"].get<std::string>());
     const auto graph = model_from_spec(record["spec"], "test", "test")
                            .build({.batch = record["batch"].get<std::uint64_t>()});

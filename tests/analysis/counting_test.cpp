@@ -6,9 +6,9 @@
 #include "spec/spec.h"
 #include "support/counted.h"
 #include "support/examples.h"
+#include "support/json.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <deque>
 

@@ -2,11 +2,11 @@
 // Megatron's script state comes out of the ops.
 #include "analysis/memory.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/published.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <string>
 

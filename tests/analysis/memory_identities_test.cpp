@@ -5,11 +5,11 @@
 #include "analysis/rules_of_thumb.h"
 #include "analysis/stack.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/published.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cmath>
@@ -65,7 +65,7 @@ void for_every_recipe(F&& check) {
     a.options.device = device;
     a.build.attention = kernel;
     INFO(p.name, " ", o.name, " device ", static_cast<int>(device), " attention ",
-         static_cast<int>(kernel), " ", fields.dump());
+         static_cast<int>(kernel), " ", test::dumped(fields));
     check(a);
   };
   const auto plain = json::object();
@@ -221,7 +221,7 @@ TEST_CASE("adapters add their own parameters, and train nothing else") {
 TEST_CASE("ZeRO's table 1, and model states cut over ranks") {
   for (const auto& fact : test::facts("memory/published.json")) {
     if (!is(fact, "zero")) continue;
-    CAPTURE(fact.dump());
+    CAPTURE(test::dumped(fact));
     const auto& c = fact["config"];
     check_fact(rules::zero_states(c["params"], c["K"], c["stage"], c["Nd"]) / 1e9, fact);
   }

@@ -2,11 +2,11 @@
 
 #include "analysis/rollup.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/published.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cmath>
@@ -63,7 +63,7 @@ std::string folded(std::string path) {
 // PyTorch 1.13.1, saved_tensors_hooks: every storage once, under its first saver's module.
 TEST_CASE("what autograd keeps is what PyTorch keeps, to the byte") {
   for (const auto& fact : test::facts("memory/saved_activations.json")) {
-    CAPTURE(fact.dump());
+    CAPTURE(test::dumped(fact));
     const auto c = case_of(fact["args"], fact["batch"]);
     const auto graph = graph_of(c);
     const auto e = estimate_memory(graph, c.options);
@@ -89,7 +89,7 @@ TEST_CASE("what autograd keeps is what PyTorch keeps, to the byte") {
 // The same for stages of depthwise convolutions, whose memory has the channels last.
 TEST_CASE("what autograd keeps of a ConvNeXt is what PyTorch keeps, to the byte") {
   for (const auto& fact : test::facts("memory/saved_activations_convnext.json")) {
-    CAPTURE(fact.dump());
+    CAPTURE(test::dumped(fact));
     auto c = case_of(fact["args"], fact["batch"]);
     c.args["architecture"] = "convnext";
     const auto graph = graph_of(c);
@@ -108,7 +108,7 @@ TEST_CASE("what autograd keeps of a ConvNeXt is what PyTorch keeps, to the byte"
 // The same for a GPT-2 of plain linear layers; here their type is GPT-2's own Conv1D.
 TEST_CASE("what autograd keeps of a language model is what PyTorch keeps, to the byte") {
   for (const auto& fact : test::facts("memory/saved_activations_gpt.json")) {
-    CAPTURE(fact.dump());
+    CAPTURE(test::dumped(fact));
     auto spec = fact["args"];
     spec.update({{"architecture", "decoder"},
                  {"naming", "gpt2"},
@@ -143,7 +143,7 @@ TEST_CASE("what autograd keeps of a language model is what PyTorch keeps, to the
 // PyTorch 1.13.1 with an allocation hook. What is missing are oneDNN's objects of some 9 kB.
 TEST_CASE("the highest moment is where PyTorch has it") {
   for (const auto& fact : test::facts("memory/peaks.json")) {
-    CAPTURE(fact.dump());
+    CAPTURE(test::dumped(fact));
     auto c = case_of(fact["args"], fact["batch"]);
     c.options.optimizer = optimizer(fact["optimizer"].get<std::string>());
     c.options.training = fact["mode"] == "training";

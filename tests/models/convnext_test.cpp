@@ -4,9 +4,9 @@
 #include "analysis/rollup.h"
 #include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/json.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <map>
@@ -217,7 +217,7 @@ TEST_CASE("what timm's ConvNeXt does and vitals does not know is refused by its 
   for (const auto& fault : faults) {
     const auto& fields = fault.first;
     const auto& message = fault.second;
-    CAPTURE(fields.dump());
+    CAPTURE(test::dumped(fields));
     CHECK(convnext_fault(fields).find(message) != std::string::npos);
   }
 }

@@ -2,10 +2,10 @@
 
 #include "analysis/rollup.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/model.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 using nlohmann::json;

@@ -4,10 +4,10 @@
 #include "analysis/rollup.h"
 #include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <set>
 
@@ -16,7 +16,7 @@ using nlohmann::json;
 
 namespace {
 
-json records(const std::string& file) { return json::parse(test::data("timm/" + file)); }
+json records(const std::string& file) { return test::parsed(test::data("timm/" + file)); }
 
 std::vector<std::uint64_t> dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
@@ -87,7 +87,7 @@ TEST_CASE("timm's constructor arguments are specs, and the built-in models are t
         const auto& pad = (*spec)["dynamic_img_pad"];
         if (pad.is_null() || pad == false) spec->erase("dynamic_img_pad");
       }
-      CHECK(stated.dump() == builtin.dump());
+      CHECK(test::dumped(stated) == test::dumped(builtin));
     }
   }
   CHECK(seen.size() == 273);

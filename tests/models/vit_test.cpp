@@ -3,10 +3,10 @@
 #include "analysis/rollup.h"
 #include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/model.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 

@@ -1,10 +1,10 @@
 #include "report/compare.h"
 
 #include "spec/builtin.h"
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -16,10 +16,10 @@ TEST_CASE("compared figures are those of each model alone") {
   auto arguments = names;
   arguments.insert(arguments.begin(), "compare");
   arguments.insert(arguments.end(), {"--format", "json"});
-  const auto compared = json::parse(test::run(arguments).out);
+  const auto compared = test::parsed(test::run(arguments).out);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto flops = json::parse(test::run({"flops", names[i], "--format", "json"}).out);
-    const auto summary = json::parse(test::run({"summary", names[i], "--format", "json"}).out);
+    const auto flops = test::parsed(test::run({"flops", names[i], "--format", "json"}).out);
+    const auto summary = test::parsed(test::run({"summary", names[i], "--format", "json"}).out);
     CHECK(compared["models"][i]["model"] == names[i]);
     CHECK(compared["models"][i]["params"] == summary["totals"]["params"]);
     CHECK(compared["models"][i]["macs"] == flops["macs"]);

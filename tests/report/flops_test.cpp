@@ -4,11 +4,11 @@
 #include "graph/builder.h"
 #include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/run.h"
 #include "support/timm.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <map>
 #include <sstream>
@@ -24,7 +24,7 @@ json flops(std::vector<std::string> arguments, const std::string& input = "") {
   const auto result = test::run(arguments, input);
   REQUIRE(result.exit_code == 0);
   CHECK(result.err.empty());
-  return json::parse(result.out);
+  return test::parsed(result.out);
 }
 
 std::uint64_t u64(const json& value) { return value.get<std::uint64_t>(); }
@@ -135,7 +135,7 @@ TEST_CASE("CSV by module holds the figures of the JSON") {
     auto expected = module["path"].get<std::string>() + "," + module["type"].get<std::string>();
     for (const auto* part : {&module, &module["total"]})
       for (const auto* quantity : {"macs", "flops", "bytes", "training_flops"})
-        expected += "," + (*part)[quantity].dump();
+        expected += "," + test::dumped((*part)[quantity]);
     CHECK(line == expected);
   }
 }

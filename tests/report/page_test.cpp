@@ -1,9 +1,9 @@
 // The HTML report as text; that it works in a browser is tested in one (tools/dev check page).
 #include "report/html.h"
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 using nlohmann::json;
@@ -13,12 +13,12 @@ namespace {
 json data_of(const std::string& page) {
   const std::string begin = R"(<script type="application/json" id="data">)";
   const auto at = page.find(begin) + begin.size();
-  return json::parse(page.substr(at, page.find("</script>", at) - at));
+  return test::parsed(page.substr(at, page.find("</script>", at) - at));
 }
 
 json answer(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--format", "json"});
-  return json::parse(test::run(arguments).out);
+  return test::parsed(test::run(arguments).out);
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ TEST_CASE("the page carries the very answers of the other commands") {
   CHECK(model["memory"] == answer({"memory", "vit_tiny_patch16_224", "--batch", "8"}));
   CHECK(model["inference"] ==
         answer({"memory", "vit_tiny_patch16_224", "--batch", "8", "--mode", "inference"}));
-  CHECK(model["spec"] == json::parse(test::run({"spec", "vit_tiny_patch16_224"}).out));
+  CHECK(model["spec"] == test::parsed(test::run({"spec", "vit_tiny_patch16_224"}).out));
 }
 
 TEST_CASE("several models stand on one page, each in its section") {

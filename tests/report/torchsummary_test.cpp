@@ -2,16 +2,16 @@
 #include "report/torchsummary.h"
 
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 using nlohmann::json;
 
 TEST_CASE("every recorded torchsummary table, byte for byte") {
-  const auto index = json::parse(test::data("torchsummary/index.json"));
+  const auto index = test::parsed(test::data("torchsummary/index.json"));
   CHECK(index.size() == 23);
   for (const auto& record : index) {
     CAPTURE(record["file"].get<std::string>());
@@ -20,7 +20,7 @@ TEST_CASE("every recorded torchsummary table, byte for byte") {
     std::vector<std::string> arguments = {"summary", "-"};
     const auto batch = record["batch_size"].get<int>();
     if (batch > 0) arguments.insert(arguments.end(), {"--batch", std::to_string(batch)});
-    const auto result = test::run(arguments, spec.dump());
+    const auto result = test::run(arguments, test::dumped(spec));
     CHECK(result.exit_code == 0);
     CHECK(result.err.empty());
     auto expected = test::data("torchsummary/" + record["file"].get<std::string>());
@@ -33,12 +33,12 @@ TEST_CASE("every recorded torchsummary table, byte for byte") {
 }
 
 TEST_CASE("the JSON's totals are those of the record") {
-  for (const auto& record : json::parse(test::data("torchsummary/index.json"))) {
+  for (const auto& record : test::parsed(test::data("torchsummary/index.json"))) {
     CAPTURE(record["file"].get<std::string>());
     auto spec = record["args"];
     spec["architecture"] = "vit";
-    const auto out = test::run({"summary", "-", "--format", "json"}, spec.dump()).out;
-    const auto summary = json::parse(out);
+    const auto out = test::run({"summary", "-", "--format", "json"}, test::dumped(spec)).out;
+    const auto summary = test::parsed(out);
     CHECK(summary["totals"]["params"] == record["true_params"]);
     CHECK(summary["totals"]["params_torchsummary"] == record["total_params_reported"]);
     CHECK(summary["torchsummary"]["params_mb"].get<double>() ==

@@ -5,10 +5,10 @@
 #include "analysis/latency/fit.h"
 #include "runtime/step_kernels.h"
 #include "spec/builtin.h"
+#include "support/json.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <cmath>
 
@@ -99,7 +99,7 @@ TEST_CASE("a device that is written reads back") {
   const auto device = calibrate_machine(results, "made", "1.2.3").device;
   CHECK(device.title == "a made one, 2 threads");
   const test::TemporaryFolder folder;
-  const auto path = folder.write("made.json", "[" + to_json(device).dump() + "]");
+  const auto path = folder.write("made.json", "[" + test::dumped(to_json(device)) + "]");
   const auto read = devices_in(path);
   REQUIRE(read.size() == 1);
   CHECK(to_json(read.front()) == to_json(device));

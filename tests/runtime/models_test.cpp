@@ -1,14 +1,18 @@
 // Small models of every image architecture, run by the kernels and by the reference in fp64.
 #include "runtime/forward.h"
 #include "runtime/kernel_case.h"
+#include "runtime/measure.h"
 #include "runtime/params.h"
 #include "runtime/reference_run.h"
+#include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/json.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <functional>
+#include <limits>
 
 using namespace vitals;
 
@@ -44,7 +48,7 @@ const char* const kSpecs[] = {
 TEST_CASE("models of every image architecture compute what the reference does") {
   for (const char* text : kSpecs) {
     CAPTURE(text);
-    const auto model = model_from_spec(nlohmann::json::parse(text), "spec", "small");
+    const auto model = model_from_spec(test::parsed(text), "spec", "small");
     const auto graph = model.build({.batch = 2, .attention = AttentionKernel::fused});
     const auto params = random_params(graph, 5);
     Random random(11);
@@ -60,4 +64,34 @@ TEST_CASE("models of every image architecture compute what the reference does") 
     for (std::size_t i = 0; i < found.size(); ++i)
       CHECK(std::abs(static_cast<double>(found[i]) - expected[i]) <= 2e-5 * scale);
   }
+}
+
+TEST_CASE("what cannot be run is said before it runs, and what came out wrong after it") {
+  const auto says = [](const std::function<void()>& act, const std::string& words) {
+    std::string message;
+    try {
+      act();
+    } catch (const std::runtime_error& error) {
+      message = error.what();
+    }
+    CAPTURE(message);
+    CHECK(message.find(words) != std::string::npos);
+  };
+  Engine engine({.threads = 1});
+  const auto gpt2 = builtin_model("gpt2", "").build();
+  says([&] { (void)forward(gpt2, engine, random_params(gpt2, 1), {}, {}); },
+       "gpt2: vitals runs models whose only input is an image");
+  const auto spec = test::parsed(kSpecs[0]);
+  const auto graph = model_from_spec(spec, "spec", "small").build();
+  const auto endless = [](ParamId, std::span<float> values) {
+    std::fill(values.begin(), values.end(), std::numeric_limits<float>::infinity());
+  };
+  Executor executor(graph, engine, endless, {});
+  (void)test::fill_inputs(executor);
+  Executor* const subjects[] = {&executor};
+  says([&] { (void)measure(subjects, {}); }, "weights or input are out of range");
+  for (const auto isa : {Isa::kAvx2, Isa::kAvx512, Isa::kAmx})
+    if (!has_isa(isa))
+      says([&] { const Engine wider({.threads = 1, .isa = isa}); },
+           fmt::format("this CPU has no {} instructions", isa_name(isa)));
 }

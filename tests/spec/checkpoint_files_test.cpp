@@ -3,12 +3,12 @@
 #include "spec/checkpoint_files.h"
 
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 using nlohmann::json;
@@ -51,22 +51,25 @@ TEST_CASE("shards by their index, and without it by their names") {
   };
   CHECK(names(read_checkpoint(folder.path())) == "a.b@0 a.w@0 b.w@1 ");
 
-  const auto path = folder.write("model.safetensors.index.json",
-                                 index_of({{"a.w", "model-00001-of-00002.safetensors"},
-                                           {"a.b", "model-00001-of-00002.safetensors"},
-                                           {"b.w", "model-00002-of-00002.safetensors"}})
-                                     .dump());
+  const auto path =
+      folder.write("model.safetensors.index.json",
+                   test::dumped(index_of({{"a.w", "model-00001-of-00002.safetensors"},
+                                          {"a.b", "model-00001-of-00002.safetensors"},
+                                          {"b.w", "model-00002-of-00002.safetensors"}})));
   CHECK(is_checkpoint(folder.path()));
   CHECK(is_checkpoint(path));
   CHECK(names(read_checkpoint(path)) == "a.b@0 a.w@0 b.w@1 ");
   CHECK(names(read_checkpoint(folder.path())) == "a.b@0 a.w@0 b.w@1 ");
   CHECK(read_checkpoint(path).remarks.empty());
-  CHECK(json::parse(run({"summary", path, "--format", "json"}).out)["totals"]["params"] == 6);
+  CHECK(test::parsed(run({"summary", path, "--format", "json"}).out)["totals"]["params"] == 6);
 
   std::filesystem::remove(folder.path("model-00002-of-00002.safetensors"));
   CHECK(test::says(refusal(path), "its shard model-00002-of-00002.safetensors is missing"));
   std::filesystem::remove(path);
   CHECK(test::says(refusal(folder.path()), "only 1 of the 2 shards of 'model' are there"));
+  std::filesystem::rename(folder.path("model-00001-of-00002.safetensors"),
+                          folder.path("model-00002-of-00002.safetensors"));
+  CHECK(test::says(refusal(folder.path()), "shard 1 of 2 of 'model' is missing"));
 }
 
 TEST_CASE("an index that does not tell the truth is refused") {
@@ -74,7 +77,7 @@ TEST_CASE("an index that does not tell the truth is refused") {
   folder.write("x.safetensors", safetensors({{"a", {2}}}));
   folder.write("y.safetensors", safetensors({{"b", {2}}, {"c", {2}}}));
   auto index = [&](const json& text) {
-    return folder.write("model.safetensors.index.json", text.dump());
+    return folder.write("model.safetensors.index.json", test::dumped(text));
   };
   CHECK(test::says(refusal(index(index_of({{"a", "x.safetensors"}, {"z", "y.safetensors"}}))),
                    "the tensor 'z' is said to be in y.safetensors, which does not have it"));
@@ -164,7 +167,7 @@ TEST_CASE(
   header += std::string(0x0280 - header.size(), ' ');
   CHECK(read_checkpoint(folder.write("b.safetensors", safetensors(header, "x"))).tensors.size() ==
         1);
-  CHECK_FALSE(is_checkpoint(folder.write("spec.json", kSpec.dump())));
+  CHECK_FALSE(is_checkpoint(folder.write("spec.json", test::dumped(kSpec))));
   CHECK_FALSE(is_checkpoint(folder.path("absent.safetensors")));
 }
 
@@ -178,7 +181,7 @@ TEST_CASE("parameters and bytes of a checkpoint alone, at every level of its tre
                                                      {"ids", {5}, "I64", 8},
                                                      {"out.b", {3}, "BF16", 2}},
                                                     R"({"format":"pt","lm_head.w":"h.0.w"})"));
-  const auto summary = json::parse(run({"summary", path, "--format", "json"}).out);
+  const auto summary = test::parsed(run({"summary", path, "--format", "json"}).out);
   CHECK(summary["model"] == "model.safetensors");
   CHECK(summary["totals"]["params"] == 35);
   CHECK(summary["totals"]["elements"] == 40);
@@ -215,17 +218,17 @@ TEST_CASE("flops and specs need more than tensors") {
   CHECK(result.out.empty());
   CHECK(test::says(result.err, "put the model's config.json beside it"));
   CHECK(test::says(run({"summary", path, "--img-size", "64"}).err, "has no config.json beside it"));
-  folder.write("config.json", kSpec.dump());
-  CHECK(json::parse(run({"spec", path}).out)["embed_dim"] == 8);
+  folder.write("config.json", test::dumped(kSpec));
+  CHECK(test::parsed(run({"spec", path}).out)["embed_dim"] == 8);
 }
 
 TEST_CASE("with a config beside it every tensor is checked") {
   const test::TemporaryFolder folder;
-  folder.write("config.json", kSpec.dump());
+  folder.write("config.json", test::dumped(kSpec));
   const auto path = folder.write("model.safetensors", safetensors(weights()));
   auto result = run({"summary", path, "--format", "json"});
   CHECK(result.exit_code == 0);
-  auto check = json::parse(result.out)["check"];
+  auto check = test::parsed(result.out)["check"];
   CHECK(check["fits"] == true);
   CHECK(check["matched"] == weights().size());
   CHECK(run({"summary", folder.path(), "--format", "json"}).exit_code == 0);
@@ -246,7 +249,7 @@ TEST_CASE("with a config beside it every tensor is checked") {
     CHECK(test::says(result.err, "pos_embed is [1, 4, 8], expected [1, 5, 8]"));
   }
   // The weights of any model, wherever they are.
-  const auto spec = folder.write("spec.json", kSpec.dump());
+  const auto spec = folder.write("spec.json", test::dumped(kSpec));
   CHECK(run({"summary", spec, "--weights", path}).exit_code == 1);
   folder.write("model.safetensors", safetensors(weights()));
   CHECK(run({"summary", spec, "--weights", path}).exit_code == 0);

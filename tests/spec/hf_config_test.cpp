@@ -189,7 +189,7 @@ TEST_CASE("faults name the field of the user's file") {
       {{{"model_type", 3}}, "/model_type: expected a string"},
   };
   for (const auto& f : faults) {
-    CAPTURE(f.config.dump());
+    CAPTURE(test::dumped(f.config));
     const auto message = fault(f.config);
     CAPTURE(message);
     CHECK(message.find(f.message) != std::string::npos);
@@ -214,7 +214,7 @@ TEST_CASE("a folder with nothing but a config.json is a model, named after the f
     const auto result = test::run({"summary", argument, "--seq-len", "5", "--format", "json"});
     CAPTURE(result.err);
     REQUIRE(result.exit_code == 0);
-    const auto summary = json::parse(result.out);
+    const auto summary = test::parsed(result.out);
     CHECK(summary["model"] == "tiny-llama");
     CHECK(summary["totals"]["num_tokens"] == 5);
   }

@@ -9,6 +9,7 @@
 #include "spec/hf_config.h"
 #include "spec/safetensors.h"
 #include "spec/spec.h"
+#include "support/json.h"
 #include "support/model.h"
 #include "support/published.h"
 #include "support/run.h"
@@ -16,7 +17,6 @@
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <set>
 
@@ -297,12 +297,12 @@ TEST_CASE("a ViT checkpoint with the library's names fits") {
                        {"num_hidden_layers", 2}, {"num_attention_heads", 2},
                        {"intermediate_size", 16}};
   const test::TemporaryFolder folder;
-  folder.write("config.json", config.dump());
+  folder.write("config.json", test::dumped(config));
   const auto path = folder.write("model.safetensors", test::safetensors(stored));
   const auto result = test::run({"summary", path, "--format", "json"});
   CHECK(result.err == "");
   REQUIRE(result.exit_code == 0);
-  const auto check = json::parse(result.out)["check"];
+  const auto check = test::parsed(result.out)["check"];
   CHECK(check["fits"] == true);
   CHECK(check["matched"] == stored.size());
 
@@ -451,7 +451,7 @@ TEST_CASE("faults in a config are answered in its own words") {
   for (const auto& each : faults) {
     const auto& config = each.first;
     const auto* message = each.second;
-    CAPTURE(config.dump());
+    CAPTURE(test::dumped(config));
     const auto said = encoder_fault(config);
     CAPTURE(said);
     CHECK(said.starts_with("config.json: "));

@@ -2,6 +2,7 @@
 #include "analysis/checkpoint_tree.h"
 #include "spec/json_text.h"
 #include "spec/safetensors.h"
+#include "support/json.h"
 #include "support/model.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
@@ -9,7 +10,6 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <filesystem>
 

@@ -17,10 +17,10 @@
 #include "spec/json_text.h"
 #include "spec/spec.h"
 #include "spec/timm_config.h"
+#include "support/json.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <functional>
 #include <string>
@@ -92,7 +92,7 @@ TEST_CASE("specs whose fields contradict each other name the field and the mend"
   };
   for (const auto& c : cases) {
     CAPTURE(c.spec);
-    refuses([&] { (void)model_from_spec(json::parse(c.spec), "s.json", "s"); }, c.words);
+    refuses([&] { (void)model_from_spec(test::parsed(c.spec), "s.json", "s"); }, c.words);
   }
 }
 
@@ -256,7 +256,7 @@ TEST_CASE("names of optimizers and precisions are told when one is unknown") {
 
 TEST_CASE("timm's own config.json, as the hub has it, and what it must not be") {
   const auto read = [](const char* text) {
-    return model_from_timm_config(json::parse(text), "config.json", "m");
+    return model_from_timm_config(test::parsed(text), "config.json", "m");
   };
   const auto model = read(R"({"architecture": "vit_tiny_patch16_224", "num_classes": 10,
       "global_pool": "avg", "pretrained_cfg": {"input_size": [3, 384, 384]},
@@ -281,8 +281,9 @@ TEST_CASE("timm's own config.json, as the hub has it, and what it must not be") 
 }
 
 TEST_CASE("a calibration's numbers are checked where they stand") {
-  const auto whole = json::parse(to_json(calibrations().front()).dump());
-  CHECK(to_json(calibration_from(whole, "/0")).dump() == to_json(calibrations().front()).dump());
+  const auto whole = test::parsed(test::dumped(to_json(calibrations().front())));
+  CHECK(test::dumped(to_json(calibration_from(whole, "/0"))) ==
+        test::dumped(to_json(calibrations().front())));
   const auto refused = [&](const char* key, const json& value, const std::string& words) {
     auto changed = whole;
     changed[key] = value;

@@ -3,12 +3,12 @@
 #include "spec/safetensors.h"
 
 #include "spec/checkpoint_files.h"
+#include "support/json.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <cstring>
 #include <fstream>
@@ -213,7 +213,7 @@ TEST_CASE("a tensor whose parts do not agree is refused") {
   for (const std::string missing : {"dtype", "shape", "data_offsets"}) {
     json whole = {{"dtype", "U8"}, {"shape", {1}}, {"data_offsets", {0, 1}}};
     whole.erase(missing);
-    CHECK(test::says(header_refusal(safetensors(one(whole.dump()), "x")),
+    CHECK(test::says(header_refusal(safetensors(one(test::dumped(whole)), "x")),
                      "tensor 'a': missing '" + missing + "'"));
   }
 }

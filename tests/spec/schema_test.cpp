@@ -1,14 +1,15 @@
 // The schema that `vitals spec --schema` prints, judged by a schema library against real specs.
 #include "spec/builtin.h"
 #include "spec/spec.h"
+#include "support/json.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validator.hpp>
 
+using namespace vitals;
 using nlohmann::json;
 using valijson::adapters::NlohmannJsonAdapter;
 
@@ -74,12 +75,12 @@ TEST_CASE("the schema and the parser agree on what is a spec") {
       json::array(),
   };
   for (const auto& spec : good) {
-    CAPTURE(spec.dump());
+    CAPTURE(test::dumped(spec));
     CHECK(judge.accepts(spec));
     CHECK_NOTHROW((void)vitals::model_from_spec(spec, "test", "x"));
   }
   for (const auto& spec : bad) {
-    CAPTURE(spec.dump());
+    CAPTURE(test::dumped(spec));
     CHECK_FALSE(judge.accepts(spec));
     CHECK_THROWS_AS((void)vitals::model_from_spec(spec, "test", "x"), vitals::Error);
   }

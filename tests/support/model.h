@@ -3,8 +3,7 @@
 
 #include "models/architecture.h"
 #include "spec/hf_config.h"
-
-#include <nlohmann/json.hpp>
+#include "support/json.h"
 
 namespace vitals::test {
 

@@ -9,7 +9,7 @@ namespace vitals::test {
 
 using nlohmann::json;
 
-json facts(const std::string& file) { return json::parse(data(file)); }
+json facts(const std::string& file) { return test::parsed(data(file)); }
 
 std::vector<json> published(std::string_view prefix, const std::string& file) {
   const auto all = facts(file);

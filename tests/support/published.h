@@ -2,8 +2,7 @@
 #pragma once
 
 #include "models/architecture.h"
-
-#include <nlohmann/json.hpp>
+#include "support/json.h"
 
 #include <string>
 #include <string_view>

@@ -1,10 +1,10 @@
 #include "support/timm.h"
 
 #include "spec/builtin.h"
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <sstream>
 #include <stdexcept>
@@ -30,7 +30,7 @@ const std::vector<std::string>& timm_families() {
 std::vector<nlohmann::json> timm_expected() {
   std::vector<nlohmann::json> records;
   for (const auto& family : timm_families())
-    for (auto& record : nlohmann::json::parse(data("timm/" + family + "_expected.json")))
+    for (auto& record : test::parsed(data("timm/" + family + "_expected.json")))
       if (!builtin_canonical(record["name"].get<std::string>()).empty())
         records.push_back(std::move(record));
   return records;

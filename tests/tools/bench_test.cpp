@@ -1,9 +1,9 @@
 // `vitals bench` as scripts see it: keys, sums that must hold, and what is refused.
+#include "support/json.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +12,7 @@
 
 using nlohmann::json;
 using vitals::test::run;
+namespace test = vitals::test;
 
 namespace {
 
@@ -30,7 +31,7 @@ std::vector<std::string> small(std::vector<std::string> more) {
 TEST_CASE("bench: the keys that scripts rely on; its FLOPs are those of `flops`") {
   const auto result = run(small({"--format", "json", "--batch", "2"}));
   REQUIRE(result.exit_code == 0);
-  const auto bench = json::parse(result.out);
+  const auto bench = test::parsed(result.out);
   CHECK(bench.at("model") == "vit_tiny_patch16_224");
   CHECK(bench.at("precision") == "fp32");
   CHECK(bench.at("threads") == 1);
@@ -78,7 +79,7 @@ TEST_CASE("bench: the keys that scripts rely on; its FLOPs are those of `flops`"
 
   const auto theory = run({"flops", "vit_tiny_patch16_224", "--img-size", "64", "--set", "depth=2",
                            "--batch", "2", "--format", "json"});
-  CHECK(json::parse(theory.out).at("flops") == flops);
+  CHECK(test::parsed(theory.out).at("flops") == flops);
 }
 
 TEST_CASE("bench: sweeps, two models, and the table's parts") {
@@ -103,7 +104,7 @@ TEST_CASE("bench: a machine that is saved is one that predict answers for") {
   const auto saved = run(small({"--batch", "1,2", "--save-device", file, "--format", "json"}));
   CAPTURE(saved.err);
   REQUIRE(saved.exit_code == 0);
-  const auto report = json::parse(saved.out);
+  const auto report = test::parsed(saved.out);
   REQUIRE(report.at("cases").size() == 2);
   for (const auto& one : report.at("cases")) {
     CHECK(one.at("measured_ms").get<double>() > 0);
@@ -123,7 +124,7 @@ TEST_CASE("bench: a machine that is saved is one that predict answers for") {
                           "--format", "json"});
   CAPTURE(asked.err);
   REQUIRE(asked.exit_code == 0);
-  const auto answer = json::parse(asked.out);
+  const auto answer = test::parsed(asked.out);
   CHECK(answer.at("device") == "this-machine");
   CHECK(answer.at("runs_on") == "vitals");
   CHECK(answer.at("calibrated") == true);

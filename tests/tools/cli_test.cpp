@@ -1,9 +1,9 @@
 // The command line as scripts see it: exit codes, what goes where, files.
+#include "support/json.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -105,7 +105,7 @@ TEST_CASE("overrides are what the spec says they are") {
   const auto params = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "summary");
     arguments.insert(arguments.end(), {"--format", "json"});
-    return json::parse(run(arguments).out)["totals"]["params"].get<std::uint64_t>();
+    return test::parsed(run(arguments).out)["totals"]["params"].get<std::uint64_t>();
   };
   // The 384 pixel model differs from the 224 one in its position embedding alone.
   CHECK(params({"vit_base_patch16_224", "--img-size", "384"}) == 86859496);
@@ -118,7 +118,7 @@ TEST_CASE("overrides are what the spec says they are") {
 }
 
 TEST_CASE("every format carries the same numbers") {
-  const auto summary = json::parse(run({"summary", "vit_base_patch32", "--format", "json"}).out);
+  const auto summary = test::parsed(run({"summary", "vit_base_patch32", "--format", "json"}).out);
   const auto csv = run({"summary", "vit_base_patch32", "--format", "csv"}).out;
   const auto markdown = run({"summary", "vit_base_patch32", "--format", "markdown"}).out;
   std::uint64_t params = 0;
@@ -126,10 +126,10 @@ TEST_CASE("every format carries the same numbers") {
   for (const auto& layer : summary["layers"]) {
     params += layer["params"].get<std::uint64_t>();
     macs += layer["macs"].get<std::uint64_t>();
-    const auto numbers = layer["params"].dump() + "," + layer["macs"].dump() + "\n";
+    const auto numbers = test::dumped(layer["params"]) + "," + test::dumped(layer["macs"]) + "\n";
     CHECK(csv.find(numbers) != std::string::npos);
-    CHECK(markdown.find("| " + layer["params"].dump() + " | " + layer["macs"].dump() + " |") !=
-          std::string::npos);
+    CHECK(markdown.find("| " + test::dumped(layer["params"]) + " | " + test::dumped(layer["macs"]) +
+                        " |") != std::string::npos);
   }
   CHECK(params == summary["totals"]["params"]);
   CHECK(macs == summary["totals"]["macs"]);

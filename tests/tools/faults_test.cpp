@@ -1,11 +1,11 @@
 // What can go wrong around the program: disks, pipes, signals, memory, environments.
 #include "report/units.h"
 #include "spec/json_text.h"
+#include "support/json.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <filesystem>
@@ -45,12 +45,12 @@ TEST_CASE("a link stays a link, and a device stays a device") {
   const auto file = folder.write("out.txt", "old");
   const auto link = folder.path("link.txt");
   std::filesystem::create_symlink(file, link);
-  CHECK(run({"list", "-o", link}).exit_code == 0);
+  CHECK(run({"devices", "-o", link}).exit_code == 0);
   CHECK(std::filesystem::is_symlink(link));
   CHECK(std::filesystem::file_size(file) > 3);
-  CHECK(run({"list", "-o", "/dev/null"}).exit_code == 0);
+  CHECK(run({"devices", "-o", "/dev/null"}).exit_code == 0);
   CHECK(std::filesystem::is_character_file("/dev/null"));
-  const auto result = run({"list", "-o", folder.path()});
+  const auto result = run({"devices", "-o", folder.path()});
   CHECK(result.exit_code == 1);
   CHECK(test::says(result.err, "folder"));
 }
@@ -74,7 +74,7 @@ TEST_CASE("no home and no place to remember the machine's limits in") {
   const std::vector<std::string> bench = {"bench", "vit_tiny_patch16_224", "--runs", "1"};
   CHECK(run_in({.environment = {{"HOME", {}}, {"XDG_CACHE_HOME", {}}}}, bench).exit_code == 0);
   CHECK(run_in({.environment = {{"XDG_CACHE_HOME", "/proc/nowhere"}}}, bench).exit_code == 0);
-  CHECK(run_in({.environment = {{"HOME", {}}}}, {"list"}).exit_code == 0);
+  CHECK(run_in({.environment = {{"HOME", {}}}}, {"devices"}).exit_code == 0);
 }
 
 // AddressSanitizer takes more address space than any limit.
@@ -134,7 +134,7 @@ TEST_CASE("numbers are written alike whatever the locale") {
   const auto before = std::locale::global(std::locale(std::locale::classic(), new German));
   const auto size = binary_bytes(346'270'624);
   const auto count = grouped(Count(86'567'656));
-  const auto eps = parse_json(R"({"eps": 1.5e-3})", "spec")["eps"].dump();
+  const auto eps = test::dumped(parse_json(R"({"eps": 1.5e-3})", "spec")["eps"]);
   std::locale::global(before);
   CHECK(size == "330.2 MiB");
   CHECK(count == "86,567,656");

@@ -1,10 +1,10 @@
 // What each command answers in every format: a table of equal rows, JSON, or a sentence that says
 // why not. The figures themselves are tested elsewhere.
+#include "support/json.h"
 #include "support/lines.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <sstream>
 
@@ -105,7 +105,7 @@ TEST_CASE("JSON is one value, and Markdown has tables") {
     const auto as_json = answer(question, "json");
     CAPTURE(as_json.err);
     REQUIRE(as_json.exit_code == 0);
-    CHECK(nlohmann::json::accept(as_json.out));
+    CHECK(test::is_json(as_json.out));
     const auto markdown = answer(question, "markdown");
     CHECK(markdown.exit_code == 0);
     CHECK(test::says(markdown.out, "|---"));

@@ -1,9 +1,9 @@
 // What flops and memory say of language models on the command line: numbers that others published,
 // and what the options change.
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <string>
@@ -19,7 +19,7 @@ json answer(std::vector<std::string> arguments) {
   const auto result = test::run(arguments);
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
-  return json::parse(result.out);
+  return test::parsed(result.out);
 }
 
 json inference(std::vector<std::string> more) {

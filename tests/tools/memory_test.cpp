@@ -1,14 +1,15 @@
 // `vitals memory` as a user runs it.
+#include "support/json.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include <string>
 #include <vector>
 
 using nlohmann::json;
 using vitals::test::run;
+namespace test = vitals::test;
 
 namespace {
 
@@ -20,7 +21,7 @@ json memory_json(Words words) {
   const auto r = run(words);
   CAPTURE(r.err);
   REQUIRE(r.exit_code == 0);
-  return json::parse(r.out);
+  return test::parsed(r.out);
 }
 
 std::uint64_t sum(const json& object) {

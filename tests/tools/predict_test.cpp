@@ -1,9 +1,9 @@
 // `vitals predict` and `vitals devices`, and the devices of list and compare, as a user sees them.
+#include "support/json.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 using namespace vitals;
 
@@ -14,7 +14,7 @@ nlohmann::json predict_json(std::vector<std::string> arguments) {
   const auto result = test::run(arguments);
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
-  return nlohmann::json::parse(result.out);
+  return test::parsed(result.out);
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ TEST_CASE("a device file with calibrations is read whole, and faults in it are n
       predict_json({"predict", "vit_base_patch32_224", "--device", good, "--compiled"});
   CHECK(compiled["runs_on"] == "pytorch");
   CHECK(compiled["calibrated"] == false);
-  CHECK(compiled["notes"].dump().find("vitals' own kernels") != std::string::npos);
+  CHECK(test::dumped(compiled["notes"]).find("vitals' own kernels") != std::string::npos);
   const auto far =
       predict_json({"predict", "vit_base_patch32_224", "--device", good, "--batch", "64"});
   CHECK(far["range"][1].get<double>() / far["range"][0].get<double>() >
@@ -265,5 +265,5 @@ TEST_CASE("list and compare take a device") {
   CHECK(test::run({"list", "--batch", "8"}).exit_code == 2);
   const auto compared = predict_json({"compare", "vit_base_patch16_224", "vit_base_patch32_224",
                                       "--device", "rtx4090", "--batch", "256"});
-  CHECK(compared.dump().find("latency_us") != std::string::npos);
+  CHECK(test::dumped(compared).find("latency_us") != std::string::npos);
 }

@@ -25,11 +25,16 @@ const Arguments kModels = {"vit_base_patch16_224",
 
 std::vector<Arguments> commands() {
   std::vector<Arguments> all;
-  for (const auto& model : kModels) {
-    all.push_back({"summary", model, "--style", "tree"});
-    all.push_back({"flops", model});
-    all.push_back({"memory", model, "--batch", "4", "--timeline"});
-  }
+  // Each model in one of the commands, and the first in all of them.
+  const Arguments about_model[] = {{"summary", "", "--style", "tree"},
+                                   {"flops", ""},
+                                   {"memory", "", "--batch", "4", "--timeline"}};
+  const auto ask = [&](const Arguments& question, const std::string& model) {
+    all.push_back(question);
+    all.back()[1] = model;
+  };
+  for (std::size_t i = 0; i < kModels.size(); ++i) ask(about_model[i % 3], kModels[i]);
+  for (const auto i : {1, 2}) ask(about_model[i], kModels[0]);
   for (const char* path : {"blocks.0.attn", "."}) {
     all.push_back({"flops", kModels[0], "--explain", path});
     all.push_back({"memory", kModels[0], "--explain", path});
@@ -95,7 +100,7 @@ TEST_CASE("no line is wider than --width, and nothing is missing") {
     REQUIRE(whole.exit_code == 0);
     const auto all_numbers = numbers(whole.out);
     const auto all_characters = characters(whole.out);
-    for (const char* width : {"60", "80", "100", "120"}) {
+    for (const char* width : {"60", "80", "120"}) {
       CAPTURE(width);
       const auto folded = run(with(arguments, {"--width", width}));
       REQUIRE(folded.exit_code == 0);
