@@ -68,7 +68,9 @@ TEST_CASE("patches that met by rolling do not see each other") {
 
 // build_rotary_pos_embed: bands 1 and 1 / 100 of a temperature of 10,000 with 8 features.
 TEST_CASE("EVA's rotary table turns two features by each angle") {
-  RopeTable table{.grid = {2, 3}, .dim = 8};
+  RopeTable table;
+  table.grid = {2, 3};
+  table.dim = 8;
   std::vector<float> values(2 * 3 * 16);
   const auto patch = [&](std::size_t i) {
     return std::vector<float>(values.begin() + static_cast<std::ptrdiff_t>(16 * i),
@@ -89,7 +91,10 @@ TEST_CASE("EVA's rotary table turns two features by each angle") {
 
 // Coordinates from -1 to 1 at the patches' centres, periods 100^(4k / dim).
 TEST_CASE("DINOv3's rotary table knows no size of the grid") {
-  RopeTable table{.grid = {2, 4}, .dim = 8, .temperature = 100};
+  RopeTable table;
+  table.grid = {2, 4};
+  table.dim = 8;
+  table.temperature = 100;
   std::vector<float> values(2 * 4 * 16);
   const auto last = [&] { return std::vector<float>(values.end() - 16, values.end()); };
   constexpr double turn = 2 * std::numbers::pi;

@@ -90,14 +90,14 @@ TEST_CASE("a checkpoint's header has 100 MB and a million tensors at most") {
   std::filesystem::resize_file(file, 100'000'001 + 8);
   CHECK(says(message([&] { return read_safetensors(file); }), "the format allows 100000000"));
 
-  const auto header = [](int tensors) {
-    std::string text = "{";
-    for (int i = 0; i < tensors; ++i)
-      text += fmt::format(R"({}"{}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
-                          i == 0 ? "" : ",", i);
-    return text + "}";
-  };
-  CHECK(says(message([&] { return parse_safetensors_header(header(1'000'001), 0, "x"); }),
+  std::string header = "{";
+  for (int i = 0; i <= 1'000'000; ++i) {
+    header += i == 0 ? "\"" : ",\"";
+    header += std::to_string(i);
+    header += R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  }
+  header += "}";
+  CHECK(says(message([&] { return parse_safetensors_header(header, 0, "x"); }),
              "more than 1000000 tensors"));
 }
 
@@ -105,8 +105,7 @@ TEST_CASE("names of tensors make a million modules at most") {
   Checkpoint checkpoint;
   for (int i = 0; i < 42'000; ++i) {
     StoredTensor tensor;
-    tensor.name = fmt::format("{}", i);
-    for (int depth = 0; depth < 24; ++depth) tensor.name += ".x";
+    tensor.name = std::to_string(i) + ".a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x";
     tensor.type = find_element_type("F32");
     checkpoint.tensors.push_back(std::move(tensor));
   }

@@ -223,7 +223,9 @@ TEST_CASE("cuts over devices, batches and formats that there are not") {
   way.precision = "fp12";
   refuses([&] { (void)latency::execution(way, MachineKind::gpu, {}, "vit"); },
           "unknown precision 'fp12'");
-  refuses([] { (void)memory_budget(DeviceSpec{.name = "x"}); }, "states no memory of its own");
+  DeviceSpec host;
+  host.name = "x";
+  refuses([&] { (void)memory_budget(host); }, "'x' states no memory of its own");
 }
 
 TEST_CASE("a device's numbers and a config's parts must be what they are called") {
@@ -239,7 +241,11 @@ TEST_CASE("a device's numbers and a config's parts must be what they are called"
           "/bandwidth_gb_s: must be a positive number");
   refuses(device(R"("bandwidth_gb_s": 5, "peak_tflops": 7)"), "/peak_tflops: must be an object");
   const auto swin = builtin_model("swin_tiny_patch4_window7_224", "");
-  refuses([&] { (void)with_overrides(swin, {{"depths.x", "1"}}); }, "has no inner field 'x'");
+  refuses(
+      [&] {
+        (void)with_overrides(swin, {{"depths.x", "1", "--set"}});
+      },
+      "has no inner field 'x'");
   refuses(
       [] {
         const json config = {{"model_type", "gemma3"}, {"text_config", {{"model_type", "gemma9"}}}};
