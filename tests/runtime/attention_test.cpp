@@ -13,6 +13,7 @@ struct AttentionCase {
   Element type;
   int bias;  // 0: none, 1: [H, Q, K], 2: [period, H, Q, K]
   bool mask, causal;
+  double tolerance = 5e-6;  // in fp32
 };
 
 void check_case(Engine& engine, const AttentionCase& c, std::uint32_t seed) {
@@ -91,7 +92,7 @@ void check_case(Engine& engine, const AttentionCase& c, std::uint32_t seed) {
           const double got = out.at(
               static_cast<std::size_t>(((b * c.queries + i) * c.heads + h) * c.value_dim + d));
           // With bf16 operands a backend may round the weights of the mean too.
-          if (!close(got, want, c.type == Element::kF32 ? 5e-6 : 1.5e-2, c.type)) ++wrong;
+          if (!close(got, want, c.type == Element::kF32 ? c.tolerance : 1.5e-2, c.type)) ++wrong;
           worst = std::isnan(got) ? 1e30 : std::max(worst, std::fabs(got - want));
         }
       }
@@ -121,6 +122,9 @@ TEST_CASE("attention of random shapes agrees with fp64") {
       c.bias = static_cast<int>(random.integer(0, 2));
       c.mask = random.coin();
       c.causal = random.coin();
+      // Up to 80 features scaled by 0.3 give scores of 12 and more; fp32 tells these apart by 1e-6,
+      // and values of 3 are weighed with what the exponential makes of that.
+      c.tolerance = 1e-5;
       check_case(engine, c, i);
     }
   });
