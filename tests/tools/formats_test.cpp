@@ -99,6 +99,16 @@ TEST_CASE("text has a line for everything, and none too many") {
   }
 }
 
+TEST_CASE("a convention that says nothing of a model is refused in every format") {
+  for (const char* format : {"table", "json", "csv", "markdown"}) {
+    CAPTURE(format);
+    const auto result = answer("flops swin_tiny_patch4_window7_224 --convention seed", format);
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.empty());
+    CHECK(test::says(result.err, "--convention seed: does not apply to swin_tiny"));
+  }
+}
+
 TEST_CASE("JSON is one value, and Markdown has tables") {
   for (const std::string question : kQuestions) {
     CAPTURE(question);
