@@ -144,6 +144,15 @@ Result run_on_terminal(const std::vector<std::string>& arguments, unsigned short
   return result;
 }
 
+bool has_terminals() {
+  int master = -1;
+  int terminal = -1;
+  if (::openpty(&master, &terminal, nullptr, nullptr, nullptr) != 0) return false;
+  ::close(terminal);
+  ::close(master);
+  return true;
+}
+
 std::string data_path(const std::string& name) { return std::string(TEST_DATA_DIR) + "/" + name; }
 
 std::string data(const std::string& name) {

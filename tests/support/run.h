@@ -40,6 +40,10 @@ struct Circumstances {
                                      const std::vector<std::string>& environment = {},
                                      bool messages = false);
 
+// Whether this system gives out terminals: a bare chroot has no /dev/pts. Tests that need one are
+// skipped there, and counted as such.
+[[nodiscard]] bool has_terminals();
+
 // Whether a message holds these words.
 [[nodiscard]] inline bool says(const std::string& message, const std::string& words) {
   return message.find(words) != std::string::npos;

@@ -93,6 +93,8 @@ std::array<long, 256> characters(const std::string& text) {
   return count;
 }
 
+doctest::skip needs_terminal() { return doctest::skip(!has_terminals()); }
+
 TEST_CASE("no line is wider than --width, and nothing is missing") {
   for (const auto& arguments : commands()) {
     CAPTURE(words(arguments));
@@ -130,7 +132,7 @@ TEST_CASE("files, pipes and the formats for programs have no width") {
   CHECK(run(with(layers, {"--width", "40"})).out.substr(0, end) == table.substr(0, end));
 }
 
-TEST_CASE("a terminal's width counts, and COLUMNS before it") {
+TEST_CASE("a terminal's width counts, and COLUMNS before it" * needs_terminal()) {
   const Arguments flops = {"flops", kModels[0], "--color", "never"};
   for (const auto columns : std::initializer_list<unsigned short>{64, 80, 132})
     CHECK(run_on_terminal(flops, columns).out ==
@@ -143,7 +145,7 @@ TEST_CASE("a terminal's width counts, and COLUMNS before it") {
   CHECK(run_on_terminal(flops, 20).out == run(with(flops, {"--width", "40"})).out);
 }
 
-TEST_CASE("bars and colours are for terminals, and bars for UTF-8") {
+TEST_CASE("bars and colours are for terminals, and bars for UTF-8" * needs_terminal()) {
   const Arguments tree = {"summary", kModels[0], "--style", "tree"};
   const std::string bar = "\xE2\x96\x88";  // a full block
   const auto plain = run(tree).out;
@@ -158,7 +160,7 @@ TEST_CASE("bars and colours are for terminals, and bars for UTF-8") {
   CHECK(run_on_terminal(with(tree, {"--color", "never"}), 200).out == plain);
 }
 
-TEST_CASE("messages fit a terminal, too") {
+TEST_CASE("messages fit a terminal, too" * needs_terminal()) {
   const Arguments wrong = {"memory",       kModels[0], "--mode",          "inference",
                            "--optimizer",  "sgd",      "--loss",          "none",
                            "--checkpoint", "block",    "--keep-gradients"};
@@ -169,7 +171,7 @@ TEST_CASE("messages fit a terminal, too") {
   CHECK(widest(shown) <= 80);
 }
 
-TEST_CASE("the memory of a training step has its outline on a terminal") {
+TEST_CASE("the memory of a training step has its outline on a terminal" * needs_terminal()) {
   const Arguments memory = {"memory", kModels[0]};
   const std::string axis = "└ forward ─";
   CHECK(run(memory).out.find(axis) == std::string::npos);
@@ -182,7 +184,7 @@ TEST_CASE("the memory of a training step has its outline on a terminal") {
         std::string::npos);
 }
 
-TEST_CASE("help fits a terminal, and its examples can be pasted") {
+TEST_CASE("help fits a terminal, and its examples can be pasted" * needs_terminal()) {
   for (const char* command : {"summary", "flops", "memory", "bench", "run", "predict", "report",
                               "compare", "list", "devices", "spec", "completions", "manual"}) {
     CAPTURE(command);
