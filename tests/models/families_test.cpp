@@ -4,6 +4,7 @@
 #include "spec/builtin.h"
 #include "spec/spec.h"
 #include "support/json.h"
+#include "support/refusal.h"
 
 #include <doctest/doctest.h>
 
@@ -22,12 +23,7 @@ std::set<std::string> keys_of(const Graph& graph) {
 }
 
 std::string fault_of(const json& spec) {
-  try {
-    (void)model_from_spec(spec, "spec", "test").build();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return test::refusal([&] { return model_from_spec(spec, "spec", "test").build(); });
 }
 
 }  // namespace

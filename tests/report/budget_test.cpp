@@ -2,6 +2,7 @@
 #include "report/budget.h"
 
 #include "core/error.h"
+#include "support/refusal.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>
@@ -19,12 +20,7 @@ bool is_true(const std::string& text) {
 }
 
 std::string fault(const std::string& text) {
-  try {
-    (void)parse_fail_condition(text, kFigures);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return test::refusal([&] { return parse_fail_condition(text, kFigures); });
 }
 
 }  // namespace

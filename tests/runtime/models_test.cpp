@@ -7,6 +7,8 @@
 #include "spec/builtin.h"
 #include "spec/spec.h"
 #include "support/json.h"
+#include "support/refusal.h"
+#include "support/run.h"
 
 #include <doctest/doctest.h>
 
@@ -68,14 +70,9 @@ TEST_CASE("models of every image architecture compute what the reference does") 
 
 TEST_CASE("what cannot be run is said before it runs, and what came out wrong after it") {
   const auto says = [](const std::function<void()>& act, const std::string& words) {
-    std::string message;
-    try {
-      act();
-    } catch (const std::runtime_error& error) {
-      message = error.what();
-    }
+    const auto message = test::refusal<std::runtime_error>(act);
     CAPTURE(message);
-    CHECK(message.find(words) != std::string::npos);
+    CHECK(test::says(message, words));
   };
   Engine engine({.threads = 1});
   const auto gpt2 = builtin_model("gpt2", "").build();

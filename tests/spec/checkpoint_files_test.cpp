@@ -4,6 +4,7 @@
 
 #include "spec/spec.h"
 #include "support/json.h"
+#include "support/refusal.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
@@ -18,12 +19,7 @@ using test::safetensors;
 namespace {
 
 std::string refusal(const std::string& path) {
-  try {
-    (void)read_checkpoint(path);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return test::refusal([&] { return read_checkpoint(path); });
 }
 
 json index_of(const std::map<std::string, std::string>& shards) {

@@ -6,6 +6,7 @@
 #include "spec/spec.h"
 #include "support/model.h"
 #include "support/published.h"
+#include "support/refusal.h"
 #include "support/run.h"
 #include "support/temporary_folder.h"
 
@@ -26,12 +27,7 @@ Count params(const json& config) {
 json spec(const json& config) { return json(spec_of(test::model(config))); }
 
 std::string fault(const json& config) {
-  try {
-    (void)test::model(config).build({.seq_len = 1});
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return test::refusal([&] { return test::model(config).build({.seq_len = 1}); });
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "support/json.h"
 #include "support/model.h"
 #include "support/published.h"
+#include "support/refusal.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
@@ -36,12 +37,7 @@ Count builtin_params(const std::string& name) {
 }
 
 std::string encoder_fault(const json& config) {
-  try {
-    (void)build(config);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return test::refusal([&] { return build(config); });
 }
 
 // Every parameter under its name in a checkpoint, with its shape: "a.weight [3, 4]".

@@ -4,6 +4,7 @@
 #include "spec/safetensors.h"
 #include "support/json.h"
 #include "support/model.h"
+#include "support/refusal.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
@@ -18,16 +19,6 @@ using test::says;
 
 namespace {
 
-template <typename F>
-std::string message(F&& read) {
-  try {
-    (void)read();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 std::string nested(int levels) {
   return std::string(static_cast<std::size_t>(levels), '[') +
          std::string(static_cast<std::size_t>(levels), ']');
@@ -36,9 +27,11 @@ std::string nested(int levels) {
 }  // namespace
 
 TEST_CASE("JSON nests 64 levels deep") {
-  CHECK(message([] { return parse_json(nested(64), "x.json"); }).empty());
-  CHECK(says(message([] { return parse_json(nested(65), "x.json"); }), "nested more than 64"));
-  CHECK(says(message([] { return parse_json(nested(1'000'000), "x.json"); }), "nested more than"));
+  CHECK(test::refusal([] { return parse_json(nested(64), "x.json"); }).empty());
+  CHECK(
+      says(test::refusal([] { return parse_json(nested(65), "x.json"); }), "nested more than 64"));
+  CHECK(says(test::refusal([] { return parse_json(nested(1'000'000), "x.json"); }),
+             "nested more than"));
 }
 
 TEST_CASE("a description is a file of 16 MiB at most") {
@@ -47,12 +40,12 @@ TEST_CASE("a description is a file of 16 MiB at most") {
   std::filesystem::resize_file(file, kMaxJsonBytes);
   CHECK(read_text(file).size() == kMaxJsonBytes);
   std::filesystem::resize_file(file, kMaxJsonBytes + 1);
-  CHECK(says(message([&] { return read_text(file); }), "larger than 16 MiB"));
+  CHECK(says(test::refusal([&] { return read_text(file); }), "larger than 16 MiB"));
 }
 
 TEST_CASE("a name has 256 bytes at most and no control characters") {
   const auto with_name = [](const std::string& name) {
-    return message([&] { return test::model({{"architecture", "vit"}, {"name", name}}); });
+    return test::refusal([&] { return test::model({{"architecture", "vit"}, {"name", name}}); });
   };
   CHECK(with_name(std::string(256, 'x')).empty());
   CHECK(says(with_name(std::string(257, 'x')), "/name: longer than 256 bytes"));
@@ -62,14 +55,15 @@ TEST_CASE("a name has 256 bytes at most and no control characters") {
 
 TEST_CASE("a model has 100,000 layers at most, and a trace 20 million ops") {
   const auto with_depth = [](std::uint64_t depth) {
-    return message([&] { return test::model({{"architecture", "vit"}, {"depth", depth}}); });
+    return test::refusal([&] { return test::model({{"architecture", "vit"}, {"depth", depth}}); });
   };
   CHECK(with_depth(100'000).empty());
   CHECK(says(with_depth(100'001), "/depth: 100001 is too large; at most 100000"));
   CHECK(BuildOptions{}.max_ops == 20'000'000);
   const nlohmann::json spec = {{"architecture", "vit"}, {"depth", 100}};
-  CHECK(message([&] { return test::trace(spec, {.max_ops = 3000}); }).empty());
-  CHECK(says(message([&] { return test::trace(spec, {.max_ops = 1000}); }), "more than 1000 ops"));
+  CHECK(test::refusal([&] { return test::trace(spec, {.max_ops = 3000}); }).empty());
+  CHECK(says(test::refusal([&] { return test::trace(spec, {.max_ops = 1000}); }),
+             "more than 1000 ops"));
 }
 
 TEST_CASE("sizes whose counts do not fit into 64 bits are refused, and where is told") {
@@ -78,7 +72,7 @@ TEST_CASE("sizes whose counts do not fit into 64 bits are refused, and where is 
                                {"patch_size", 1},
                                {"embed_dim", 16'777'216},
                                {"num_heads", 16'777'216}};
-  const auto told = message([&] { return test::trace(spec); });
+  const auto told = test::refusal([&] { return test::trace(spec); });
   CHECK(says(told, "does not fit into 64 bits"));
   CHECK(told.size() >
         std::string("a count does not fit into 64 bits: the sizes are too large").size());
@@ -88,7 +82,7 @@ TEST_CASE("a checkpoint's header has 100 MB and a million tensors at most") {
   const test::TemporaryFolder folder;
   const auto file = folder.write("x.safetensors", std::string("\x01\xe1\xf5\x05\0\0\0\0{", 9));
   std::filesystem::resize_file(file, 100'000'001 + 8);
-  CHECK(says(message([&] { return read_safetensors(file); }), "the format allows 100000000"));
+  CHECK(says(test::refusal([&] { return read_safetensors(file); }), "the format allows 100000000"));
 
   std::string header = "{";
   for (int i = 0; i <= 1'000'000; ++i) {
@@ -97,7 +91,7 @@ TEST_CASE("a checkpoint's header has 100 MB and a million tensors at most") {
     header += R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
   }
   header += "}";
-  CHECK(says(message([&] { return parse_safetensors_header(header, 0, "x"); }),
+  CHECK(says(test::refusal([&] { return parse_safetensors_header(header, 0, "x"); }),
              "more than 1000000 tensors"));
 }
 
@@ -109,5 +103,5 @@ TEST_CASE("names of tensors make a million modules at most") {
     tensor.type = find_element_type("F32");
     checkpoint.tensors.push_back(std::move(tensor));
   }
-  CHECK(says(message([&] { (void)tree_of(checkpoint); }), "make more than 1000000 modules"));
+  CHECK(says(test::refusal([&] { (void)tree_of(checkpoint); }), "make more than 1000000 modules"));
 }

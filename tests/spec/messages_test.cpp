@@ -18,6 +18,7 @@
 #include "spec/spec.h"
 #include "spec/timm_config.h"
 #include "support/json.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
@@ -30,18 +31,8 @@ using nlohmann::json;
 
 namespace {
 
-// The message of what is thrown; empty where nothing is.
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 void refuses(const std::function<void()>& act, const std::string& words) {
-  const auto message = refusal(act);
+  const auto message = test::refusal(act);
   CAPTURE(words);
   CHECK(message.find(words) != std::string::npos);
   if (message.find(words) == std::string::npos) MESSAGE(message);

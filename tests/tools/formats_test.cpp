@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <sstream>
 
 using namespace vitals;
@@ -59,6 +60,17 @@ test::Result answer(const std::string& question, const std::string& format) {
   return run(arguments);
 }
 
+// Calls check(result) with what each question is answered in this format.
+void for_answers(const std::string& format, const std::function<void(const test::Result&)>& check) {
+  for (const std::string question : kQuestions) {
+    CAPTURE(question);
+    const auto result = answer(question, format);
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    check(result);
+  }
+}
+
 // Cells of a line of CSV (RFC 4180).
 std::size_t cells_of(const std::string& line) {
   std::size_t cells = 1;
@@ -73,30 +85,22 @@ std::size_t cells_of(const std::string& line) {
 }  // namespace
 
 TEST_CASE("CSV is one table whose rows have as many cells as its head") {
-  for (const std::string question : kQuestions) {
-    CAPTURE(question);
-    const auto result = answer(question, "csv");
-    CAPTURE(result.err);
-    REQUIRE(result.exit_code == 0);
+  for_answers("csv", [](const test::Result& result) {
     const auto lines = test::lines_of(result.out);
     REQUIRE(lines.size() > 1);
     for (const auto& line : lines) {
       CAPTURE(line);
       CHECK(cells_of(line) == cells_of(lines.front()));
     }
-  }
+  });
 }
 
 TEST_CASE("text has a line for everything, and none too many") {
-  for (const std::string question : kQuestions) {
-    CAPTURE(question);
-    const auto result = answer(question, "table");
-    CAPTURE(result.err);
-    CHECK(result.exit_code == 0);
+  for_answers("table", [](const test::Result& result) {
     CHECK(test::lines_of(result.out).size() > 2);
     CHECK(result.out.ends_with("\n"));
     CHECK_FALSE(result.out.ends_with("\n\n"));
-  }
+  });
 }
 
 TEST_CASE("a convention that says nothing of a model is refused in every format") {
@@ -110,14 +114,7 @@ TEST_CASE("a convention that says nothing of a model is refused in every format"
 }
 
 TEST_CASE("JSON is one value, and Markdown has tables") {
-  for (const std::string question : kQuestions) {
-    CAPTURE(question);
-    const auto as_json = answer(question, "json");
-    CAPTURE(as_json.err);
-    REQUIRE(as_json.exit_code == 0);
-    CHECK(test::is_json(as_json.out));
-    const auto markdown = answer(question, "markdown");
-    CHECK(markdown.exit_code == 0);
-    CHECK(test::says(markdown.out, "|---"));
-  }
+  for_answers("json", [](const test::Result& result) { CHECK(test::is_json(result.out)); });
+  for_answers("markdown",
+              [](const test::Result& result) { CHECK(test::says(result.out, "|---")); });
 }
