@@ -32,6 +32,8 @@ TEST_CASE("bench: the keys that scripts rely on; its FLOPs are those of `flops`"
   const auto result = run(small({"--format", "json", "--batch", "2"}));
   REQUIRE(result.exit_code == 0);
   const auto bench = test::parsed(result.out);
+  CHECK_FALSE(bench.at("warnings").empty());  // three runs are few; said there alone
+  CHECK(result.err.empty());
   CHECK(bench.at("model") == "vit_tiny_patch16_224");
   CHECK(bench.at("precision") == "fp32");
   CHECK(bench.at("threads") == 1);

@@ -42,7 +42,8 @@ std::string page_of(const BenchArguments& o, std::span<const BenchResult> result
 
 std::string bench_text(const BenchArguments& o) {
   const auto results = measure(o);
-  for (const auto& warning : bench_warnings(results)) tell(warning);
+  if (o.output.format != Format::json)  // which holds them
+    for (const auto& warning : bench_warnings(results)) tell(warning);
   return written({.json = [&] { return json_of(o, results); },
                   .numbers = [&] { return numbers_of(o, results); },
                   .page = [&] { return page_of(o, results); }},
