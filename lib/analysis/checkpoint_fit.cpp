@@ -1,6 +1,7 @@
 #include "analysis/checkpoint_fit.h"
 
 #include <algorithm>
+#include <cassert>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -87,8 +88,11 @@ Wanted wanted(const Graph& graph, ParamId id, const CheckpointKeys& keys) {
   });
   if (rule == keys.rules.end()) return w;
   std::vector<std::string> names;
-  for (auto pattern : rule->stored) names.push_back(fill(pattern, stars));
-  if (names.size() > 1) w.part_shape[0] /= names.size();
+  for (const auto& pattern : rule->stored) names.push_back(fill(pattern, stars));
+  if (names.size() > 1) {
+    assert(w.part_shape[0] % names.size() == 0);
+    w.part_shape[0] /= names.size();
+  }
   w.names = std::move(names);
   return w;
 }
@@ -155,7 +159,7 @@ class Fitter {
  private:
   // The name by which the model knows a stored tensor, under the chosen prefixes.
   std::string known_as(std::string_view stored) const {
-    const auto name = modern(stored);
+    auto name = modern(stored);
     if (names_.contains(name)) return name;
     if (!result_.added_prefix.empty() && names_.contains(result_.added_prefix + name))
       return result_.added_prefix + name;

@@ -20,7 +20,7 @@ struct CheckpointFit {
   };
   struct Mismatch {
     Expected expected;
-    const StoredTensor* found;
+    const StoredTensor* found = nullptr;
   };
 
   // By ParamId: the tensors that make up the parameter, one after another along its first

@@ -63,6 +63,7 @@ OpDefinition definition_of(op::BinaryKind kind) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size): a table, one entry an op
 OpDefinition definition(const Op& op) {
   using D = OpDefinition;
   return std::visit(

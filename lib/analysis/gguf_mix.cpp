@@ -161,12 +161,12 @@ WeightRole treated_as(const WeightUse& use) {
 }  // namespace
 
 std::span<const std::string_view> gguf_mixes() {
-  static constexpr auto all = [] {
+  static constexpr auto kAll = [] {
     std::array<std::string_view, std::size(kBases)> mixes{};
     for (std::size_t i = 0; i < mixes.size(); ++i) mixes[i] = kBases[i].mix;
     return mixes;
   }();
-  return all;
+  return kAll;
 }
 
 GgufModel gguf_model(const Graph& graph, const std::vector<WeightUse>& uses) {

@@ -68,9 +68,7 @@ double micro_batches_in_flight(const Parallelism& p, std::uint64_t rank) {
   return std::min(2 * after + (chunks - 1) * stages + 1, batches * chunks) / chunks;
 }
 
-Count times(Count bytes, double factor) {
-  return static_cast<std::uint64_t>(bytes.as_double() * factor + 0.5);
-}
+Count times(Count bytes, double factor) { return Count::rounded(bytes.as_double() * factor); }
 
 Count of(const eager::ByKind& by_kind, eager::Kind kind) {
   return by_kind[static_cast<std::size_t>(kind)];

@@ -48,17 +48,22 @@ struct Matrix {
   std::uint64_t columns = 0;
 };
 
+// The values that codes of 4 and of 8 bits stand for.
+constexpr std::uint64_t kValues4 = 16;
+constexpr std::uint64_t kValues8 = 256;
+
 // bitsandbytes 0.50: two elements a byte, an fp32 scale for each block of 64, and the table of the
 // 16 values. Blocks run over rows.
 Count bytes_4bit(const Matrix& m) {
-  return ceil_div(m.elements, 2) + ceil_div(m.elements, 64) * 4 + 16 * 4;
+  return ceil_div(m.elements, 2) + ceil_div(m.elements, 64) * 4 + kValues4 * 4;
 }
 
 // The scales in turn as bytes, with an fp32 scale for each 256 of them, their mean, and the table
 // of the 256 values (QLoRA, arXiv:2305.14314, section 3).
 Count bytes_4bit_double(const Matrix& m) {
   const auto blocks = ceil_div(m.elements, 64);
-  return ceil_div(m.elements, 2) + 16 * 4 + blocks + ceil_div(blocks, 256) * 4 + 4 + 256 * 4;
+  return ceil_div(m.elements, 2) + kValues4 * 4 + blocks + ceil_div(blocks, 256) * 4 + 4 +
+         kValues8 * 4;
 }
 
 // LLM.int8() (arXiv:2208.07339): a byte each, and an fp32 scale for each row.
@@ -82,7 +87,7 @@ Count bytes_fp8(const Matrix& m) {
 // 16 bits.
 struct LinearScheme {
   QuantScheme scheme;
-  Count (*bytes)(const Matrix&);
+  Count (*bytes)(const Matrix&) = nullptr;
 };
 
 constexpr LinearScheme kLinear[] = {

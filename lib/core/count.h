@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 
+#include <cmath>
 #include <compare>
 #include <cstdint>
 
@@ -16,6 +17,13 @@ class Count {
   [[nodiscard]] constexpr std::uint64_t value() const { return value_; }
   [[nodiscard]] constexpr double as_double() const { return static_cast<double>(value_); }
 
+  // The nearest count to a number.
+  [[nodiscard]] static Count rounded(double value) {
+    if (!(value > -0.5 && value < 0x1p64)) overflow();
+    return static_cast<std::uint64_t>(std::round(value));
+  }
+
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the compiler's own 0 for a pointer
   friend constexpr auto operator<=>(Count, Count) = default;
 
   friend Count operator+(Count a, Count b) {

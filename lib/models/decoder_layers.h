@@ -19,9 +19,8 @@ struct DecoderContext {
   std::optional<Tensor> sliding_mask = {};  // [s, keys within the window]
 };
 
-Tensor decoder_attention(Builder& b, Tensor x, const DecoderContext& context, std::uint64_t layer);
-Tensor decoder_feed_forward(Builder& b, Tensor x, const DecoderContext& context,
-                            std::uint64_t layer);
+Tensor decoder_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer);
+Tensor decoder_feed_forward(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer);
 
 [[nodiscard]] NormOptions decoder_norm(const DecoderConfig& c);
 

@@ -13,25 +13,25 @@ struct DecoderNames {
   // the stack of layers and what stands around it
   std::string_view stack = "model";  // under a head; the part before the first dot goes without one
   std::string_view embed = "embed_tokens";
-  std::string_view positions = "";
-  std::string_view embed_norm = "";
-  std::string_view project_in = "";
-  std::string_view project_out = "";
+  std::string_view positions = {};
+  std::string_view embed_norm = {};
+  std::string_view project_in = {};
+  std::string_view project_out = {};
   std::string_view layers = "layers";
   std::string_view final_norm = "norm";
   std::string_view head = "lm_head";
   // a layer
   std::string_view attn = "self_attn";
   std::string_view attn_norm = "input_layernorm";
-  std::string_view attn_post_norm = "";
+  std::string_view attn_post_norm = {};
   std::string_view mlp = "mlp";
   std::string_view mlp_norm = "post_attention_layernorm";
-  std::string_view mlp_post_norm = "";
+  std::string_view mlp_post_norm = {};
   // attention: q, k and v of their own, or one projection
   std::string_view q = "q_proj";
   std::string_view k = "k_proj";
   std::string_view v = "v_proj";
-  std::string_view qkv = "";
+  std::string_view qkv = {};
   bool interleaved = false;  // the one projection holds [kv_heads, queries of it + 2, head_dim]
   std::string_view out = "o_proj";
   std::string_view q_norm = "q_norm";
@@ -39,7 +39,7 @@ struct DecoderNames {
   // feed-forward
   std::string_view gate = "gate_proj";
   std::string_view up = "up_proj";
-  std::string_view gate_up = "";  // both in one
+  std::string_view gate_up = {};  // both in one
   std::string_view down = "down_proj";
   std::string_view act = "act_fn";
   bool conv1d = false;
@@ -48,10 +48,10 @@ struct DecoderNames {
   std::string_view router = "gate";
   std::string_view expert_gate = "gate_proj";
   std::string_view expert_up = "up_proj";
-  std::string_view expert_gate_up = "";  // one parameter for all experts, stored [experts, in, out]
+  std::string_view expert_gate_up = {};  // one parameter for all experts, stored [experts, in, out]
   std::string_view expert_down = "down_proj";
   std::string_view shared = "shared_experts";
-  std::string_view shared_gate = "";
+  std::string_view shared_gate = {};
 };
 
 // Null when there is none of that name.

@@ -5,7 +5,7 @@
 namespace vitals {
 namespace {
 
-StackLayerNames t5_layer(bool decoder) {
+constexpr StackLayerNames t5_layer(bool decoder) {
   return {.attn = "layer.0.SelfAttention",
           .q = "q",
           .k = "k",
@@ -22,30 +22,27 @@ StackLayerNames t5_layer(bool decoder) {
           .mlp_norm = decoder ? "layer.2.layer_norm" : "layer.1.layer_norm"};
 }
 
-const std::vector<EncoderDecoderNames>& encoder_decoder_table() {
-  static const std::vector<EncoderDecoderNames> rows = {
-      {.naming = "transformer", .base = ""},
-      {.naming = "bart"},
-      {.naming = "whisper", .shared = "", .head = "proj_out"},
-      {.naming = "t5",
-       .base = "",
-       .layers = "block",
-       .final_norm = "final_layer_norm",
-       .encoder_layer = t5_layer(false),
-       .decoder_layer = t5_layer(true),
-       .gated_up = "wi_1"},
-  };
-  return rows;
-}
+constexpr EncoderDecoderNames kEncoderDecoders[] = {
+    {.naming = "transformer", .base = ""},
+    {.naming = "bart"},
+    {.naming = "whisper", .shared = "", .head = "proj_out"},
+    {.naming = "t5",
+     .base = "",
+     .layers = "block",
+     .final_norm = "final_layer_norm",
+     .encoder_layer = t5_layer(false),
+     .decoder_layer = t5_layer(true),
+     .gated_up = "wi_1"},
+};
 
 }  // namespace
 
 const EncoderDecoderNames* find_encoder_decoder_names(std::string_view naming) {
-  return find_naming(encoder_decoder_table(), naming);
+  return find_naming(kEncoderDecoders, naming);
 }
 
 const std::vector<std::string_view>& encoder_decoder_namings() {
-  static const auto names = namings_of(encoder_decoder_table());
+  static const auto names = namings_of(kEncoderDecoders);
   return names;
 }
 

@@ -22,7 +22,7 @@ struct EncoderDecoderNames {
   std::string_view head = "lm_head";
   StackLayerNames encoder_layer = {};
   StackLayerNames decoder_layer = {};
-  std::string_view gated_up = "";  // instead of a layer's `up` when its MLP is gated
+  std::string_view gated_up = {};  // instead of a layer's `up` when its MLP is gated
 };
 
 // Null when there is none of that name.

@@ -16,6 +16,7 @@ void check_encoder_head(const EncoderConfig& c, const EncoderNames& n);
 // Whether the encoder pools its first token for the head (or for whoever takes it without one).
 [[nodiscard]] bool pools(const EncoderConfig& c, const EncoderNames& n);
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): there are no tokens by default
 struct EncoderOutput {
   Tensor tokens;                 // [B, s, hidden_size]
   std::optional<Tensor> pooled;  // [B, hidden_size]

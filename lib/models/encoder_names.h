@@ -13,25 +13,25 @@ namespace vitals {
 struct EncoderNames {
   std::string_view naming;
   std::string_view base = "bert";  // the encoder's name under a head
-  std::string_view project_in = "";
+  std::string_view project_in = {};
   std::string_view layers = "encoder.layer";
-  std::string_view inner_layers = "";  // of a group of layers that share their weights
+  std::string_view inner_layers = {};  // of a group of layers that share their weights
   StackLayerNames layer = {};
   std::string_view pooler = "pooler.dense";
   // the head of masked language models: dense, activation, norm, decoder
-  std::string_view lm_dense = "";
-  std::string_view lm_norm = "";
-  std::string_view lm_decoder = "";
-  std::string_view lm_bias = "";  // the module that owns the decoder's bias; empty: itself
+  std::string_view lm_dense = {};
+  std::string_view lm_norm = {};
+  std::string_view lm_decoder = {};
+  std::string_view lm_bias = {};  // the module that owns the decoder's bias; empty: itself
   // classification of a whole text: from the pooled token, or from the first one through a dense
   // layer of the head
-  std::string_view classifier_dense = "";
+  std::string_view classifier_dense = {};
   op::ActivationKind classifier_act = op::ActivationKind::tanh;
   std::string_view sentence_classifier = "classifier";
   // the second task of pretraining: two classes for a pair, or one for each token
-  std::string_view pair_classifier = "";
-  std::string_view token_dense = "";
-  std::string_view token_score = "";
+  std::string_view pair_classifier = {};
+  std::string_view token_dense = {};
+  std::string_view token_score = {};
   bool drops_spans = false;  // dropout before the scores of spans, too
 };
 

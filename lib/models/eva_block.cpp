@@ -46,20 +46,20 @@ Tensor attention(Builder& b, Tensor x, const EvaBlock& o, std::optional<Tensor> 
 
 }  // namespace
 
-Tensor eva_block(Builder& b, Tensor x, const EvaBlock& o, std::optional<Tensor> rope) {
-  if (o.post_norm) {
-    x = x +
-        drop_path(b, "drop_path1", norm(b, "norm1", attention(b, x, o, rope), o.norm), o.drop_path);
-    return x + drop_path(b, "drop_path2", norm(b, "norm2", mlp(b, "mlp", x, o.mlp), o.norm),
-                         o.drop_path);
+Tensor eva_block(Builder& b, Tensor x, const EvaBlock& block, std::optional<Tensor> rope) {
+  if (block.post_norm) {
+    x = x + drop_path(b, "drop_path1", norm(b, "norm1", attention(b, x, block, rope), block.norm),
+                      block.drop_path);
+    return x + drop_path(b, "drop_path2", norm(b, "norm2", mlp(b, "mlp", x, block.mlp), block.norm),
+                         block.drop_path);
   }
   auto scaled = [&](std::string_view name, Tensor y) {
-    return o.layer_scale ? scaled_by(b, name, y) : y;
+    return block.layer_scale ? scaled_by(b, name, y) : y;
   };
-  auto y = attention(b, norm(b, "norm1", x, o.norm), o, rope);
-  x = x + drop_path(b, "drop_path1", scaled("gamma_1", y), o.drop_path);
-  y = mlp(b, "mlp", norm(b, "norm2", x, o.norm), o.mlp);
-  return x + drop_path(b, "drop_path2", scaled("gamma_2", y), o.drop_path);
+  auto y = attention(b, norm(b, "norm1", x, block.norm), block, rope);
+  x = x + drop_path(b, "drop_path1", scaled("gamma_1", y), block.drop_path);
+  y = mlp(b, "mlp", norm(b, "norm2", x, block.norm), block.mlp);
+  return x + drop_path(b, "drop_path2", scaled("gamma_2", y), block.drop_path);
 }
 
 }  // namespace vitals

@@ -35,16 +35,17 @@ void check_heads(std::uint64_t embed_dim, std::uint64_t num_heads) {
     fail("/embed_dim: {} is not divisible by num_heads {}", embed_dim, num_heads);
 }
 
-Tensor image_input(Builder& b, const ImagePatches& o) {
-  auto image = b.input({b.options().batch, o.in_chans, o.img_size.height, o.img_size.width});
-  if (!o.dynamic_img_pad.value_or(false)) return image;
+Tensor image_input(Builder& b, const ImagePatches& image) {
+  auto x =
+      b.input({b.options().batch, image.in_chans, image.img_size.height, image.img_size.width});
+  if (!image.dynamic_img_pad.value_or(false)) return x;
   const auto pad = [&](int axis, std::uint64_t patch) {
-    const auto rest = image.dim(axis) % patch;
-    if (rest > 0) image = pad_zeros(b, image, axis, 0, patch - rest);
+    const auto rest = x.dim(axis) % patch;
+    if (rest > 0) x = pad_zeros(b, x, axis, 0, patch - rest);
   };
-  pad(2, o.patch_size.height);
-  pad(3, o.patch_size.width);
-  return image;
+  pad(2, image.patch_size.height);
+  pad(3, image.patch_size.width);
+  return x;
 }
 
 Tensor prefix_token(Builder& b, std::string_view name, std::uint64_t count, std::uint64_t width) {

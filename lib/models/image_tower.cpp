@@ -103,6 +103,7 @@ Tensor attention_head(Builder& b, Tensor x, const ImageTowerConfig& c) {
   return b.call("head", "AttentionPoolingHead", {x}, [&] {
     const auto h = c.hidden_size;
     const auto heads = c.num_attention_heads;
+    const auto head_dim = h / heads;
     const auto probe = prefix_token(b, "probe", 1, h);
     auto y = b.call("attention", "MultiheadAttention", {probe, x}, [&] {
       const auto weight = b.parameter("in_proj_weight", {3 * h, h});
@@ -113,7 +114,7 @@ Tensor attention_head(Builder& b, Tensor x, const ImageTowerConfig& c) {
       };
       const auto attended = attention_core(
           b, project(probe, 0), project(x, 1), project(x, 2),
-          {.scale = 1.0 / std::sqrt(static_cast<double>(h / heads)), .drop_name = ""});
+          {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .drop_name = ""});
       return linear(b, "out_proj", merge_heads(b, attended), h);
     });
     const auto normed = norm(b, "layernorm", y, norm_of(c));

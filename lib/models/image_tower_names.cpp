@@ -5,7 +5,7 @@
 namespace vitals {
 namespace {
 
-ImageTowerNames dinov2(std::string_view naming) {
+constexpr ImageTowerNames dinov2(std::string_view naming) {
   return {.naming = naming,
           .base = naming,
           .base_without_head = false,
@@ -30,46 +30,39 @@ ImageTowerNames dinov2(std::string_view naming) {
           .swiglu_down = "weights_out"};
 }
 
-const std::vector<ImageTowerNames>& image_tower_table() {
-  static const std::vector<ImageTowerNames> rows = {
-      {.naming = "clip", .layer = clip_layer_names()},
-      dinov2("dinov2"),
-      dinov2("dinov2_with_registers"),
-      {.naming = "vit_mae",
-       .base = "vit",
-       .base_without_head = false,
-       .patch = "patch_embeddings.projection",
-       .class_token = "cls_token",
-       .position_module = false,
-       .positions = "position_embeddings",
-       .layers = "encoder.layer",
-       .final_norm = "layernorm",
-       .layer = {.attn = "attention",
-                 .q = "attention.query",
-                 .k = "attention.key",
-                 .v = "attention.value",
-                 .out = "output.dense",
-                 .attn_norm = "layernorm_before",
-                 .up = "intermediate.dense",
-                 .down = "output.dense",
-                 .act = "intermediate.intermediate_act_fn",
-                 .mlp_norm = "layernorm_after"}},
-  };
-  return rows;
-}
+constexpr ImageTowerNames kImageTowers[] = {
+    {.naming = "clip", .layer = kClipLayer},
+    dinov2("dinov2"),
+    dinov2("dinov2_with_registers"),
+    {.naming = "vit_mae",
+     .base = "vit",
+     .base_without_head = false,
+     .patch = "patch_embeddings.projection",
+     .class_token = "cls_token",
+     .position_module = false,
+     .positions = "position_embeddings",
+     .layers = "encoder.layer",
+     .final_norm = "layernorm",
+     .layer = {.attn = "attention",
+               .q = "attention.query",
+               .k = "attention.key",
+               .v = "attention.value",
+               .out = "output.dense",
+               .attn_norm = "layernorm_before",
+               .up = "intermediate.dense",
+               .down = "output.dense",
+               .act = "intermediate.intermediate_act_fn",
+               .mlp_norm = "layernorm_after"}},
+};
 
 }  // namespace
 
-StackLayerNames clip_layer_names() {
-  return {.attn_norm = "layer_norm1", .mlp = "mlp", .mlp_norm = "layer_norm2"};
-}
-
 const ImageTowerNames* find_image_tower_names(std::string_view naming) {
-  return find_naming(image_tower_table(), naming);
+  return find_naming(kImageTowers, naming);
 }
 
 const std::vector<std::string_view>& image_tower_namings() {
-  static const auto names = namings_of(image_tower_table());
+  static const auto names = namings_of(kImageTowers);
   return names;
 }
 

@@ -20,8 +20,8 @@ struct ImageTowerNames {
   std::string_view layers = "encoder.layers";
   std::string_view final_norm = "post_layernorm";
   StackLayerNames layer = {};
-  std::string_view swiglu_up = "";  // instead of `up` and `down` where the MLP is gated
-  std::string_view swiglu_down = "";
+  std::string_view swiglu_up = {};  // instead of `up` and `down` where the MLP is gated
+  std::string_view swiglu_down = {};
 };
 
 // Null when there is none of that name.
@@ -29,6 +29,7 @@ struct ImageTowerNames {
 [[nodiscard]] const std::vector<std::string_view>& image_tower_namings();
 
 // A layer of CLIP's and SigLIP's towers, of either half.
-[[nodiscard]] StackLayerNames clip_layer_names();
+inline constexpr StackLayerNames kClipLayer = {
+    .attn_norm = "layer_norm1", .mlp = "mlp", .mlp_norm = "layer_norm2"};
 
 }  // namespace vitals

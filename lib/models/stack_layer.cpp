@@ -115,15 +115,15 @@ Tensor residual(Builder& b, Tensor x, const StackLayer& o, std::string_view norm
 
 }  // namespace
 
-Tensor stack_layer(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
-  const auto& n = o.names;
-  x = residual(b, x, o, n.attn_norm, n.attn_scale,
-               [&](Tensor y) { return self_attention(b, y, o, ctx); });
-  if (o.source > 0)
-    x = residual(b, x, o, n.cross_norm, "",
-                 [&](Tensor y) { return cross_attention(b, y, o, ctx); });
-  return residual(b, x, o, n.mlp_norm, n.mlp_scale,
-                  [&](Tensor y) { return feed_forward(b, y, o); });
+Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& ctx) {
+  const auto& n = layer.names;
+  x = residual(b, x, layer, n.attn_norm, n.attn_scale,
+               [&](Tensor y) { return self_attention(b, y, layer, ctx); });
+  if (layer.source > 0)
+    x = residual(b, x, layer, n.cross_norm, "",
+                 [&](Tensor y) { return cross_attention(b, y, layer, ctx); });
+  return residual(b, x, layer, n.mlp_norm, n.mlp_scale,
+                  [&](Tensor y) { return feed_forward(b, y, layer); });
 }
 
 Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Tensor x,

@@ -20,16 +20,16 @@ struct StackLayerNames {
   std::string_view v = "v_proj";
   std::string_view out = "out_proj";
   std::string_view attn_norm = "self_attn_layer_norm";
-  std::string_view attn_scale = "";  // LayerScale
+  std::string_view attn_scale = {};  // LayerScale
   std::string_view cross = "encoder_attn";
   std::string_view cross_norm = "encoder_attn_layer_norm";
-  std::string_view mlp = "";
-  std::string_view gate = "";
+  std::string_view mlp = {};
+  std::string_view gate = {};
   std::string_view up = "fc1";
   std::string_view down = "fc2";
   std::string_view act = "activation_fn";
   std::string_view mlp_norm = "final_layer_norm";
-  std::string_view mlp_scale = "";
+  std::string_view mlp_scale = {};
 };
 
 enum class StackMlp : std::uint8_t {
@@ -72,11 +72,11 @@ struct StackContext {
 };
 
 // [B, N, C] -> [B, N, C]; runs inside the layer's own module call.
-Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& context);
+Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& ctx);
 
 // The layers "<list>.0", "<list>.1", ...
 Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Tensor x,
-                   std::uint64_t count, const StackLayer& layer, StackContext& context);
+                   std::uint64_t count, const StackLayer& layer, StackContext& ctx);
 
 // Runs `body` as a call of the module `name`, or as a part of the current one when it has no name.
 template <std::invocable F>

@@ -91,13 +91,13 @@ Tensor windowed_attention(Builder& b, Tensor x, const SwinBlock& o) {
 
 }  // namespace
 
-Tensor swin_block(Builder& b, Tensor x, const SwinBlock& o) {
+Tensor swin_block(Builder& b, Tensor x, const SwinBlock& block) {
   const auto shape = x.shape();
-  x = x + drop_path(b, "drop_path1", windowed_attention(b, norm(b, "norm1", x, o.norm), o),
-                    o.drop_path);
+  x = x + drop_path(b, "drop_path1", windowed_attention(b, norm(b, "norm1", x, block.norm), block),
+                    block.drop_path);
   x = b.reshape(x, {shape[0], shape[1] * shape[2], shape[3]});
-  x = x +
-      drop_path(b, "drop_path2", mlp(b, "mlp", norm(b, "norm2", x, o.norm), o.mlp), o.drop_path);
+  x = x + drop_path(b, "drop_path2", mlp(b, "mlp", norm(b, "norm2", x, block.norm), block.mlp),
+                    block.drop_path);
   return b.reshape(x, shape);
 }
 

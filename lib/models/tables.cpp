@@ -60,6 +60,7 @@ void rope_cat(const RopeTable& t, std::span<float> values) {
 
 void rope_dinov3(const RopeTable& t, bool half, std::span<float> values) {
   const auto bands = t.dim / 4;
+  const auto pairs = static_cast<double>(2 * bands);
   const auto centred = [&](double position, std::uint64_t size) {
     return 2 * (position + 0.5 + t.grid_offset) / static_cast<double>(size) - 1;
   };
@@ -67,7 +68,7 @@ void rope_dinov3(const RopeTable& t, bool half, std::span<float> values) {
     std::vector<double> angles;
     for (const double position : {centred(y, t.grid.height), centred(x, t.grid.width)})
       for (std::uint64_t k = 0; k < bands; ++k) {
-        const double exponent = 2 * static_cast<double>(k) / static_cast<double>(t.dim / 2);
+        const double exponent = 2 * static_cast<double>(k) / pairs;
         angles.push_back(2 * std::numbers::pi * position / std::pow(t.temperature, exponent));
       }
     write_row(angles, half, row);

@@ -12,7 +12,7 @@ NormOptions norm_of(const TextTowerConfig& c) { return {.eps = c.norm_layer.eps.
 
 StackLayer layer_of(const TextTowerConfig& c) {
   StackLayer o;
-  o.names = clip_layer_names();
+  o.names = kClipLayer;
   o.num_heads = c.num_attention_heads;
   o.head_dim = c.hidden_size / c.num_attention_heads;
   o.hidden = c.intermediate_size;

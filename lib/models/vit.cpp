@@ -72,8 +72,8 @@ VitBlock block_of(const VitConfig& c, std::uint64_t index) {
   o.kind = c.block_fn;
   o.attn_layer = c.attn_layer == "DiffAttention" ? "diff" : c.attn_layer;
   o.num_heads = c.num_heads;
-  const auto head_dim = static_cast<double>(c.embed_dim / c.num_heads);
-  o.scale = c.qk_scale.value_or(1.0 / std::sqrt(head_dim));
+  const auto head_dim = c.embed_dim / c.num_heads;
+  o.scale = c.qk_scale.value_or(1.0 / std::sqrt(static_cast<double>(head_dim)));
   o.qkv_bias = c.qkv_bias;
   o.proj_bias = c.proj_bias;
   o.qk_norm = c.qk_norm;

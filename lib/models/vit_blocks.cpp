@@ -167,12 +167,12 @@ Tensor parallel_things_block(Builder& b, Tensor x, const VitBlock& o) {
 
 }  // namespace
 
-Tensor vit_block(Builder& b, Tensor x, const VitBlock& o) {
-  if (o.kind == "ResPostBlock") return res_post_block(b, x, o);
-  if (o.kind == "ParallelThingsBlock") return parallel_things_block(b, x, o);
-  if (o.kind == "ParallelScalingBlock" || o.kind == "DiffParallelScalingBlock")
-    return parallel_scaling_block(b, x, o);
-  return plain_block(b, x, o);
+Tensor vit_block(Builder& b, Tensor x, const VitBlock& block) {
+  if (block.kind == "ResPostBlock") return res_post_block(b, x, block);
+  if (block.kind == "ParallelThingsBlock") return parallel_things_block(b, x, block);
+  if (block.kind == "ParallelScalingBlock" || block.kind == "DiffParallelScalingBlock")
+    return parallel_scaling_block(b, x, block);
+  return plain_block(b, x, block);
 }
 
 }  // namespace vitals

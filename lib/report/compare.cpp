@@ -117,7 +117,7 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
 void add_latency(Comparison& comparison, const std::string& device,
                  const std::vector<double>& seconds) {
   Comparison::Quantity q{"latency_us", "µs a step on " + device, {}};
-  for (double s : seconds) q.values.emplace_back(static_cast<std::uint64_t>(s * 1e6 + 0.5));
+  for (double s : seconds) q.values.emplace_back(Count::rounded(s * 1e6));
   comparison.quantities.push_back(std::move(q));
 }
 

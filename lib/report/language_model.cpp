@@ -39,7 +39,7 @@ std::vector<CacheKind> cache_kinds(const Graph& graph) {
 }
 
 std::string cache_name(const CacheKind& kind) {
-  const auto layers = fmt::format("{} layer{}", kind.layers, kind.layers == 1 ? "" : "s");
+  auto layers = fmt::format("{} layer{}", kind.layers, kind.layers == 1 ? "" : "s");
   if (kind.cache.source_tokens > 0) return layers + ", cross attention";
   if (kind.cache.window > 0)
     return fmt::format("{}, window {}", layers, grouped(kind.cache.window));

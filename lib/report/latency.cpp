@@ -9,7 +9,7 @@ namespace vitals {
 namespace {
 
 std::string rate(double per_second) {
-  if (per_second >= 100) return grouped(static_cast<std::uint64_t>(per_second + 0.5));
+  if (per_second >= 100) return grouped(Count::rounded(per_second));
   return fmt::format("{:.2f}", per_second);
 }
 std::string milliseconds(double seconds) {

@@ -255,7 +255,9 @@ class Binder {
     std::vector<std::int64_t> rows;
     if (const auto* gather = std::get_if<op::Gather>(&node.op)) {
       rows.resize(gather->count);
-      if (!gather->rows) fail("vitals does not know which rows are gathered here");
+      if (!gather->rows)
+        fail("{}: vitals does not know which rows are gathered here",
+             b_.graph.module_of(node).path);
       gather->rows(rows);
     }
     return
@@ -358,8 +360,8 @@ std::vector<KernelCall> bind(const Binding& binding) {
   for (const auto& step : binding.program.steps) {
     try {
       calls.push_back(std::visit(Binder(binding, step), step.kind));
-    } catch (const Error& error) {
-      throw error;
+    } catch (const Error&) {
+      throw;
     } catch (const std::runtime_error& error) {
       fail("{}: {}", binding.graph.module_of(binding.graph.nodes[step.node]).path, error.what());
     }

@@ -24,11 +24,11 @@ class Lowering {
   void reshape(NodeId id, const op::Reshape& o);
   View fresh(const Shape& shape, const Strides& strides, DType dtype);
   View dense(const Shape& shape, DType dtype);
-  View repacked(NodeId id, const View& view, const Strides& strides, DType dtype);
-  View repacked(NodeId id, const View& view, DType dtype);
+  View repacked(NodeId id, const View& x, const Strides& strides, DType dtype);
+  View repacked(NodeId id, const View& x, DType dtype);
   void emit(NodeId id, StepKind kind, std::vector<View> in, const View& out,
             std::vector<std::size_t> overwrites = {});
-  View matrix(NodeId id, const View& view, std::uint64_t columns, std::optional<DType> dtype);
+  View matrix(NodeId id, const View& x, std::uint64_t columns, std::optional<DType> dtype);
   // Operands of one shape whose rows fold together with those of a new output, copied where they
   // must be.
   struct Rowwise {

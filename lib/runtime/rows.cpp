@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <ranges>
 
 namespace vitals {
 namespace {
@@ -74,9 +75,9 @@ Strides dense_like(const Shape& shape, const Strides& like) {
                    [&](std::size_t a, std::size_t b) { return like[a] > like[b]; });
   Strides strides = shape;
   std::uint64_t next = 1;
-  for (auto d = order.rbegin(); d != order.rend(); ++d) {
-    strides[*d] = next;
-    next *= shape[*d];
+  for (const auto d : std::views::reverse(order)) {
+    strides[d] = next;
+    next *= shape[d];
   }
   return strides;
 }

@@ -80,7 +80,9 @@ struct ThreadPool::OpenMp {
 
   OpenMp() {
     library = dlopen("libgomp.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) throw std::runtime_error("cannot open libgomp.so.1 (OpenMP threads)");
+    if (library == nullptr)
+      throw std::runtime_error("cannot open libgomp.so.1 (OpenMP threads): " +
+                               std::string(dlerror()));
     find(parallel, "GOMP_parallel");
     find(thread_num, "omp_get_thread_num");
     find(set_num_threads, "omp_set_num_threads");

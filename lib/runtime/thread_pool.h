@@ -63,7 +63,7 @@ class ThreadPool {
   void rethrow();
 
   PoolOptions options_;
-  cpu_set_t allowed_;  // the constructing thread's CPUs, given back at the end
+  cpu_set_t allowed_ = {};  // the constructing thread's CPUs, given back at the end
   std::vector<std::thread> workers_;
   std::unique_ptr<OpenMp> openmp_;
   std::mutex error_mutex_;

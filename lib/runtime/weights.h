@@ -15,10 +15,9 @@ namespace vitals {
 [[nodiscard]] std::vector<float> read_values(TensorReader& reader, const Checkpoint& checkpoint,
                                              const StoredTensor& tensor);
 
-// The parameters of a trace from a checkpoint that fits it; one tensor is in memory at a time. All
-// three must outlive the source.
-[[nodiscard]] ParamSource stored_params(const Graph& graph, const Checkpoint& checkpoint,
-                                        const CheckpointFit& fit);
+// The parameters of a trace from a checkpoint that fits it; one tensor is in memory at a time. Both
+// must outlive the source.
+[[nodiscard]] ParamSource stored_params(const Checkpoint& checkpoint, const CheckpointFit& fit);
 
 // When the checkpoint's only fault is a position embedding for another image size: a sentence that
 // says so, with the size that it was made for where that can be told. Else empty.

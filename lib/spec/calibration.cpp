@@ -20,8 +20,8 @@ namespace {
 using nlohmann::json;
 
 struct FactorField {
-  const char* name;
-  double Factors::*member;
+  const char* name = "";
+  double Factors::*member = nullptr;
   bool exponent = false;  // of either sign; the others are positive
 };
 constexpr std::array<FactorField, 15> kFactors = {{{"product", &Factors::product},

@@ -43,7 +43,7 @@ std::uint64_t integer(const Field& f, const json& value) {
 // The chosen name as the field spells it.
 std::string choice(const Field& f, const json& value) {
   if (!value.is_string()) fail("expected a string, got {}", brief(value));
-  const auto text = value.get<std::string>();
+  auto text = value.get<std::string>();
   if (f.choices.empty()) return text;
   for (auto known : f.choices)
     if (lower_case(known) == lower_case(text)) return std::string(known);
@@ -138,6 +138,26 @@ void read_field(const Field& f, const FieldRef& ref, const json& value) {
              ref);
 }
 
+namespace {
+
+ordered_json written(const LayerSpec& layer) {
+  if (layer.kind.empty()) return nullptr;
+  ordered_json options = {{"kind", layer.kind}};
+  if (layer.eps) options["eps"] = *layer.eps;
+  if (layer.act_layer) options["act_layer"] = *layer.act_layer;
+  if (layer.gate_last) options["gate_last"] = *layer.gate_last;
+  if (layer.init_values) options["init_values"] = *layer.init_values;
+  return options.size() == 1 ? ordered_json(layer.kind) : options;
+}
+
+ordered_json written(const Field& f, const Size2& size) {
+  if (size == Size2{} && f.null_allowed) return nullptr;
+  if (size.height == size.width) return size.height;
+  return ordered_json::array({size.height, size.width});
+}
+
+}  // namespace
+
 ordered_json write_field(const Field& f, const FieldRef& ref) {
   return std::visit(
       Overloaded{
@@ -147,20 +167,8 @@ ordered_json write_field(const Field& f, const FieldRef& ref) {
           [&](const std::string* p) {
             return p->empty() && f.null_allowed ? ordered_json(nullptr) : ordered_json(*p);
           },
-          [&](const Size2* p) {
-            if (*p == Size2{} && f.null_allowed) return ordered_json(nullptr);
-            if (p->height == p->width) return ordered_json(p->height);
-            return ordered_json::array({p->height, p->width});
-          },
-          [](const LayerSpec* p) {
-            if (p->kind.empty()) return ordered_json(nullptr);
-            ordered_json options = {{"kind", p->kind}};
-            if (p->eps) options["eps"] = *p->eps;
-            if (p->act_layer) options["act_layer"] = *p->act_layer;
-            if (p->gate_last) options["gate_last"] = *p->gate_last;
-            if (p->init_values) options["init_values"] = *p->init_values;
-            return options.size() == 1 ? ordered_json(p->kind) : options;
-          },
+          [&](const Size2* p) { return written(f, *p); },
+          [](const LayerSpec* p) { return written(*p); },
           [&](const auto* optional_or_list) -> ordered_json {
             if constexpr (requires { optional_or_list->has_value(); })
               return optional_or_list->has_value() ? ordered_json(**optional_or_list)

@@ -53,7 +53,7 @@ HfClass family_of(const json& config) {
   const auto class_name = class_of(config);
   const auto type = config.find("model_type");
   if (type == config.end()) {
-    const auto found = find_hf_class(class_name);
+    auto found = find_hf_class(class_name);
     if (found.family == nullptr)
       fail("/architectures: unknown class '{}', and there is no model_type; known model_types: {}",
            class_name, fmt::join(hf_model_types(), ", "));
@@ -124,11 +124,11 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
     notes.push_back(
         fmt::format("fields of no known effect on shapes: {}", fmt::join(unknown, ", ")));
   if (values.has("quantization_config"))
-    notes.push_back(
+    notes.emplace_back(
         "quantization_config: the weights are stored quantised; counts are those of the "
         "model, bytes those of the precision that is asked for");
   if (values.has("num_nextn_predict_layers") && values.at("num_nextn_predict_layers") != 0)
-    notes.push_back(
+    notes.emplace_back(
         "num_nextn_predict_layers: the layers that predict further tokens are left out, "
         "as the library does not load them");
   return notes;
@@ -245,7 +245,8 @@ Model model_from_hf_config(const json& config, const std::string& source,
   if (name != config.end() && name->is_string()) described.spec["name"] = *name;
   try {
     auto model = model_from_spec(json(described.spec), source, fallback_name);
-    for (const auto& note : described.notes) model.notes.push_back(source + ": " + note);
+    for (const auto& note : described.notes)
+      model.notes.push_back(fmt::format("{}: {}", source, note));
     model.checkpoint_keys = hf_checkpoint_keys(*which.family, which.head);
     return model;
   } catch (const Error& error) {

@@ -14,7 +14,7 @@
 namespace vitals {
 
 // An object with model_type or architectures.
-[[nodiscard]] bool is_hf_config(const nlohmann::json& json);
+[[nodiscard]] bool is_hf_config(const nlohmann::json& config);
 
 // `source` names the config in messages; `preprocessor` is the preprocessor_config.json beside it,
 // which states the image size where the config does not, or null.

@@ -137,28 +137,30 @@ void logits_scaling(const Values& hf, const HfFamily&, ordered_json& spec) {
   spec["logits_multiplier"] = 1.0 / divisor;
 }
 
-// attention_types: [[["global", "local"], 12]], a pattern and its repetitions.
+// GPT-Neo's kinds of layers, at most `depth` of them. attention_types: [[["global", "local"], 12]],
+// a pattern and its repetitions.
+json gpt_neo_kinds(const Values& hf, std::uint64_t depth) {
+  if (hf.has("attention_layers")) return hf.at("attention_layers");
+  auto kinds = json::array();
+  for (const auto& part : hf.at("attention_types")) {
+    const bool pair =
+        part.is_array() && part.size() == 2 && part[0].is_array() && part[1].is_number_unsigned();
+    if (!pair || part[0].empty()) hf.refuse("attention_types", "expected [[[kinds], times], ...]");
+    for (std::uint64_t i = 0; i < part[1].get<std::uint64_t>() && kinds.size() <= depth; ++i)
+      kinds.insert(kinds.end(), part[0].begin(), part[0].end());
+  }
+  return kinds;
+}
+
 void gpt_neo(const Values& hf, const HfFamily&, ordered_json& spec) {
   auto types = json::array();
   const auto depth = layers(hf, "num_layers");
-  auto add = [&](const json& kind) {
+  for (const auto& kind : gpt_neo_kinds(hf, depth)) {
     if (types.size() >= depth)
       hf.refuse("attention_types", "describes more layers than num_layers");
     if (kind != "global" && kind != "local")
       hf.refuse("attention_types", "layers are global or local");
     types.push_back(kind == "local" ? kSliding : kFull);
-  };
-  if (hf.has("attention_layers")) {
-    for (const auto& kind : hf.at("attention_layers")) add(kind);
-  } else {
-    for (const auto& part : hf.at("attention_types")) {
-      const bool pair =
-          part.is_array() && part.size() == 2 && part[0].is_array() && part[1].is_number_unsigned();
-      if (!pair || part[0].empty())
-        hf.refuse("attention_types", "expected [[[kinds], times], ...]");
-      for (std::uint64_t i = 0; i < part[1].get<std::uint64_t>(); ++i)
-        for (const auto& kind : part[0]) add(kind);
-    }
   }
   (void)hf.stated("attention_types");
   if (types.size() != depth) hf.refuse("attention_types", "describes fewer layers than num_layers");

@@ -73,7 +73,7 @@ std::string text_of(const json& spec, const std::string& key, const std::string&
   try {
     return checked_name(spec.at(key));
   } catch (const Error& error) {
-    throw error.within(source + ": /" + key);
+    throw error.within(fmt::format("{}: /{}", source, key));
   }
 }
 
@@ -150,7 +150,7 @@ Model model_from_spec(const json& spec, const std::string& source,
     try {
       set_field(*architecture, config.get(), key, value);
     } catch (const Error& error) {
-      throw error.within(source + ": /" + key);
+      throw error.within(fmt::format("{}: /{}", source, key));
     }
   }
   model.config = config;

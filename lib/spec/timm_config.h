@@ -11,7 +11,7 @@
 namespace vitals {
 
 // An object whose architecture is the name of a model, with its pretrained_cfg.
-[[nodiscard]] bool is_timm_config(const nlohmann::json& json);
+[[nodiscard]] bool is_timm_config(const nlohmann::json& config);
 
 [[nodiscard]] Model model_from_timm_config(const nlohmann::json& config, const std::string& source,
                                            const std::string& fallback_name);

@@ -22,7 +22,8 @@ namespace {
 double quantile(std::vector<double> values, double share) {
   REQUIRE_FALSE(values.empty());
   std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1) + 0.5)];
+  return values[static_cast<std::size_t>(
+      std::lround(share * static_cast<double>(values.size() - 1)))];
 }
 
 struct Case {

@@ -48,7 +48,7 @@ void condition(const std::string& text) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   auto arguments = test::lines_of(std::string(fuzz::text_of(data, size)));
   // As a shell would: an argument ends at a zero byte.
-  for (auto& argument : arguments) argument = argument.c_str();
+  for (auto& argument : arguments) argument.resize(std::strlen(argument.c_str()));
   fuzz::accept_or_refuse([&] { parse(arguments); });
   for (const auto& argument : arguments) {
     fuzz::accept_or_refuse([&] { override_with(argument); });

@@ -44,7 +44,7 @@ struct ModelTiles {
     }
   }
   static float bf16_at(int tile, int row, int i) {
-    Bf16 v;
+    Bf16 v{};
     std::memcpy(&v, &tiles[tile][row][2 * i], 2);
     return to_float(v);
   }
@@ -54,7 +54,7 @@ struct ModelTiles {
     REQUIRE(config.rows[kY] == config.rows[kX]);
     for (int m = 0; m < config.rows[kY]; ++m) {
       for (int n = 0; n < 16; ++n) {
-        float y;
+        float y = 0;
         std::memcpy(&y, &tiles[kY][m][4 * n], 4);
         for (int k = 0; k < 16; ++k) {
           y += bf16_at(kX, m, 2 * k) * bf16_at(kW, k, 2 * n) +
@@ -107,7 +107,8 @@ TEST_CASE("AMX tiles of every height, on the model") {
           want += static_cast<double>(to_float(to_bf16(xv))) *
                   static_cast<double>(to_float(to_bf16(wv)));
         }
-        const double got = static_cast<double>(c[static_cast<std::size_t>(i * 32 + j)]);
+        const double got =
+            static_cast<double>(c[static_cast<std::size_t>(i) * 32 + static_cast<std::size_t>(j)]);
         if (!close(got, want, 1e-4, Element::kF32)) ++wrong;
       }
     }

@@ -9,8 +9,8 @@ using namespace vitals;
 namespace {
 
 struct LinearCase {
-  std::int64_t rows, in, out;
-  LinearOptions options;
+  std::int64_t rows = 0, in = 0, out = 0;
+  LinearOptions options = {};
   bool bias = true;
   bool gamma = false;
   bool in_place = false;   // the residual is y
@@ -44,67 +44,91 @@ double dot(const double* a, const double* b, std::int64_t n) {
   return sum;
 }
 
-// Largest |error| over the tolerance that sums of this length deserve.
-void check_case(Engine& engine, const LinearCase& c, std::uint32_t seed) {
-  Random random(seed);
-  const Element wt = c.options.weights;
-  const float spread = 1.0f / std::sqrt(static_cast<float>(c.in));
-  const std::int64_t x_stride = c.in + c.gap;
-  Sample x = random.sample(c.rows * x_stride, c.options.x);
-  Sample w = random.sample(c.in * c.out, Element::kF32, spread);
-  Sample b = random.sample(c.out, Element::kF32);
-  Sample g = random.sample(c.out, Element::kF32);
-  const std::int64_t ld = c.out + c.slack;
-  Sample r = random.sample(c.rows * ld, c.options.y);
-  Sample m = random.sample(c.rows * ld, c.options.y);
-  Sample y = c.in_place ? r : poisoned(c.rows * ld, c.options.y);
-
-  LinearWeights weights{w.f32.data(), c.turned ? 1 : 0, c.turned ? c.out : 1,
-                        c.bias ? b.f32.data() : nullptr, c.gamma ? g.f32.data() : nullptr};
-  WeightStore store;
-  Linear linear(engine, store, {c.rows, c.in, c.out}, c.options, weights);
-  LinearOperands operands;
-  operands.rows = c.rows;
-  operands.x = ConstRows(x.data(), c.options.x, x_stride);
-  operands.y = Rows{y.data(), c.options.y, ld};
-  if (c.options.residual) {
-    operands.residual = ConstRows(c.in_place ? y.data() : r.data(), c.options.y, ld);
+// The operands of a case, and what comes out of them in fp64, once for all engines.
+class LinearSample {
+ public:
+  LinearSample(const LinearCase& c, std::uint32_t seed)
+      : c_(c), x_stride_(c.in + c.gap), y_stride_(c.out + c.slack) {
+    Random random(seed);
+    x_ = random.sample(c.rows * x_stride_, c.options.x);
+    w_ = random.sample(c.in * c.out, Element::kF32, 1.0f / std::sqrt(static_cast<float>(c.in)));
+    b_ = random.sample(c.out, Element::kF32);
+    g_ = random.sample(c.out, Element::kF32);
+    r_ = random.sample(c.rows * y_stride_, c.options.y);
+    m_ = random.sample(c.rows * y_stride_, c.options.y);
+    const auto xs = rounded(x_.exact, c.options.weights);
+    const auto ws = rounded(upright(c, w_.exact), c.options.weights);
+    for (std::int64_t i = 0; i < c.rows; ++i)
+      for (std::int64_t j = 0; j < c.out; ++j)
+        want_.push_back(finished(i, j, dot(&xs[at(i * x_stride_)], &ws[at(j * c.in)], c.in)));
   }
-  if (c.options.multiplier) operands.multiplier = ConstRows(m.data(), c.options.y, ld);
-  linear.run(engine, operands);
 
-  const auto xs = rounded(x.exact, wt);
-  const auto ws = rounded(upright(c, w.exact), wt);
-  int wrong = 0;
-  double worst = 0;
-  for (std::int64_t i = 0; i < c.rows; ++i) {
-    for (std::int64_t j = 0; j < c.out; ++j) {
-      const double sum = (c.bias ? b.exact[static_cast<std::size_t>(j)] : 0) +
-                         dot(xs.data() + i * x_stride, ws.data() + j * c.in, c.in);
-      const auto at = static_cast<std::size_t>(i * ld + j);
-      double want = exact_activation(c.options.activation, sum);
-      if (c.options.multiplier) want *= m.exact[at];
-      if (c.gamma) want *= g.exact[static_cast<std::size_t>(j)];
-      if (c.options.residual) want += r.exact[at];
-      const double tolerance =
-          (wt == Element::kF32 ? 1e-5 : (c.options.x == Element::kF32 ? 3e-2 : 2e-5)) *
-          (c.options.multiplier || c.gamma ? 8 : 1) *
-          (wt == Element::kBf16 && engine.backend().name == "onednn" ? 4e2 : 1);
-      const double got = y.at(at);
-      if (!close(got, want, tolerance, c.options.y)) ++wrong;
-      worst = std::isnan(got) ? 1e30 : std::max(worst, std::fabs(got - want));
-    }
-    for (std::int64_t j = c.out; j < ld && !c.in_place; ++j) {
-      CHECK(std::isnan(y.at(static_cast<std::size_t>(i * ld + j))));  // beyond y's columns
-    }
+  void check(Engine& engine) {
+    Sample y = c_.in_place ? r_ : poisoned(c_.rows * y_stride_, c_.options.y);
+    run(engine, y);
+    int wrong = 0;
+    double worst = 0;
+    for (std::int64_t i = 0; i < c_.rows; ++i)
+      for (std::int64_t j = 0; j < y_stride_; ++j) {
+        const double got = y.at(at(i * y_stride_ + j));
+        if (j >= c_.out) {  // beyond y's columns
+          if (!c_.in_place && !std::isnan(got)) ++wrong;
+          continue;
+        }
+        const double want = want_[at(i * c_.out + j)];
+        if (!close(got, want, tolerance(engine), c_.options.y)) ++wrong;
+        worst = std::isnan(got) ? 1e30 : std::max(worst, std::fabs(got - want));
+      }
+    const auto& o = c_.options;
+    INFO(engine.description(), ": rows ", c_.rows, " in ", c_.in, " out ", c_.out, " gap ", c_.gap,
+         " activation ", static_cast<int>(o.activation), " weights ", static_cast<int>(o.weights),
+         " x ", static_cast<int>(o.x), " y ", static_cast<int>(o.y), " residual ", o.residual,
+         " in place ", c_.in_place, " multiplier ", o.multiplier, " worst ", worst);
+    CHECK(wrong == 0);
   }
-  INFO(engine.description(), ": rows ", c.rows, " in ", c.in, " out ", c.out, " gap ", c.gap,
-       " activation ", static_cast<int>(c.options.activation), " weights ", static_cast<int>(wt),
-       " x ", static_cast<int>(c.options.x), " y ", static_cast<int>(c.options.y), " residual ",
-       c.options.residual, " in place ", c.in_place, " multiplier ", c.options.multiplier,
-       " worst ", worst);
-  CHECK(wrong == 0);
-}
+
+ private:
+  static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+  [[nodiscard]] double finished(std::int64_t i, std::int64_t j, double sum) const {
+    if (c_.bias) sum += b_.exact[at(j)];
+    double want = exact_activation(c_.options.activation, sum);
+    if (c_.options.multiplier) want *= m_.exact[at(i * y_stride_ + j)];
+    if (c_.gamma) want *= g_.exact[at(j)];
+    if (c_.options.residual) want += r_.exact[at(i * y_stride_ + j)];
+    return want;
+  }
+
+  // What sums of this length deserve.
+  [[nodiscard]] double tolerance(const Engine& engine) const {
+    const bool bf16 = c_.options.weights == Element::kBf16;
+    return (!bf16 ? 1e-5 : (c_.options.x == Element::kF32 ? 3e-2 : 2e-5)) *
+           (c_.options.multiplier || c_.gamma ? 8 : 1) *
+           (bf16 && engine.backend().name == "onednn" ? 4e2 : 1);
+  }
+
+  void run(Engine& engine, Sample& y) {
+    const LinearWeights weights{w_.f32.data(), c_.turned ? 1 : 0, c_.turned ? c_.out : 1,
+                                c_.bias ? b_.f32.data() : nullptr,
+                                c_.gamma ? g_.f32.data() : nullptr};
+    WeightStore store;
+    Linear linear(engine, store, {c_.rows, c_.in, c_.out}, c_.options, weights);
+    LinearOperands operands;
+    operands.rows = c_.rows;
+    operands.x = ConstRows(x_.data(), c_.options.x, x_stride_);
+    operands.y = Rows{y.data(), c_.options.y, y_stride_};
+    if (c_.options.residual)
+      operands.residual = ConstRows(c_.in_place ? y.data() : r_.data(), c_.options.y, y_stride_);
+    if (c_.options.multiplier) operands.multiplier = ConstRows(m_.data(), c_.options.y, y_stride_);
+    linear.run(engine, operands);
+  }
+
+  LinearCase c_;
+  std::int64_t x_stride_;
+  std::int64_t y_stride_;
+  Sample x_, w_, b_, g_, r_, m_;
+  std::vector<double> want_;  // [rows, out]
+};
 
 LinearCase random_case(Random& random, bool bf16) {
   LinearCase c;
@@ -127,33 +151,40 @@ LinearCase random_case(Random& random, bool bf16) {
   return c;
 }
 
+void check_all(std::vector<LinearSample>& samples) {
+  for_each_engine([&](Engine& engine) {
+    for (auto& sample : samples) sample.check(engine);
+  });
+}
+
+void check_random(std::uint32_t seed, std::uint32_t count, bool bf16) {
+  Random random(seed);
+  std::vector<LinearSample> samples;
+  for (std::uint32_t i = 0; i < count; ++i) samples.emplace_back(random_case(random, bf16), i);
+  check_all(samples);
+}
+
 }  // namespace
 
 TEST_CASE("dense layers of random shapes agree with the sums in fp64") {
-  for_each_engine([](Engine& engine) {
-    Random random(1);
-    for (std::uint32_t i = 0; i < 40; ++i) check_case(engine, random_case(random, false), i);
-  });
+  check_random(1, 60, false);
 }
 
 TEST_CASE("bf16 dense layers agree with the sums of the rounded operands in fp64") {
-  for_each_engine([](Engine& engine) {
-    Random random(2);
-    for (std::uint32_t i = 0; i < 25; ++i) check_case(engine, random_case(random, true), i);
-  });
+  check_random(2, 40, true);
 }
 
 TEST_CASE("dense layers of a ViT stay within 1e-5") {
-  for_each_engine([](Engine& engine) {
-    LinearCase fc1{50, 768, 320, {}, true, false, false, false, 0};
-    fc1.options.activation = Activation::kGelu;
-    check_case(engine, fc1, 3);
-    LinearCase fc2{50, 3072, 96, {}, true, false, true, false, 0};
-    fc2.options.residual = true;
-    check_case(engine, fc2, 4);
-    LinearCase many{1000, 256, 64, {}, true, false, false, false, 0};
-    check_case(engine, many, 5);
-  });
+  LinearCase fc1{50, 768, 320, {}, true, false, false, false, 0};
+  fc1.options.activation = Activation::kGelu;
+  LinearCase fc2{50, 3072, 96, {}, true, false, true, false, 0};
+  fc2.options.residual = true;
+  const LinearCase many{1000, 256, 64, {}, true, false, false, false, 0};
+  std::vector<LinearSample> samples;
+  samples.emplace_back(fc1, 3);
+  samples.emplace_back(fc2, 4);
+  samples.emplace_back(many, 5);
+  check_all(samples);
 }
 
 TEST_CASE("one layer runs with any number of rows") {

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <new>
 
 using namespace vitals;
 
@@ -87,6 +88,17 @@ TEST_CASE("what cannot be run is said before it runs, and what came out wrong af
   (void)test::fill_inputs(executor);
   Executor* const subjects[] = {&executor};
   says([&] { (void)measure(subjects, {}); }, "weights or input are out of range");
+  // Another image between two runs looks like kernels that do not repeat what they did.
+  Executor shaken(graph, engine, random_params(graph, 1), {});
+  (void)test::fill_inputs(shaken);
+  Executor* const shaken_subjects[] = {&shaken};
+  const auto shake = [&](double) { shaken.input()[0] += 1; };
+  says([&] { (void)measure(shaken_subjects, {.runs = 3, .progress = shake}); },
+       "run 2 gave another output than the first one; this is a fault of vitals");
+  // What was free when it was asked for can be taken by others a moment later.
+  const auto taken = [](ParamId, std::span<float>) { throw std::bad_alloc(); };
+  says([&] { const Executor none(graph, engine, taken, {}); },
+       "bytes of activations and the weights do not fit");
   for (const auto isa : {Isa::kAvx2, Isa::kAvx512, Isa::kAmx})
     if (!has_isa(isa))
       says([&] { const Engine wider({.threads = 1, .isa = isa}); },

@@ -104,3 +104,14 @@ TEST_CASE("a constant whose values nobody stated is named, with its module") {
                        doctest::Contains("layer: vitals can count this model but not run it"),
                        Error);
 }
+
+TEST_CASE("rows that nobody named are not gathered; the module is said") {
+  Builder b("model", {});
+  const auto x = b.input({4, 4});
+  const auto y = b.call("layer", "Layer", {x}, [&] { return b.add(op::Gather{2}, {x}); });
+  const auto graph = b.finish({y});
+  Engine engine({});
+  CHECK_THROWS_WITH_AS(Executor(graph, engine, random_params(graph, 0), {}),
+                       doctest::Contains("layer: vitals does not know which rows are gathered"),
+                       Error);
+}

@@ -50,7 +50,7 @@ std::vector<NamedTensor> outputs_of(const std::string& name, const std::string& 
   const auto checkpoint = read_checkpoint(weights);
   const auto result = fit(graph, checkpoint);
   REQUIRE(result.fits());
-  return forward(graph, engine, stored_params(graph, checkpoint, result), input, options);
+  return forward(graph, engine, stored_params(checkpoint, result), input, options);
 }
 
 double largest(const std::vector<float>& values) {

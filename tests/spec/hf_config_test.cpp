@@ -3,6 +3,7 @@
 #include "analysis/memory.h"
 #include "analysis/rollup.h"
 #include "spec/hf_families.h"
+#include "spec/hf_rules.h"
 #include "spec/spec.h"
 #include "support/model.h"
 #include "support/published.h"
@@ -217,4 +218,9 @@ TEST_CASE("a folder with nothing but a config.json is a model, named after the f
   const auto empty = test::run({"summary", parent.path()});
   CHECK(empty.exit_code == 1);
   CHECK(empty.err.find("without a config.json") != std::string::npos);
+}
+
+TEST_CASE("a family that asks for a rule that is not there is a fault of vitals, and named") {
+  CHECK_THROWS_WITH_AS((void)find_hf_rule("no_such_rule"),
+                       "specs/hf_families.json: no rule no_such_rule", std::out_of_range);
 }

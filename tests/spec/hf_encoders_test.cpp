@@ -18,6 +18,7 @@
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <set>
 
@@ -273,9 +274,9 @@ TEST_CASE("a ViT checkpoint with the library's names fits") {
       {"classifier.bias", {2}}};
   for (const std::string layer : {"0", "1"}) {
     const auto base = "vit.encoder.layer." + layer + ".";
-    for (const std::string part : {"query", "key", "value"}) {
-      stored.push_back({base + "attention.attention." + part + ".weight", {8, 8}});
-      stored.push_back({base + "attention.attention." + part + ".bias", {8}});
+    for (const char* part : {"query", "key", "value"}) {
+      stored.push_back({fmt::format("{}attention.attention.{}.weight", base, part), {8, 8}});
+      stored.push_back({fmt::format("{}attention.attention.{}.bias", base, part), {8}});
     }
     const std::pair<std::string, std::vector<std::uint64_t>> rest[] = {
         {"attention.output.dense", {8, 8}},

@@ -1,5 +1,6 @@
 #include "support/timm.h"
 
+#include "core/error.h"
 #include "spec/builtin.h"
 #include "support/json.h"
 #include "support/run.h"
@@ -7,7 +8,6 @@
 #include <doctest/doctest.h>
 
 #include <sstream>
-#include <stdexcept>
 
 namespace vitals::test {
 namespace {
@@ -44,7 +44,7 @@ std::vector<std::map<std::string, std::string>> timm_csv(const std::string& file
   std::vector<std::map<std::string, std::string>> rows;
   while (std::getline(lines, line)) {
     const auto values = cells(line);
-    if (values.size() != titles.size()) throw std::runtime_error(file + ": " + line);
+    if (values.size() != titles.size()) fail("{}: {}", file, line);
     auto& row = rows.emplace_back();
     for (std::size_t i = 0; i < titles.size(); ++i) row[titles[i]] = values[i];
   }

@@ -109,7 +109,7 @@ TEST_CASE("predict refuses what it cannot answer") {
 }
 
 TEST_CASE("predict names the nearest devices, and what a device can compute in") {
-  const auto message = [](std::vector<std::string> arguments) {
+  const auto message = [](const std::vector<std::string>& arguments) {
     const auto result = test::run(arguments);
     CAPTURE(result.err);
     CHECK(result.exit_code == 1);

@@ -34,7 +34,7 @@ std::vector<std::string> command(const std::string& input, const std::string& ou
   return arguments;
 }
 
-std::string image(const std::string& name, std::vector<std::uint64_t> shape, float value) {
+std::string image(const std::string& name, const std::vector<std::uint64_t>& shape, float value) {
   std::uint64_t count = 1;
   std::string dims;
   for (auto d : shape) {

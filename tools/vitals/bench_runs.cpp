@@ -77,18 +77,20 @@ std::vector<std::vector<std::string>> BenchArguments::rounds() const {
   return rounds;
 }
 
-std::vector<BenchResult> measure(const BenchArguments& o) {
+std::vector<BenchResult> measure(const BenchArguments& arguments) {
   // What is wrong with a model is said at once.
-  for (const auto& models : o.rounds()) (void)graphs_of(o, models, o.all_batches().front());
-  const auto threads = o.threads.empty() ? std::vector<int>{usable_cpus()} : o.threads;
+  for (const auto& models : arguments.rounds())
+    (void)graphs_of(arguments, models, arguments.all_batches().front());
+  const auto threads =
+      arguments.threads.empty() ? std::vector<int>{usable_cpus()} : arguments.threads;
   const Interruption interruption;
-  Progress progress(threads.size() * o.rounds().size() * o.all_batches().size());
+  Progress progress(threads.size() * arguments.rounds().size() * arguments.all_batches().size());
   std::vector<BenchResult> results;
   for (const int t : threads) {
-    auto machine = limits(t, o.fresh, progress);
-    auto ours = measured_on(o, t, machine, progress, interruption);
+    auto machine = limits(t, arguments.fresh, progress);
+    auto ours = measured_on(arguments, t, machine, progress, interruption);
     if (beats_its_limits(ours)) {
-      if (!o.fresh) machine = limits(t, true, progress);
+      if (!arguments.fresh) machine = limits(t, true, progress);
       raise_limits(machine, ours);
       for (auto& r : ours) set_limits(r, machine);
     }
@@ -96,9 +98,9 @@ std::vector<BenchResult> measure(const BenchArguments& o) {
   }
   const auto stopped = [](const BenchResult& r) { return r.interrupted; };
   if (results.empty()) fail("interrupted before anything was measured");
-  if (!o.save_device.empty() &&
+  if (!arguments.save_device.empty() &&
       (interruption.seen() || std::any_of(results.begin(), results.end(), stopped)))
-    fail("interrupted: {} is not written", o.save_device);
+    fail("interrupted: {} is not written", arguments.save_device);
   return results;
 }
 

@@ -171,7 +171,7 @@ Option& Command::texts(std::string names, std::vector<std::string>& target, std:
   auto& option = add(std::move(names), std::move(value), std::move(text),
                      [&target, comma, valid = std::move(valid)](const std::string& given) {
                        for (const auto& part : comma ? split_commas(given) : std::vector{given}) {
-                         const auto error = valid ? valid(part) : std::string();
+                         auto error = valid ? valid(part) : std::string();
                          if (!error.empty()) return error;
                          target.push_back(part);
                        }

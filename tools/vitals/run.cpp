@@ -83,7 +83,7 @@ std::string output_of(const RunArguments& o) {
   const auto values = read_values(reader, images, image);
   const auto engine = open_engine({o.compute.backend, o.compute.precision, o.threads, false});
   for (const auto& sentence : cautions(*engine, o.compute.precision)) tell(sentence);
-  const auto tensors = computed(graph, *engine, stored_params(graph, checkpoint, fit), values, o);
+  const auto tensors = computed(graph, *engine, stored_params(checkpoint, fit), values, o);
   std::vector<TensorToWrite> out;
   for (const auto& t : tensors) out.push_back({t.name, t.shape, t.values});
   tell(engine->description());

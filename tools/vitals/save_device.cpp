@@ -35,21 +35,22 @@ std::string device_name(const std::string& file) {
   return std::filesystem::path(file).stem().string();
 }
 
-std::string save_device(const BenchArguments& o) {
-  const auto folder = std::filesystem::absolute(o.save_device).parent_path();
+std::string save_device(const BenchArguments& arguments) {
+  const auto folder = std::filesystem::absolute(arguments.save_device).parent_path();
   if (!std::filesystem::is_directory(folder))  // said before a minute is spent
-    fail("{}: cannot be written: there is no folder {}", o.save_device, folder.string());
-  const auto results = fastest_visits(measure(o));
-  const auto machine = calibrate_machine(results, device_name(o.save_device), version_number());
-  write_file(o.save_device, "[" + to_json(machine.device).dump(2) + "]\n");
+    fail("{}: cannot be written: there is no folder {}", arguments.save_device, folder.string());
+  const auto results = fastest_visits(measure(arguments));
+  const auto machine =
+      calibrate_machine(results, device_name(arguments.save_device), version_number());
+  write_file(arguments.save_device, "[" + to_json(machine.device).dump(2) + "]\n");
   for (const auto& warning : bench_warnings(results)) tell(warning);
   auto table = calibration_table(machine);
   table.notes.push_back(
-      fmt::format("written to {0}: `vitals predict MODEL --device {0}`.", o.save_device));
+      fmt::format("written to {0}: `vitals predict MODEL --device {0}`.", arguments.save_device));
   return written({.json = [&] { return calibration_json(machine); },
                   .numbers = [&] { return calibration_numbers(machine); },
-                  .page = [&] { return render(table, o.output); }},
-                 o.output);
+                  .page = [&] { return render(table, arguments.output); }},
+                 arguments.output);
 }
 
 }  // namespace vitals::cli

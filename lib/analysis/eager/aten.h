@@ -82,7 +82,7 @@ class Aten {
   // Reductions, norms, the rest.
   Tensor softmax(Tensor x);
   Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);
-  Tensor rms_norm(const Tensor& x, const Tensor& weight);
+  Tensor rms_norm(const Tensor& input, const Tensor& weight);
   Tensor global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias);
   Tensor reduce(const Tensor& x, const Shape& output, bool keeps_input);
   Tensor concat(Tensors xs, const Shape& output);

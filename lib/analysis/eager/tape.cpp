@@ -92,8 +92,8 @@ Tensor Tape::make_leaf(StoragePtr storage, const Meta& meta, Kind gradient_kind)
   return impl;
 }
 
-bool Tape::needs_grad(const Tensor& x) const {
-  return recording_ && x && (x->leaf != kNoNode || x->node != kNoNode);
+bool Tape::needs_grad(const Tensor& input) const {
+  return recording_ && input && (input->leaf != kNoNode || input->node != kNoNode);
 }
 
 bool Tape::needs_grad(std::initializer_list<Tensor> inputs) const {
@@ -151,7 +151,7 @@ Meta Tape::elementwise(std::initializer_list<Tensor> operands, DType dtype) {
   return meta;
 }
 
-void Tape::accumulate_leaf(std::uint32_t id, Tensor gradient) {
+void Tape::accumulate_leaf(std::uint32_t id, const Tensor& gradient) {
   auto& leaf = leaves_[id];
   if (leaf.grad) return;  // added in place
   bool same_layout = true;
@@ -275,9 +275,9 @@ class Engine {
 
   void run_leaves() {
     for (const auto id : ready_leaves_) {
-      auto gradient = std::move(leaf_sums_[id]);
+      const auto gradient = std::move(leaf_sums_[id]);
       leaf_sums_.erase(id);
-      if (gradient) tape_.accumulate_leaf(id, std::move(gradient));
+      if (gradient) tape_.accumulate_leaf(id, gradient);
     }
     ready_leaves_.clear();
   }

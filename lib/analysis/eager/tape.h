@@ -116,7 +116,7 @@ class Tape {
 
  private:
   friend class Engine;
-  void accumulate_leaf(std::uint32_t id, Tensor gradient);
+  void accumulate_leaf(std::uint32_t id, const Tensor& gradient);
 
   Memory& memory_;
   bool recording_ = true;

@@ -54,7 +54,7 @@ Prediction predict(const Graph& graph, std::vector<Kernel> kernels, const Setup&
     p.busy += cost.seconds;
     p.flops += kernel.flops * (setup.execution.training ? 3 : 1);
     if (cost.bound == Bound::compute) p.compute += cost.seconds;
-    own[kernel.module] += static_cast<std::uint64_t>(cost.seconds * 1e12 + 0.5);
+    own[kernel.module] += Count::rounded(cost.seconds * 1e12);
   }
   p.host = host(p.kernels, setup);
   p.picoseconds = roll_up_modules(graph, std::move(own));

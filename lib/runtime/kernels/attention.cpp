@@ -41,12 +41,12 @@ class HeadTask {
   std::int64_t panel_;
   std::int64_t value_dim_;
   std::int64_t padded_keys_;
-  float* keys_;     // [key panel][head_dim][panel]
-  float* values_;   // [value panel][keys][panel]
-  float* query_;    // one tile, packed
-  float* weights_;  // one tile of softmax, packed
-  float* scores_;   // [tile rows][padded keys]
-  float* part_;     // [tile rows][panel]
+  float* keys_ = nullptr;     // [key panel][head_dim][panel]
+  float* values_ = nullptr;   // [value panel][keys][panel]
+  float* query_ = nullptr;    // one tile, packed
+  float* weights_ = nullptr;  // one tile of softmax, packed
+  float* scores_ = nullptr;   // [tile rows][padded keys]
+  float* part_ = nullptr;     // [tile rows][panel]
 };
 
 HeadTask::HeadTask(Engine& engine, const AttentionJob& job, int worker)
@@ -188,7 +188,7 @@ void HeadTask::run(std::int64_t batch, std::int64_t head, std::int64_t first, st
 void attention(Engine& engine, const AttentionJob& job) {
   if (job.batch <= 0 || job.queries <= 0 || job.keys <= 0) return;
   const std::int64_t heads = job.batch * job.heads;
-  const std::int64_t wanted = 4 * engine.pool().threads();
+  const std::int64_t wanted = std::int64_t{4} * engine.pool().threads();
   // Cutting the queries of a head repeats the packing of its keys and values: only when heads
   // alone would leave threads idle, and in pieces that pay for it.
   const std::int64_t cuts =

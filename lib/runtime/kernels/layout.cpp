@@ -45,7 +45,7 @@ void copy_strided(Engine& engine, const CopyJob& job) {
     if (job.sizes[static_cast<std::size_t>(d)] <= 0) return;
     if (d < kOuter) planes *= job.sizes[static_cast<std::size_t>(d)];
   }
-  const std::int64_t pieces = std::min<std::int64_t>(planes, 8 * engine.pool().threads());
+  const std::int64_t pieces = std::min(planes, std::int64_t{8} * engine.pool().threads());
   engine.pool().parallel_for(pieces, [&](std::int64_t piece, int) {
     for (std::int64_t p = planes * piece / pieces; p < planes * (piece + 1) / pieces; ++p) {
       std::int64_t rest = p;
@@ -83,7 +83,7 @@ void image_to_patches(Engine& engine, const PatchJob& job) {
 }
 
 void gather_rows(Engine& engine, const GatherJob& job, std::int64_t rows) {
-  const std::int64_t pieces = std::min<std::int64_t>(rows, 4 * engine.pool().threads());
+  const std::int64_t pieces = std::min(rows, std::int64_t{4} * engine.pool().threads());
   engine.pool().parallel_for(pieces, [&](std::int64_t piece, int) {
     for (std::int64_t r = rows * piece / pieces; r < rows * (piece + 1) / pieces; ++r) {
       copy_row(at(job.table.data, job.table.type, job.indices[r] * job.table.stride),

@@ -31,13 +31,13 @@ NativeLinear::NativeLinear(Engine& engine, WeightStore& store, const LinearShape
       out_features_(shape.out_features),
       depth_(divide_up(shape.in_features, kernel_.depth_step) * kernel_.depth_step),
       panels_(divide_up(shape.out_features, kernel_.panel)) {
-  const long panel_row = kernel_.panel * kernel_.b_bytes;
+  const std::int64_t panel_row = std::int64_t{kernel_.panel} * kernel_.b_bytes;
   // Deep parts: reading a panel again from L2 costs less than storing and loading y's tiles between
   // shallow parts that would stay in L1 (measured: 80% of peak against 76%).
   const std::int64_t fits_l2 = std::max<std::int64_t>(64, engine.caches().l2 / 8 / panel_row);
   const std::int64_t parts = divide_up(depth_, fits_l2);
   depth_block_ = divide_up(divide_up(depth_, parts), kernel_.depth_step) * kernel_.depth_step;
-  block_rows_ = std::max<std::int64_t>(4 * kernel_.tile_rows,
+  block_rows_ = std::max<std::int64_t>(std::int64_t{4} * kernel_.tile_rows,
                                        engine.caches().l2 / 2 / (depth_ * kernel_.a_bytes));
 
   const std::int64_t panel_bytes = depth_ * panel_row;
@@ -113,7 +113,7 @@ void NativeLinear::finish(const LinearOperands& operands, const Tile& t, std::in
 void NativeLinear::multiply(const LinearOperands& operands, const Block& block, const char* packed,
                             std::int64_t first_panel, std::int64_t last_panel,
                             float* partial) const {
-  const std::int64_t panel_step = kernel_.panel * kernel_.b_bytes;
+  const std::int64_t panel_step = std::int64_t{kernel_.panel} * kernel_.b_bytes;
   const char* weights_end = packed_weights_ + panels_ * depth_ * panel_step;
   // Each tile asks for its share of the next part of the weights, so that they arrive in time.
   const int lines = static_cast<int>(divide_up(divide_up(4 * panel_step, 64), block.tiles));
@@ -148,7 +148,7 @@ void NativeLinear::multiply(const LinearOperands& operands, const Block& block, 
 void NativeLinear::run(Engine& engine, const LinearOperands& operands) {
   if (operands.rows <= 0) return;
   const std::int64_t blocks = divide_up(operands.rows, block_rows_);
-  if (blocks >= 3 * engine.pool().threads()) {
+  if (blocks >= std::int64_t{3} * engine.pool().threads()) {
     run_blocks(engine, operands, blocks);
   } else {
     run_panels(engine, operands, blocks);

@@ -16,7 +16,7 @@ std::int64_t row_start(const ConstRows& rows, std::int64_t r) {
 // Calls work(begin, end) for pieces of [0, count) on the engine's threads.
 template <class F>
 void in_pieces(Engine& engine, std::int64_t count, F&& work) {
-  const std::int64_t pieces = std::min<std::int64_t>(count, 4 * engine.pool().threads());
+  const std::int64_t pieces = std::min(count, std::int64_t{4} * engine.pool().threads());
   engine.pool().parallel_for(pieces, [&](std::int64_t piece, int) {
     work(count * piece / pieces, count * (piece + 1) / pieces);
   });
@@ -80,23 +80,30 @@ void batched_matmul(Engine& engine, const BatchedMatmulJob& job) {
   });
 }
 
+namespace {
+
+// One more row of x for the sums (or the greatest values) of its columns.
+void take_row(const ReduceJob& job, std::int64_t row, std::vector<float>& total) {
+  const bool greatest = job.kind == Reduction::kMax;
+  for (std::int64_t j = 0; j < job.columns; ++j) {
+    auto& t = total[static_cast<std::size_t>(j)];
+    const float v = get(job.x, job.x_type, row + j);
+    // Not std::max: a NaN must come through.
+    t = greatest ? (v < t ? t : v) : t + v;
+  }
+}
+
+}  // namespace
+
 void reduce(Engine& engine, const ReduceJob& job) {
   in_pieces(engine, job.groups, [&](std::int64_t begin, std::int64_t end) {
-    const bool greatest = job.kind == Reduction::kMax;
+    const float none = job.kind == Reduction::kMax ? -std::numeric_limits<float>::infinity() : 0.0F;
     const float factor = job.kind == Reduction::kMean ? 1.0F / static_cast<float>(job.count) : 1.0F;
     std::vector<float> total(static_cast<std::size_t>(job.columns));
     for (std::int64_t g = begin; g < end; ++g) {
-      std::fill(total.begin(), total.end(),
-                greatest ? -std::numeric_limits<float>::infinity() : 0.0F);
-      for (std::int64_t i = 0; i < job.count; ++i) {
-        const std::int64_t row = g * job.group_stride + i * job.stride;
-        for (std::int64_t j = 0; j < job.columns; ++j) {
-          auto& t = total[static_cast<std::size_t>(j)];
-          const float v = get(job.x, job.x_type, row + j);
-          // Not std::max: a NaN must come through.
-          t = greatest ? (v < t ? t : v) : t + v;
-        }
-      }
+      std::fill(total.begin(), total.end(), none);
+      for (std::int64_t i = 0; i < job.count; ++i)
+        take_row(job, g * job.group_stride + i * job.stride, total);
       for (std::int64_t j = 0; j < job.columns; ++j)
         put(job.out, job.out_type, g * job.columns + j,
             total[static_cast<std::size_t>(j)] * factor);

@@ -40,6 +40,7 @@ namespace vitals {
   X(primitive_execute)
 
 struct OnednnApi {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declared name takes none
 #define VITALS_ONEDNN_POINTER(name) decltype(&dnnl_##name) name = nullptr;
   VITALS_ONEDNN_FUNCTIONS(VITALS_ONEDNN_POINTER)
 #undef VITALS_ONEDNN_POINTER

@@ -59,23 +59,26 @@ T conv_at(const op::Conv& o, const Operands<T>& in, const Dims& i) {
   const auto& w = in.weight;
   const auto channels = o.in / o.groups;
   const auto first_channel = i[1] / (o.out / o.groups) * channels;
-  const bool flat = o.spatial_dims == 1;
   T sum = in.bias.empty() ? T(0) : in.bias.data[i[1] * in.bias.strides[0]];
   bool begun = !in.bias.empty();
-  for (std::uint64_t c = 0; c < channels; ++c)
-    for (std::uint64_t ky = 0; ky < o.kernel[0]; ++ky)
-      for (std::uint64_t kx = 0; kx < o.kernel[1]; ++kx) {
-        // Unsigned: a position above or left of the image wraps and so is beyond it as well.
-        const auto py = (flat ? 0 : i[2]) * o.stride[0] + ky - o.padding[0];
-        const auto px = i[flat ? 2 : 3] * o.stride[1] + kx - o.padding[1];
-        const bool inside = (flat || py < x.shape[2]) && px < x.shape[flat ? 2 : 3];
-        const Dims at =
-            flat ? Dims{i[0], first_channel + c, px} : Dims{i[0], first_channel + c, py, px};
-        const Dims tap = flat ? Dims{i[1], c, kx} : Dims{i[1], c, ky, kx};
-        const T product = (inside ? x[at] : T(0)) * w[tap];
-        sum = begun ? sum + product : product;
-        begun = true;
-      }
+  Shape taps = {channels};
+  for (std::size_t d = 2; d < x.shape.rank(); ++d) taps.push_back(w.shape[d]);
+  for_each_index(taps, [&](const Dims& tap) {
+    Dims at = {i[0], first_channel + tap[0]};
+    Dims weight = {i[1], tap[0]};
+    bool inside = true;
+    for (std::size_t d = 2; d < x.shape.rank(); ++d) {
+      // The only side of a flat image is the second of the two. Unsigned: a position above or left
+      // of the image wraps and so is beyond it as well.
+      const auto side = d + 2 - x.shape.rank();
+      at.push_back(i[d] * o.stride[side] + tap[d - 1] - o.padding[side]);
+      weight.push_back(tap[d - 1]);
+      inside &= at[d] < x.shape[d];
+    }
+    const T product = (inside ? x[at] : T(0)) * w[weight];
+    sum = begun ? sum + product : product;
+    begun = true;
+  });
   return sum;
 }
 

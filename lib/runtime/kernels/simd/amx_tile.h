@@ -62,11 +62,11 @@ void amx_steps(const TileJob& job) {
     Tiles::template multiply<0, 4, 6>();
     Tiles::template multiply<1, 4, 7>();
     if constexpr (kTwoHalves) {
-      Tiles::template load<5>(a + upper * 64, 64);
+      Tiles::template load<5>(a + std::int64_t{64} * upper, 64);
       Tiles::template multiply<2, 5, 6>();
       Tiles::template multiply<3, 5, 7>();
     }
-    a += job.rows * 64;
+    a += std::int64_t{64} * job.rows;
     b += 2048;
   }
   Tiles::template store<0>(job.c, c_bytes);
@@ -118,9 +118,9 @@ inline void amx_pack_b(const float* w, std::int64_t n_stride, std::int64_t k_str
   Bf16* to = static_cast<Bf16*>(out);
   for (std::int64_t k = 0; k < depth; k += kAmxStep) {
     for (int half = 0; half < 2; ++half) {
-      for (int i = 0; i < kAmxStep * 16; ++i, ++to) {
+      for (std::int64_t i = 0; i < kAmxStep * 16; ++i, ++to) {
         const std::int64_t depth_at = k + i / 32 * 2 + i % 2;
-        const int column = half * 16 + i % 32 / 2;
+        const std::int64_t column = half * 16 + i % 32 / 2;
         const bool inside = depth_at < depth && column < columns;
         *to = to_bf16(inside ? w[column * n_stride + depth_at * k_stride] : 0.0f);
       }

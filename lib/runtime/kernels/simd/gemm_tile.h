@@ -42,8 +42,8 @@ void tile_of(const TileJob& job) {
   for (; k + 4 <= job.depth; k += 4) {
     for (int line = 0; line < job.prefetch_lines; ++line, next += 64) Vec::prefetch(next);
     tile_steps<kRows>(4, a, b, acc);
-    a += 4 * kRows;
-    b += 4 * kPanel;
+    a += std::int64_t{4} * kRows;
+    b += std::int64_t{4} * kPanel;
   }
   for (; k < job.depth; ++k) {
     tile_steps<kRows>(1, a, b, acc);
@@ -185,7 +185,7 @@ struct FinishTile {
   template <Activation kActivation>
   VITALS_INLINE void vector(const FinishTile& f, int r, std::int64_t j, std::int64_t n) {
     const TileEpilogue& e = f.e;
-    Reg v = load(f.c + r * f.c_stride + j, n);
+    Reg v = load(f.c + std::int64_t{r} * f.c_stride + j, n);
     if (e.bias != nullptr) v = v + load(e.bias + j, n);
     v = activate<kActivation>(v);
     if (e.multiplier != nullptr) {

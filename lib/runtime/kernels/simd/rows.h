@@ -240,21 +240,21 @@ inline double peak_f32(std::int64_t iterations) {
   for (std::int64_t n = 0; n < iterations; ++n) {
     asm volatile("" : "+m"(*const_cast<std::int64_t*>(&n)));
 #pragma GCC unroll 32
-    for (int i = 0; i < kChains; ++i) acc[i] = Vec::fma(acc[i], x, x);
+    for (Reg& chain : acc) chain = Vec::fma(chain, x, x);
   }
   Reg total = Vec::zero();
 #pragma GCC unroll 32
-  for (int i = 0; i < kChains; ++i) total = total + acc[i];
+  for (const Reg& chain : acc) total = total + chain;
   volatile float sink = Vec::sum(total);
   (void)sink;
   return 2.0 * kChains * Vec::kLanes * static_cast<double>(iterations);
 }
 
 inline float read_sum(const float* data, std::int64_t count) {
-  Reg acc[4];
-  for (int i = 0; i < 4; ++i) acc[i] = Vec::zero();
-  for (std::int64_t j = 0; j + 4 * Vec::kLanes <= count; j += 4 * Vec::kLanes) {
-    for (int i = 0; i < 4; ++i) acc[i] = acc[i] + Vec::load(data + j + i * Vec::kLanes);
+  constexpr std::int64_t kLanes = Vec::kLanes;
+  Reg acc[] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
+  for (std::int64_t j = 0; j + 4 * kLanes <= count; j += 4 * kLanes) {
+    for (int i = 0; i < 4; ++i) acc[i] = acc[i] + Vec::load(data + j + i * kLanes);
   }
   return Vec::sum((acc[0] + acc[1]) + (acc[2] + acc[3]));
 }
