@@ -1,6 +1,6 @@
 #include "analysis/latency/fit.h"
 
-#include <Eigen/Dense>
+#include <Eigen/Cholesky>
 
 #include <algorithm>
 #include <array>
