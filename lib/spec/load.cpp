@@ -41,11 +41,11 @@ Model from_text(const std::string& argument) {
   if (argument == "-")
     return model_from_json(parse_json(read_text(argument), "standard input"), "standard input",
                            "stdin");
-  const auto json = parse_json(read_text(argument), argument);
+  const auto description = parse_json(read_text(argument), argument);
   const auto name = name_of(argument);
-  return is_hf_config(json)
-             ? model_from_hf_config(json, argument, name, preprocessor_beside(argument))
-             : model_from_json(json, argument, name);
+  return is_hf_config(description)
+             ? model_from_hf_config(description, argument, name, preprocessor_beside(argument))
+             : model_from_json(description, argument, name);
 }
 
 Model from_folder(const std::string& argument) {

@@ -9,6 +9,8 @@
 #include "spec/spec.h"
 #include "support/lines.h"
 
+#include <cstring>
+
 using namespace vitals;
 
 namespace {
@@ -45,8 +47,8 @@ void condition(const std::string& text) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  auto arguments = test::lines_of(std::string(fuzz::text_of(data, size)));
+void fuzz::target::command_line(std::string_view text) {
+  auto arguments = test::lines_of(std::string(text));
   // As a shell would: an argument ends at a zero byte.
   for (auto& argument : arguments) argument.resize(std::strlen(argument.c_str()));
   fuzz::accept_or_refuse([&] { parse(arguments); });
@@ -56,5 +58,4 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::accept_or_refuse([&] { (void)memory_budget(argument); });
     fuzz::accept_or_refuse([&] { fuzz::check_model(builtin_model(argument, "fuzz")); });
   }
-  return 0;
 }

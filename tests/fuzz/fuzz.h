@@ -1,18 +1,21 @@
-// What the fuzz targets share: a target is the function that libFuzzer calls with a text, and the
-// replay of the kept texts calls too. A text is accepted or refused with an Error; everything else
-// (another exception, a crash, a fact of the accepted model that does not hold) is a finding.
+// The fuzz targets and what they share: a target takes a text, from libFuzzer or from those that
+// are kept. A text is accepted or refused with an Error; everything else (another exception, a
+// crash, a fact of the accepted model that does not hold) is a finding.
 #pragma once
 
 #include "models/architecture.h"
 
-#include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <string_view>
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
-
 namespace vitals::fuzz {
+
+namespace target {
+void command_line(std::string_view text);
+void hf_config(std::string_view text);
+void safetensors(std::string_view text);
+void spec(std::string_view text);
+}  // namespace target
 
 // Ends the process with the statement that does not hold.
 void require(bool holds, const char* statement);
@@ -23,9 +26,5 @@ void accept_or_refuse(const std::function<void()>& read);
 // Whatever text it came from: its spec is the same model again, its trace can be built or is
 // refused, its parts sum to the whole, and its summary can be written.
 void check_model(const Model& model);
-
-inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
-  return {reinterpret_cast<const char*>(data), size};
-}
 
 }  // namespace vitals::fuzz

@@ -8,10 +8,9 @@
 
 using namespace vitals;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void fuzz::target::hf_config(std::string_view text) {
   fuzz::accept_or_refuse([&] {
-    const auto json = parse_json(fuzz::text_of(data, size), "config.json");
+    const auto json = parse_json(text, "config.json");
     fuzz::check_model(model_from_hf_config(json, "config.json", "config", nullptr));
   });
-  return 0;
 }

@@ -25,9 +25,9 @@ class MemoryFile {
   MemoryFile& operator=(const MemoryFile&) = delete;
   ~MemoryFile() { ::close(file_); }
 
-  void write(const std::uint8_t* data, std::size_t size) const {
+  void write(std::string_view text) const {
     fuzz::require(::ftruncate(file_, 0) == 0, "a file in memory can be emptied");
-    fuzz::require(::pwrite(file_, data, size, 0) == static_cast<ssize_t>(size),
+    fuzz::require(::pwrite(file_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()),
                   "a file in memory can be written");
   }
   [[nodiscard]] std::string path() const { return "/proc/self/fd/" + std::to_string(file_); }
@@ -57,10 +57,9 @@ void check(const Checkpoint& checkpoint, const Graph& graph, std::size_t size) {
 
 }  // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void fuzz::target::safetensors(std::string_view text) {
   static const MemoryFile file;
   static const auto graph = builtin_model("vit_tiny_patch16_224", "fuzz").build();
-  file.write(data, size);
-  fuzz::accept_or_refuse([&] { check(read_safetensors(file.path()), graph, size); });
-  return 0;
+  file.write(text);
+  fuzz::accept_or_refuse([&] { check(read_safetensors(file.path()), graph, text.size()); });
 }

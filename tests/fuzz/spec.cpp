@@ -8,10 +8,9 @@
 
 using namespace vitals;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void fuzz::target::spec(std::string_view text) {
   fuzz::accept_or_refuse([&] {
-    const auto json = parse_json(fuzz::text_of(data, size), "spec.json");
+    const auto json = parse_json(text, "spec.json");
     fuzz::check_model(model_from_spec(json, "spec.json", "spec"));
   });
-  return 0;
 }
