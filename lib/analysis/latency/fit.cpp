@@ -99,8 +99,13 @@ class Problem {
     Eigen::VectorXd w(r.size());
     for (Eigen::Index s = 0; s < r.size(); ++s)
       w(s) = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r(s)), 1e-12));
-    Matrix normal = jacobian.transpose() * w.asDiagonal() * jacobian;
-    Vector downhill = -jacobian.transpose() * w.cwiseProduct(r);
+    Matrix normal = Matrix::Zero();
+    Vector downhill = Vector::Zero();
+    for (Eigen::Index s = 0; s < r.size(); ++s) {
+      const Vector slope = jacobian.row(s);
+      normal += w(s) * slope * slope.transpose();
+      downhill -= w(s) * r(s) * slope;
+    }
     for (Eigen::Index i = 0; i < kSize; ++i) {
       const double spread = free_factor(i).spread(kernels_);
       normal(i, i) += 1 / (spread * spread);
