@@ -22,6 +22,7 @@ class Formula {
   static constexpr std::size_t kMaxTerms = 8;
   static constexpr std::size_t kMaxFactors = 24;  // of all terms together
 
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only the terms' own factors are read
   Formula() : terms_(0), ends_{} {}  // zero
   Formula(std::initializer_list<Factor> product) : Formula() { plus(product); }
 

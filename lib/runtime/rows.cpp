@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <ranges>
 
 namespace vitals {
 namespace {
@@ -73,9 +72,10 @@ Strides dense_like(const Shape& shape, const Strides& like) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return like[a] > like[b]; });
+  std::reverse(order.begin(), order.end());
   Strides strides = shape;
   std::uint64_t next = 1;
-  for (const auto d : std::views::reverse(order)) {
+  for (const auto d : order) {
     strides[d] = next;
     next *= shape[d];
   }

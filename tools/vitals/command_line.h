@@ -103,6 +103,7 @@ struct Program {
 
 // --- Implementation of the templates. Their texts are moved on; clang-tidy 14 does not see that
 // in a template.
+// NOLINTBEGIN(performance-unnecessary-value-param)
 
 template <typename T>
 struct CountType {
@@ -114,7 +115,6 @@ struct CountType<std::optional<T>> {
 };
 
 template <typename Target>
-// NOLINTNEXTLINE(performance-unnecessary-value-param): see above
 Option& Command::count(std::string names, Target& target, std::string text, Bounds bounds) {
   using Integer = typename CountType<Target>::type;
   bounds.most = std::min<std::uint64_t>(bounds.most, std::numeric_limits<Integer>::max());
@@ -126,7 +126,6 @@ Option& Command::count(std::string names, Target& target, std::string text, Boun
 }
 
 template <typename Target>
-// NOLINTNEXTLINE(performance-unnecessary-value-param): see above
 Option& Command::counts(std::string names, std::vector<Target>& target, std::string text,
                         Bounds bounds) {
   bounds.most = std::min<std::uint64_t>(bounds.most, std::numeric_limits<Target>::max());
@@ -142,7 +141,6 @@ Option& Command::counts(std::string names, std::vector<Target>& target, std::str
 }
 
 template <typename Enum>
-// NOLINTNEXTLINE(performance-unnecessary-value-param): see above
 Option& Command::choice(std::string names, Enum& target,
                         const std::vector<std::pair<std::string, Enum>>& values, std::string text) {
   std::vector<std::string> choices;
@@ -158,5 +156,7 @@ Option& Command::choice(std::string names, Enum& target,
     if (value.second == target) option.initial = value.first;
   return option;
 }
+
+// NOLINTEND(performance-unnecessary-value-param)
 
 }  // namespace vitals::cli

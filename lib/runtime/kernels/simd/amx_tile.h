@@ -117,8 +117,8 @@ inline void amx_pack_b(const float* w, std::int64_t n_stride, std::int64_t k_str
                        std::int64_t depth, void* out) {
   Bf16* to = static_cast<Bf16*>(out);
   for (std::int64_t k = 0; k < depth; k += kAmxStep) {
-    for (int half = 0; half < 2; ++half) {
-      for (std::int64_t i = 0; i < kAmxStep * 16; ++i, ++to) {
+    for (std::int64_t half = 0; half < 2; ++half) {
+      for (std::int64_t i = 0; i < std::int64_t{kAmxStep} * 16; ++i, ++to) {
         const std::int64_t depth_at = k + i / 32 * 2 + i % 2;
         const std::int64_t column = half * 16 + i % 32 / 2;
         const bool inside = depth_at < depth && column < columns;
