@@ -97,9 +97,9 @@ TEST_CASE("DINOv3's rotary table knows no size of the grid") {
   table.temperature = 100;
   std::vector<float> values(2 * 4 * 16);
   const auto last = [&] { return std::vector<float>(values.end() - 16, values.end()); };
-  constexpr double turn = 2 * std::numbers::pi;
-  const double y = turn * 0.5;
-  const double x = turn * 0.75;
+  constexpr double kTurn = 2 * std::numbers::pi;
+  const double y = kTurn * 0.5;
+  const double x = kTurn * 0.75;
   rope_dinov3(table, false, values);
   check_close(last(), turned({y, y, y / 10, y / 10, x, x, x / 10, x / 10}));
   rope_dinov3(table, true, values);
