@@ -6,14 +6,12 @@
 namespace vitals {
 namespace {
 
-// Names are a stranger's: neither deep nor many paths may cost much. What is below stays in the
-// parameter's name.
+// Nor may deep paths cost much. What is below stays in the parameter's name.
 constexpr std::size_t kMaxPathDepth = 24;
-constexpr std::size_t kMaxModules = 1'000'000;
 
 class TreeBuilder {
  public:
-  explicit TreeBuilder(Graph& graph) : graph_(graph) {
+  TreeBuilder(Graph& graph, std::size_t max_modules) : graph_(graph), max_modules_(max_modules) {
     graph_.modules.push_back({"", "", kNone, {}});
     graph_.calls.push_back({});
   }
@@ -48,8 +46,8 @@ class TreeBuilder {
     const auto [it, added] =
         by_path_.try_emplace(path, static_cast<ModuleId>(graph_.modules.size()));
     if (!added) return it->second;
-    if (graph_.modules.size() >= kMaxModules)
-      fail("the tensors' names make more than {} modules", kMaxModules);
+    if (graph_.modules.size() >= max_modules_)
+      fail("the tensors' names make more than {} modules", max_modules_);
     graph_.modules.push_back({std::string(path), "", parent, {}});
     return it->second;
   }
@@ -62,6 +60,7 @@ class TreeBuilder {
   }
 
   Graph& graph_;
+  std::size_t max_modules_;
   std::unordered_map<std::string_view, ModuleId> by_path_;  // views into the tensors' names
 };
 
@@ -75,10 +74,10 @@ Rollup roll_up_tensors(const Graph& graph, const Checkpoint& checkpoint,
 
 }  // namespace
 
-CheckpointTree tree_of(const Checkpoint& checkpoint) {
+CheckpointTree tree_of(const Checkpoint& checkpoint, std::size_t max_modules) {
   CheckpointTree tree;
   tree.graph.model = checkpoint.name;
-  TreeBuilder builder(tree.graph);
+  TreeBuilder builder(tree.graph, max_modules);
   for (const auto& tensor : checkpoint.tensors) builder.add(tensor);
   auto roll_up = [&](Count (*quantity)(const StoredTensor&)) {
     return roll_up_tensors(tree.graph, checkpoint, quantity);

@@ -16,6 +16,11 @@ struct CheckpointTree {
   Rollup bytes;
 };
 
-[[nodiscard]] CheckpointTree tree_of(const Checkpoint& checkpoint);
+// Names are a stranger's: many paths must not cost much.
+inline constexpr std::size_t kMaxCheckpointModules = 1'000'000;
+
+// Throws Error when the names make more modules than that.
+[[nodiscard]] CheckpointTree tree_of(const Checkpoint& checkpoint,
+                                     std::size_t max_modules = kMaxCheckpointModules);
 
 }  // namespace vitals

@@ -15,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kLengthBytes = 8;
-constexpr std::size_t kMaxTensors = 1'000'000;
 
 std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t value = 0;
@@ -35,7 +34,8 @@ void refuse_control_characters(const std::string& text) {
 // Whatever comes elsewhere is a fault at once, so nothing grows or nests that the format has not.
 class HeaderReader {
  public:
-  explicit HeaderReader(Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
+  HeaderReader(Checkpoint& checkpoint, std::size_t max_tensors)
+      : checkpoint_(checkpoint), max_tensors_(max_tensors) {}
 
   [[nodiscard]] std::string where() const {
     if (at_ == At::tensor || at_ == At::list) return fmt::format("tensor '{}': ", tensor_.name);
@@ -169,13 +169,14 @@ class HeaderReader {
         fail("missing '{}'", needed);
     if (offsets_.size() != 2)
       fail("/data_offsets: expected [begin, end], got {} numbers", offsets_.size());
-    if (checkpoint_.tensors.size() >= kMaxTensors) fail("more than {} tensors", kMaxTensors);
+    if (checkpoint_.tensors.size() >= max_tensors_) fail("more than {} tensors", max_tensors_);
     tensor_.begin = offsets_[0];
     tensor_.end = offsets_[1];
     checkpoint_.tensors.push_back(std::move(tensor_));
   }
 
   Checkpoint& checkpoint_;
+  std::size_t max_tensors_;
   At at_ = At::outside;
   std::string key_;
   StoredTensor tensor_;
@@ -184,13 +185,14 @@ class HeaderReader {
   bool metadata_seen_ = false;
 };
 
-void parse_tensors(std::string_view header, const std::string& source, Checkpoint& checkpoint) {
+void parse_tensors(std::string_view header, const std::string& source, Checkpoint& checkpoint,
+                   std::size_t max_tensors) {
   if (header.empty() || header.front() != '{')
     fail("{}: the header does not begin with '{{'; this is no safetensors file", source);
   // The parser takes a zero byte for the end of its text.
   if (const auto zero = header.find('\0'); zero != std::string_view::npos)
     fail("{}: header: byte {} is zero; headers are padded with blanks", source, zero);
-  HeaderReader reader(checkpoint);
+  HeaderReader reader(checkpoint, max_tensors);
   try {
     if (json::sax_parse(header, &reader)) return;
   } catch (const Error& error) {
@@ -267,13 +269,13 @@ void check_and_place(Checkpoint& checkpoint, std::uint64_t data_begin, std::uint
 }  // namespace
 
 Checkpoint parse_safetensors_header(std::string_view header, std::uint64_t data_bytes,
-                                    const std::string& source) {
+                                    const std::string& source, std::size_t max_tensors) {
   Checkpoint checkpoint;
   checkpoint.path = source;
   checkpoint.name = std::filesystem::path(source).filename().string();
   const auto data_begin = kLengthBytes + header.size();
   checkpoint.files.push_back({source, data_begin + data_bytes, data_begin});
-  parse_tensors(header, source, checkpoint);
+  parse_tensors(header, source, checkpoint, max_tensors);
   try {
     check_and_place(checkpoint, data_begin, data_bytes);
   } catch (const Error& error) {

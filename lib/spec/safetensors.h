@@ -12,6 +12,8 @@ namespace vitals {
 
 // What the format itself allows; headers of real checkpoints stay below a hundredth of it.
 inline constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;
+// Ours: ten times what the largest mixtures of experts have.
+inline constexpr std::size_t kMaxTensors = 1'000'000;
 
 // The checkpoint that this one file is. Throws Error that names the file, the tensor and what is
 // wrong: a header that does not fit into the file, is no JSON or says things twice; a tensor of an
@@ -20,7 +22,8 @@ inline constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;
 
 // The same for a header that is in memory: `data_bytes` follow it in a file called `source`.
 [[nodiscard]] Checkpoint parse_safetensors_header(std::string_view header, std::uint64_t data_bytes,
-                                                  const std::string& source);
+                                                  const std::string& source,
+                                                  std::size_t max_tensors = kMaxTensors);
 
 // Whether the first bytes of a file of `file_bytes` bytes can be a safetensors header. No JSON text
 // and no other format that vitals recognises begins like one.
