@@ -80,6 +80,11 @@ TEST_CASE("specs whose fields contradict each other name the field and the mend"
        "/source_len: 5000 tokens are more than the 1024 positions of the table"},
       {R"({"architecture": "image_tower", "head": "projection", "pooling": "none"})",
        "/pooling: a projection needs one vector"},
+      {R"({"architecture": "image_tower", "class_token": false, "pooling": "class"})",
+       "/class_token: there is none that could be pooled"},
+      {R"({"architecture": "decoder", "num_hidden_layers": 1,
+           "layer_types": ["sliding_attention"]})",
+       "/sliding_window: null, but layer_types has layers that need it"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.spec);
