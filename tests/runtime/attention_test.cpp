@@ -146,19 +146,13 @@ AttentionCase random_case(Random& random) {
   return c;
 }
 
-void check_all(std::vector<AttentionSample>& samples) {
-  for_each_engine([&](Engine& engine) {
-    for (auto& sample : samples) sample.check(engine);
-  });
-}
-
 }  // namespace
 
 TEST_CASE("attention of random shapes agrees with fp64") {
   Random random(5);
   std::vector<AttentionSample> samples;
   for (std::uint32_t i = 0; i < 40; ++i) samples.emplace_back(random_case(random), i);
-  check_all(samples);
+  check_on_every_engine(samples);
 }
 
 TEST_CASE("attention of ViT-B shapes stays within 5e-6") {
@@ -167,7 +161,7 @@ TEST_CASE("attention of ViT-B shapes stays within 5e-6") {
   samples.emplace_back(AttentionCase{1, 2, 2, 197, 197, 64, 64, Element::kF32, 0, false, false}, 2);
   samples.emplace_back(AttentionCase{1, 2, 2, 197, 197, 64, 64, Element::kBf16, 0, false, false},
                        3);
-  check_all(samples);
+  check_on_every_engine(samples);
 }
 
 TEST_CASE("attention over a packed qkv buffer splits it as timm does") {

@@ -132,4 +132,12 @@ inline void for_each_engine(const std::function<void(Engine&)>& test) {
   }
 }
 
+// Checks samples, each with the truth that it holds, on every engine.
+template <class Checked>
+void check_on_every_engine(std::vector<Checked>& samples) {
+  for_each_engine([&](Engine& engine) {
+    for (auto& sample : samples) sample.check(engine);
+  });
+}
+
 }  // namespace vitals

@@ -96,15 +96,13 @@ class Problem {
       y(i) += kSmall;
       jacobian.col(i) = (errors(y) - r) / kSmall;
     }
-    Eigen::VectorXd w(r.size());
-    for (Eigen::Index s = 0; s < r.size(); ++s)
-      w(s) = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r(s)), 1e-12));
     Matrix normal = Matrix::Zero();
     Vector downhill = Vector::Zero();
     for (Eigen::Index s = 0; s < r.size(); ++s) {
+      const double w = weight(s) * std::min(1.0, kHuber / std::max(std::abs(r(s)), 1e-12));
       const Vector slope = jacobian.row(s);
-      normal += w(s) * slope * slope.transpose();
-      downhill -= w(s) * r(s) * slope;
+      normal += w * slope * slope.transpose();
+      downhill -= w * r(s) * slope;
     }
     for (Eigen::Index i = 0; i < kSize; ++i) {
       const double spread = free_factor(i).spread(kernels_);
