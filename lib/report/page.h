@@ -6,7 +6,7 @@
 #include "report/memory.h"
 #include "spec/device.h"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <string>
 #include <vector>
@@ -22,7 +22,7 @@ struct PageModel {
   struct Measured {
     std::string heading;
     Table ops;
-    nlohmann::ordered_json json;
+    const nlohmann::ordered_json& json;
   };
   const Measured* measured = nullptr;
 };

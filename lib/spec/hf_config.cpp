@@ -167,7 +167,7 @@ json image_size_of(const json& preprocessor) {
 }
 
 // The language model of a composite config, and a note of what is left out of it.
-HfSpec part_of(const json& config, const HfFamily& family, const HfClass& which) {
+ordered_json part_of(const json& config, const HfFamily& family, const HfClass& which) {
   const auto& part = family.at("part");
   const auto field = part.at("field").get<std::string>();
   auto inner = config.value(field, json::object());
@@ -186,12 +186,12 @@ HfSpec part_of(const json& config, const HfFamily& family, const HfClass& which)
   auto described = hf_spec(inner, *inner_family, head, "/" + field);
   for (const auto& other : part.at("left_out"))
     if (config.contains(other.get<std::string>()))
-      described.notes.push_back(fmt::format("{}: left out, all counts are the language model's",
-                                            other.get<std::string>()));
+      described["notes"].push_back(fmt::format(
+          "{}: left out, all counts are the language model's", other.get<std::string>()));
   return described;
 }
 
-HfSpec describe(json config, const HfClass& which, const json& preprocessor) {
+ordered_json describe(json config, const HfClass& which, const json& preprocessor) {
   const auto& family = *which.family;
   if (family.contains("part")) return part_of(config, family, which);
   // The image is that of the model itself, or of its tower.
@@ -211,8 +211,8 @@ bool is_hf_config(const json& config) {
   return config.is_object() && (config.contains("model_type") || config.contains("architectures"));
 }
 
-HfSpec hf_spec(const json& config, const HfFamily& family, const std::string& head,
-               const std::string& path) {
+ordered_json hf_spec(const json& config, const HfFamily& family, const std::string& head,
+                     const std::string& path) {
   if (!config.is_object()) fail("{}: expected an object, got {}", path, config.dump());
   const HfValues values(without_aliases(config, family, path), entry_of(family, "defaults"), path);
   check_supported(values, family);
@@ -224,29 +224,29 @@ HfSpec hf_spec(const json& config, const HfFamily& family, const std::string& he
     find_hf_rule(rule.get<std::string>()).apply(values, family, spec);
   auto notes = notes_of(values, family);
   // Those of the parts that a rule has described.
-  if (const auto inner = spec.find("notes"); inner != spec.end()) {
-    for (const auto& note : *inner) notes.push_back(note.get<std::string>());
-    spec.erase("notes");
-  }
-  return {std::move(spec), std::move(notes)};
+  for (const auto& note : spec["notes"]) notes.push_back(note.get<std::string>());
+  spec["notes"] = std::move(notes);
+  return spec;
 }
 
 Model model_from_hf_config(const json& config, const std::string& source,
                            const std::string& fallback_name, const json& preprocessor) {
   HfClass which;
-  HfSpec described;
+  ordered_json spec;
   try {
     which = family_of(config);
-    described = describe(config, which, preprocessor);
+    spec = describe(config, which, preprocessor);
   } catch (const Error& error) {
     throw error.within(source);
   }
   const auto name = config.find("name");
-  if (name != config.end() && name->is_string()) described.spec["name"] = *name;
+  if (name != config.end() && name->is_string()) spec["name"] = *name;
+  const auto notes = std::move(spec["notes"]);
+  spec.erase("notes");
   try {
-    auto model = model_from_spec(json(described.spec), source, fallback_name);
-    for (const auto& note : described.notes)
-      model.notes.push_back(fmt::format("{}: {}", source, note));
+    auto model = model_from_spec(json(spec), source, fallback_name);
+    for (const auto& note : notes)
+      model.notes.push_back(fmt::format("{}: {}", source, note.get<std::string>()));
     model.checkpoint_keys = hf_checkpoint_keys(*which.family, which.head);
     return model;
   } catch (const Error& error) {

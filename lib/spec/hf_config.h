@@ -9,7 +9,6 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <string>
-#include <vector>
 
 namespace vitals {
 
@@ -26,14 +25,10 @@ namespace vitals {
 [[nodiscard]] Model model_from_json(const nlohmann::json& json, const std::string& source,
                                     const std::string& fallback_name);
 
-struct HfSpec {
-  nlohmann::ordered_json spec;     // ours
-  std::vector<std::string> notes;  // what the user should know
-};
-
-// The fields of `config` as our spec; for rules that describe a part of a composite config, whose
+// The fields of `config` as our spec, with what the user should know under "notes" (a list, maybe
+// empty), which is no field of a spec; for rules that describe a part of a composite config, whose
 // family is given. `path` is where the part stands: "/text_config". Throws Error "/field: ...".
-[[nodiscard]] HfSpec hf_spec(const nlohmann::json& config, const HfFamily& family,
-                             const std::string& head, const std::string& path);
+[[nodiscard]] nlohmann::ordered_json hf_spec(const nlohmann::json& config, const HfFamily& family,
+                                             const std::string& head, const std::string& path);
 
 }  // namespace vitals

@@ -4,6 +4,8 @@
 #include "models/field.h"
 #include "spec/hf_rules.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cmath>
 

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "spec/hf_rules.h"
 
+#include <nlohmann/json.hpp>
+
 namespace vitals {
 namespace {
 

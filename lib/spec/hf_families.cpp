@@ -2,6 +2,8 @@
 
 #include "spec/builtin_specs.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <map>
 

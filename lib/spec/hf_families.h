@@ -3,7 +3,7 @@
 // specs/hf_families.json, embedded at build time; what is no plain copy is a rule (hf_rules.h).
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <string>
 #include <string_view>

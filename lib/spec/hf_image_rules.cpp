@@ -4,6 +4,8 @@
 #include "spec/hf_config.h"
 #include "spec/hf_rules.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 
 namespace vitals {
@@ -79,17 +81,17 @@ void siglip_projection(const Values& hf, const HfFamily&, ordered_json& spec) {
 void two_towers(const Values& hf, const HfFamily& family, ordered_json& spec) {
   const std::pair<const char*, const char*> parts[] = {{"text_config", "text_"},
                                                        {"vision_config", "image_"}};
-  auto notes = ordered_json::array();
   for (std::size_t i = 0; i < 2; ++i) {
     const auto& [key, prefix] = parts[i];
     const auto& tower = *find_hf_family(family.at("towers")[i].get<std::string>());
     const auto config = hf.has(key) ? hf.at(key) : json::object();
-    const auto described = hf_spec(config, tower, "Model", std::string("/") + key);
-    for (const auto& [field, value] : described.spec.items())
-      if (field != "architecture" && field != "head") spec[prefix + field] = value;
-    for (const auto& note : described.notes) notes.push_back(std::string(key) + ": " + note);
+    const json described = hf_spec(config, tower, "Model", std::string("/") + key);
+    for (const auto& [field, value] : described.items())
+      if (field != "architecture" && field != "head" && field != "notes")
+        spec[prefix + field] = value;
+    for (const auto& note : entry_of(described, "notes"))
+      spec["notes"].push_back(std::string(key) + ": " + note.get<std::string>());
   }
-  if (!notes.empty()) spec["notes"] = notes;
 }
 
 constexpr HfRule kImageRules[] = {

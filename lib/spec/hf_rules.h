@@ -5,7 +5,7 @@
 #include "spec/hf_families.h"
 #include "spec/hf_values.h"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <span>
 #include <string_view>

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "spec/json_text.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 
 namespace vitals {
@@ -18,20 +20,24 @@ const json& null_value() {
 }  // namespace
 
 HfValues::HfValues(json fields, json defaults, std::string path)
-    : fields_(std::move(fields)), defaults_(std::move(defaults)), path_(std::move(path)) {
-  if (!fields_.is_object()) fail("{}: expected an object, got {}", path_, brief(fields_));
+    : fields_(std::make_shared<const json>(std::move(fields))),
+      defaults_(std::make_shared<const json>(std::move(defaults))),
+      path_(std::move(path)) {
+  if (!fields_->is_object()) fail("{}: expected an object, got {}", path_, brief(*fields_));
 }
 
 const json& HfValues::at(const std::string& key) const {
   know(key);
-  if (const auto it = fields_.find(key); it != fields_.end()) return *it;
-  if (const auto it = defaults_.find(key); it != defaults_.end()) return *it;
+  if (const auto it = fields_->find(key); it != fields_->end()) return *it;
+  if (const auto it = defaults_->find(key); it != defaults_->end()) return *it;
   return null_value();
 }
 
+bool HfValues::has(const std::string& key) const { return !at(key).is_null(); }
+
 bool HfValues::stated(const std::string& key) const {
   know(key);
-  return fields_.contains(key);
+  return fields_->contains(key);
 }
 
 void HfValues::refuse(const std::string& key, const std::string& why) const {
@@ -66,7 +72,7 @@ HfValues HfValues::part(const std::string& key) const {
 
 std::vector<std::string> HfValues::unknown() const {
   std::vector<std::string> names;
-  for (const auto& field : fields_.items())
+  for (const auto& field : fields_->items())
     if (!asked_.contains(field.key())) names.push_back(field.key());
   return names;
 }

@@ -3,9 +3,10 @@
 // told to the user. Knows no family.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,7 +22,7 @@ class HfValues {
   // Null when it is neither stated nor has a default.
   [[nodiscard]] const nlohmann::json& at(const std::string& key) const;
   // Stated or defaulted, and not null.
-  [[nodiscard]] bool has(const std::string& key) const { return !at(key).is_null(); }
+  [[nodiscard]] bool has(const std::string& key) const;
   // Stated in the file itself.
   [[nodiscard]] bool stated(const std::string& key) const;
 
@@ -38,8 +39,9 @@ class HfValues {
   [[nodiscard]] std::vector<std::string> unknown() const;
 
  private:
-  nlohmann::json fields_;
-  nlohmann::json defaults_;
+  // Pointers, because a header that holds JSON has to include all of nlohmann's.
+  std::shared_ptr<const nlohmann::json> fields_;
+  std::shared_ptr<const nlohmann::json> defaults_;
   std::string path_;
   mutable std::set<std::string> asked_;
 };

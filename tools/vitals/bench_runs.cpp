@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "progress.h"
-#include "report/calibrate.h"
+#include "runtime/report/calibrate.h"
 #include "runtime/memory_limits.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include "bench.h"
 #include "command.h"
 #include "core/error.h"
-#include "report/bench.h"
+#include "runtime/report/bench.h"
 #include "report/page.h"
 #include "spec/device.h"
 #include "version.h"
@@ -31,6 +31,7 @@ struct Subject {
   nlohmann::ordered_json spec;
   std::optional<MemoryAnswer> training_memory = {};
   std::optional<MemoryAnswer> inference_memory = {};
+  nlohmann::ordered_json bench = {};
   std::optional<PageModel::Measured> measured = {};
 };
 
@@ -69,8 +70,9 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
   s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
   if (o.bench) {
     const auto result = bench_model(o.model, name);
-    s->measured = {bench_heading(result) + bench_totals(result), bench_ops(result),
-                   bench_json(result)};
+    s->bench = bench_json(result);
+    s->measured.emplace(PageModel::Measured{bench_heading(result) + bench_totals(result),
+                                            bench_ops(result), s->bench});
   }
   return s;
 }

@@ -1,4 +1,4 @@
-#include "report/calibrate.h"
+#include "runtime/report/calibrate.h"
 
 #include "report/units.h"
 

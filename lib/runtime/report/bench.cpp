@@ -1,4 +1,4 @@
-#include "report/bench.h"
+#include "runtime/report/bench.h"
 
 #include "report/units.h"
 #include "runtime/open_engine.h"
