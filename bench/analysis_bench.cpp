@@ -5,7 +5,7 @@
 #include "spec/builtin.h"
 #include "spec/spec.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>

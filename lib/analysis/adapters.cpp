@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "core/suggest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <string_view>

@@ -3,6 +3,8 @@
 #include "analysis/gguf_mix.h"
 #include "core/suggest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 

@@ -4,6 +4,8 @@
 
 #include "core/error.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 #include <compare>
 #include <cstdint>
@@ -57,8 +59,6 @@ class Count {
 
 template <>
 struct fmt::formatter<vitals::Count> : fmt::formatter<std::uint64_t> {
-  template <class Context>
-  auto format(vitals::Count count, Context& context) const {
-    return fmt::formatter<std::uint64_t>::format(count.value(), context);
-  }
+  auto format(vitals::Count count, fmt::format_context& context) const
+      -> fmt::format_context::iterator;
 };

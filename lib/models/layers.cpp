@@ -1,5 +1,7 @@
 #include "models/layers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>

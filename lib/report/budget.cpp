@@ -5,6 +5,8 @@
 #include "core/text.h"
 #include "report/units.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace vitals {

@@ -2,6 +2,7 @@
 
 #include "report/units.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

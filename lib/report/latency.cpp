@@ -2,6 +2,8 @@
 
 #include "report/units.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 

@@ -7,6 +7,8 @@
 #include "report/units.h"
 #include "report/wrap.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 

@@ -9,6 +9,7 @@
 #include "report/summary.h"
 #include "report/units.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <map>

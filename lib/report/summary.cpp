@@ -4,6 +4,7 @@
 #include "report/torchsummary.h"
 #include "report/units.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>

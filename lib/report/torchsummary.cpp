@@ -3,6 +3,8 @@
 #include "analysis/rollup.h"
 #include "report/units.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 namespace vitals {

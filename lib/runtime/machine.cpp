@@ -8,7 +8,7 @@
 #include "runtime/machine_load.h"
 #include "runtime/thread_pool.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>

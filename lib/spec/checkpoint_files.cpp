@@ -4,6 +4,7 @@
 #include "spec/json_text.h"
 #include "spec/safetensors.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

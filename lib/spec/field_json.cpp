@@ -6,6 +6,7 @@
 #include "graph/op.h"
 #include "spec/json_text.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>

@@ -6,6 +6,7 @@
 #include "spec/spec.h"
 #include "spec/timm_config.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -186,8 +187,8 @@ ordered_json part_of(const json& config, const HfFamily& family, const HfClass& 
   auto described = hf_spec(inner, *inner_family, head, "/" + field);
   for (const auto& other : part.at("left_out"))
     if (config.contains(other.get<std::string>()))
-      described["notes"].push_back(fmt::format(
-          "{}: left out, all counts are the language model's", other.get<std::string>()));
+      described["notes"].push_back(fmt::format("{}: left out, all counts are the language model's",
+                                               other.get<std::string>()));
   return described;
 }
 

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "spec/json_text.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

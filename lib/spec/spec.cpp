@@ -6,6 +6,7 @@
 #include "spec/field_json.h"
 #include "spec/json_text.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

@@ -10,7 +10,7 @@
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <filesystem>
 

@@ -2,8 +2,8 @@
 
 #include "core/error.h"
 #include "progress.h"
-#include "runtime/report/calibrate.h"
 #include "runtime/memory_limits.h"
+#include "runtime/report/calibrate.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "compute_options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 #include <vector>

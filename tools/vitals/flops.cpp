@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "report/language_model.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>

@@ -2,7 +2,7 @@
 
 #include "report/wrap.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

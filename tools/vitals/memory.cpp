@@ -10,6 +10,7 @@
 #include "spec/device.h"
 #include "terminal.h"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>

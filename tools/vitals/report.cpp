@@ -1,8 +1,8 @@
 #include "bench.h"
 #include "command.h"
 #include "core/error.h"
-#include "runtime/report/bench.h"
 #include "report/page.h"
+#include "runtime/report/bench.h"
 #include "spec/device.h"
 #include "version.h"
 

@@ -9,6 +9,8 @@
 #include "spec/safetensors_write.h"
 #include "terminal.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 
 namespace vitals::cli {

@@ -1,6 +1,6 @@
 #include "runtime/kernels/engine.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 

@@ -6,7 +6,7 @@
 
 #include "runtime/kernels/onednn_api.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <dlfcn.h>
 

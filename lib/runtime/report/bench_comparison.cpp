@@ -1,5 +1,5 @@
-#include "runtime/report/bench.h"
 #include "report/units.h"
+#include "runtime/report/bench.h"
 
 #include <algorithm>
 #include <cmath>
