@@ -2,11 +2,11 @@
 
 #include "analysis/gguf_mix.h"
 #include "core/suggest.h"
+#include "core/text.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 namespace vitals {
 namespace {
@@ -101,12 +101,6 @@ constexpr LinearScheme kLinear[] = {
     {{"awq", "AWQ, 4 bits in groups of 128"}, bytes_awq},
 };
 
-bool same(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
 StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const WeightUse& use) {
   const auto n = numel(param);
   const bool kept = use.columns == 0 || use.role == WeightRole::output ||
@@ -164,16 +158,16 @@ const std::vector<QuantScheme>& quant_schemes() {
 
 const QuantScheme* find_quant_scheme(std::string_view name) {
   for (const auto& scheme : quant_schemes())
-    if (same(scheme.name, name)) return &scheme;
+    if (same_name(scheme.name, name)) return &scheme;
   return nullptr;
 }
 
 std::vector<StoredWeight> quantized_weights(const Graph& graph, std::string_view scheme) {
   const auto linear = std::find_if(std::begin(kLinear), std::end(kLinear),
-                                   [&](const auto& s) { return same(s.scheme.name, scheme); });
+                                   [&](const auto& s) { return same_name(s.scheme.name, scheme); });
   const auto mixes = gguf_mixes();
   const auto mix = std::find_if(mixes.begin(), mixes.end(),
-                                [&](std::string_view name) { return same(name, scheme); });
+                                [&](std::string_view name) { return same_name(name, scheme); });
   if (linear == std::end(kLinear) && mix == mixes.end())
     fail("unknown quantisation '{}'{} (known: {})", scheme, did_you_mean(scheme, scheme_names()),
          fmt::join(scheme_names(), ", "));

@@ -18,6 +18,13 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  });
+}
+
 std::string folded_name(std::string_view text) {
   auto result = lower_case(text);
   std::replace_if(

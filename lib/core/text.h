@@ -9,6 +9,9 @@ namespace vitals {
 // ASCII letters in lower case.
 [[nodiscard]] std::string lower_case(std::string_view text);
 
+// Equal but for the case of ASCII letters.
+[[nodiscard]] bool same_name(std::string_view a, std::string_view b);
+
 // Lower case, and underscores for hyphens and blanks: "ViT-B 16" and "vit_b_16" are one name.
 [[nodiscard]] std::string folded_name(std::string_view text);
 

@@ -1,5 +1,6 @@
 #include "models/decoder_config.h"
 
+#include "models/activation_names.h"
 #include "models/decoder_names.h"
 #include "models/layers.h"
 

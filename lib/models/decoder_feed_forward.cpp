@@ -1,3 +1,4 @@
+#include "models/activation_names.h"
 #include "models/decoder_layers.h"
 
 namespace vitals {

@@ -1,5 +1,6 @@
 #include "models/encoder.h"
 
+#include "models/activation_names.h"
 #include "models/encoder_heads.h"
 #include "models/encoder_names.h"
 #include "models/hidden_fields.h"

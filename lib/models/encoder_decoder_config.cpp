@@ -1,5 +1,6 @@
 #include "models/encoder_decoder_config.h"
 
+#include "models/activation_names.h"
 #include "models/encoder_decoder_names.h"
 #include "models/layers.h"
 

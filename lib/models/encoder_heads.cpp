@@ -1,5 +1,7 @@
 #include "models/encoder_heads.h"
 
+#include "models/activation_names.h"
+
 namespace vitals {
 namespace {
 

@@ -1,5 +1,6 @@
 #include "models/image_tower.h"
 
+#include "models/activation_names.h"
 #include "models/image.h"
 #include "models/image_tower_fields.h"
 #include "models/image_tower_names.h"

@@ -2,6 +2,7 @@
 // tower: Outer is the path to it in their config.
 #pragma once
 
+#include "models/activation_names.h"
 #include "models/hidden_fields.h"
 #include "models/image_tower.h"
 #include "models/image_tower_names.h"

@@ -71,12 +71,6 @@ Tensor layer_scale(Builder& b, std::string_view name, Tensor x);
 // gamma * x with a learned vector of the current module itself, under this name.
 Tensor scaled_by(Builder& b, std::string_view name, Tensor x);
 
-// The activation that a spec names: "gelu", "SiLU", ... ; throws Error for an unknown name.
-[[nodiscard]] op::ActivationKind activation_kind(std::string_view name);
-[[nodiscard]] std::string_view activation_type(op::ActivationKind kind);  // "GELU", "SiLU"
-// All names that activation_kind takes, lower case.
-[[nodiscard]] const std::vector<std::string_view>& activation_names();
-
 // softmax(q k^T * scale + bias) v, over [B, heads, tokens, head_dim] (Vaswani et al. 2017, eq. 1).
 // Written out as its real ops, or one fused op when the build options say so.
 struct AttentionCore {

@@ -1,5 +1,6 @@
 #include "models/mlp_mixer.h"
 
+#include "models/activation_names.h"
 #include "models/image.h"
 #include "models/image_fields.h"
 

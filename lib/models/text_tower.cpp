@@ -1,5 +1,6 @@
 #include "models/text_tower.h"
 
+#include "models/activation_names.h"
 #include "models/image_tower_names.h"
 #include "models/text_tower_fields.h"
 

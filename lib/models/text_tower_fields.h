@@ -2,6 +2,7 @@
 // tower: Outer is the path to it in their config.
 #pragma once
 
+#include "models/activation_names.h"
 #include "models/hidden_fields.h"
 #include "models/layers.h"
 #include "models/text_tower.h"

@@ -1,5 +1,7 @@
 #include "spec/foreign_format.h"
 
+#include "core/text.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -137,9 +139,7 @@ std::optional<ForeignFormat> foreign_format(std::string_view bytes, std::string_
   if (zip && zip_format(bytes).mend != kUnpack) return zip_format(bytes);
   if (is_pickle(bytes)) return kTorch;
   if (is_onnx(bytes)) return kSuffixes.front().format;
-  std::string name(file_name);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto name = lower_case(file_name);
   for (const auto& s : kSuffixes)
     if (name.ends_with(s.suffix)) return s.format;
   if (zip) return zip_format(bytes);

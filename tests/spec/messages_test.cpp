@@ -9,6 +9,7 @@
 #include "analysis/rollup.h"
 #include "analysis/tensor_parallel.h"
 #include "graph/builder.h"
+#include "models/activation_names.h"
 #include "models/layers.h"
 #include "spec/builtin.h"
 #include "spec/calibration.h"
