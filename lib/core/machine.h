@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace vitals {
@@ -53,6 +54,24 @@ struct Factors {
   double aliasing = 0.0;  // how the share falls with inner strides that meet in few cache sets
   double cached = 1.0;    // bandwidth of activations, which caches hold, in that of the memory
   double rolled = 2e-8;   // seconds for an element that is read through computed indices
+};
+
+// Where a model lies among others: logarithms of sizes, averaged over the time of its products, and
+// shares of the time.
+struct Profile {
+  double tokens = 0;  // rows of a product for each sample
+  double width = 0;   // inner size
+  double batch = 0;
+  double attention = 0;
+  double elementwise = 0;
+  double strided = 0;  // kernels that read across the grain
+};
+
+// A measured model, and what the factors leave over of it.
+struct Neighbour {
+  std::string model;
+  Profile profile;
+  double log_error = 0;  // log(predicted / measured time)
 };
 
 }  // namespace vitals

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace vitals {
 namespace {
@@ -19,7 +20,8 @@ std::string milliseconds(double seconds) {
   return fmt::format("{:.{}f}", ms, ms < 10 ? 3 : ms < 1000 ? 2 : 0);
 }
 std::string range_text(const LatencyAnswer& a) {
-  return fmt::format("{} - {}", rate(a.samples_per_s() * a.low), rate(a.samples_per_s() * a.high));
+  return fmt::format("{} - {}", rate(a.samples_per_s() * a.range.low),
+                     rate(a.samples_per_s() * a.range.high));
 }
 
 std::string bound_text(const LatencyAnswer& a) {
@@ -36,6 +38,14 @@ std::string fit_text(const LatencyAnswer& a) {
   if (!a.memory) return "not stated";
   return fmt::format("{} of {} that can be used{}", binary_bytes(a.memory->peak.as_double()),
                      binary_bytes(a.memory->usable.as_double()), a.fits() ? "" : ": DOES NOT FIT");
+}
+
+// What measured models of like sizes changed.
+std::string neighbours_text(const LatencyAnswer& a) {
+  const auto& adjustment = a.prediction.adjustment;
+  const double change = std::exp(adjustment.log_error) - 1;
+  return fmt::format("ran {} {} than the formulas say; nearest: {}", percent(std::abs(change)),
+                     change < 0 ? "slower" : "faster", adjustment.nearest);
 }
 
 void add_notes(Table& table, const LatencyAnswer& a) {
@@ -79,6 +89,7 @@ Table latency_figures(const LatencyAnswer& a) {
                             percent(a.share_of_peak())));
   row("kernels", std::to_string(p.kernels.size()) + (a.training ? " in the forward pass" : ""));
   row("peak memory", fit_text(a));
+  if (!p.adjustment.nearest.empty()) row("models like it", neighbours_text(a));
   add_notes(table, a);
   return table;
 }
@@ -152,8 +163,8 @@ Table latency_numbers(const std::vector<LatencyAnswer>& answers) {
     const double rate = a.samples_per_s();
     table.rows.push_back({a.graph.model, a.device, a.training ? "training" : "inference",
                           a.precision, a.compiled ? "true" : "false", std::to_string(a.batch),
-                          fmt::format("{:.3f}", rate), fmt::format("{:.3f}", rate * a.low),
-                          fmt::format("{:.3f}", rate * a.high),
+                          fmt::format("{:.3f}", rate), fmt::format("{:.3f}", rate * a.range.low),
+                          fmt::format("{:.3f}", rate * a.range.high),
                           fmt::format("{:.4f}", 1e3 * a.prediction.seconds()),
                           a.calibrated ? "true" : "false", fmt::format("{:.4f}", a.share_of_peak()),
                           a.memory ? fmt::format("{}", a.memory->peak) : "",

@@ -4,6 +4,7 @@
 #include "analysis/latency/predict.h"
 #include "report/module_tree.h"
 #include "report/table.h"
+#include "spec/calibration.h"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -26,8 +27,7 @@ struct LatencyAnswer {
   double peak = 0;  // FLOP/s
   latency::Prediction prediction;
   // Multiples of the predicted throughput between which 80 % of published cases lie.
-  double low = 1;
-  double high = 1;
+  ThroughputRange range;
   bool calibrated = false;   // measurements of this device, run in this way, stand behind it
   std::string run;           // the published run behind the factors
   bool own_kernels = false;  // vitals runs the model itself, as `vitals bench` does

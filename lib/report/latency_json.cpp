@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <map>
 
 namespace vitals {
@@ -73,7 +74,7 @@ ordered_json figures_json(const LatencyAnswer& a) {
   ordered_json json = {{"batch", a.batch},
                        {"samples_per_s", rate},
                        {"step_ms", 1e3 * p.seconds()},
-                       {"range", {rate * a.low, rate * a.high}},
+                       {"range", {rate * a.range.low, rate * a.range.high}},
                        {"calibrated", a.calibrated},
                        {"bound", p.host > p.busy            ? "host"
                                  : p.compute > 0.5 * p.busy ? "compute"
@@ -91,6 +92,11 @@ ordered_json figures_json(const LatencyAnswer& a) {
                       {"fits", a.fits()}};
   else
     json["memory"] = nullptr;
+  const auto& nearest = p.adjustment.nearest;
+  json["neighbours"] = {
+      {"nearest", nearest.empty() ? ordered_json(nullptr) : ordered_json(nearest)},
+      {"confidence", p.adjustment.confidence},
+      {"throughput_factor", std::exp(p.adjustment.log_error)}};
   json["notes"] = a.notes;
   return json;
 }

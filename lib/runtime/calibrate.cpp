@@ -118,8 +118,7 @@ void set_range(Calibration& c, const std::vector<CalibrationCase>& cases) {
   for (const auto& one : cases) squares += std::pow(std::log1p(one.error()) - mean, 2);
   const double spread = student_90(cases.size() - 1) * std::sqrt(squares / (n - 1) * (1 + 1 / n));
   // error() is that of the prediction; the range, of what is measured.
-  c.low = std::exp(-mean - spread);
-  c.high = std::exp(-mean + spread);
+  c.range = c.near_range = {std::exp(-mean - spread), std::exp(-mean + spread)};
 }
 
 Calibration calibration(std::span<const BenchResult> results, const DeviceSpec& device,

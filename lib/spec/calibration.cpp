@@ -73,6 +73,35 @@ class Reader {
   std::vector<std::string> known_;
 };
 
+// In the order in which a file states them.
+constexpr std::array<double Profile::*, 6> kProfile = {&Profile::tokens,      &Profile::width,
+                                                       &Profile::batch,       &Profile::attention,
+                                                       &Profile::elementwise, &Profile::strided};
+
+ThroughputRange read_range(Reader& r, const char* key, const std::string& at) {
+  std::pair<double, double> range;
+  r.read(key, range);
+  if (!(range.first > 0 && range.first <= range.second))
+    fail("{}/{}: must be two positive numbers, the lower one first", at, key);
+  return {range.first, range.second};
+}
+
+void read_neighbours(Reader& r, const std::string& at, std::vector<Neighbour>& neighbours) {
+  json list;
+  r.read("neighbours", list);
+  if (!list.is_array()) fail("{}/neighbours: must be a list", at);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    Reader one(list[i], fmt::format("{}/neighbours/{}", at, i));
+    auto& neighbour = neighbours.emplace_back();
+    std::array<double, kProfile.size()> profile{};
+    one.read("model", neighbour.model);
+    one.read("profile", profile);
+    one.read("log_error", neighbour.log_error);
+    one.finish();
+    for (std::size_t j = 0; j < kProfile.size(); ++j) neighbour.profile.*kProfile[j] = profile[j];
+  }
+}
+
 void read_errors(Reader r, Calibration::Errors& errors) {
   r.read("fitted_models", errors.fitted_models);
   r.read("models", errors.models);
@@ -113,37 +142,59 @@ Calibration calibration_from(const json& value, const std::string& at) {
   }
   factors.finish();
   read_errors(r.inner("held_out"), c.errors);
-  std::pair<double, double> range;
-  r.read("range", range);
-  if (!(range.first > 0 && range.first <= range.second))
-    fail("{}/range: must be two positive numbers, the lower one first", at);
-  c.low = range.first;
-  c.high = range.second;
+  c.range = c.near_range = read_range(r, "range", at);
+  if (value.contains("near_range")) c.near_range = read_range(r, "near_range", at);
+  if (value.contains("neighbours")) read_neighbours(r, at, c.neighbours);
   r.finish();
   return c;
 }
 
+namespace {
+
+// No digits that no measurement tells: the file is for people, too.
+double rounded(double x) { return std::round(x * 1e4) / 1e4; }
+
+nlohmann::ordered_json neighbours_json(const std::vector<Neighbour>& neighbours) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& neighbour : neighbours) {
+    auto profile = nlohmann::ordered_json::array();
+    for (const auto member : kProfile) profile.push_back(rounded(neighbour.profile.*member));
+    list.push_back({{"model", neighbour.model},
+                    {"profile", std::move(profile)},
+                    {"log_error", rounded(neighbour.log_error)}});
+  }
+  return list;
+}
+
+}  // namespace
+
 nlohmann::ordered_json to_json(const Calibration& c) {
   nlohmann::ordered_json factors;
   for (const auto& field : kFactors) factors[field.name] = c.factors.*field.member;
-  return {{"run", c.run},
-          {"device", c.device},
-          {"mode", c.training ? "training" : "inference"},
-          {"compiled", c.compiled},
-          {"precision", c.precision},
-          {c.own_kernels() ? "vitals" : "pytorch", c.own_kernels() ? c.vitals : c.pytorch},
-          {"channels_last", c.channels_last},
-          {"fused_attention", c.fused_attention},
-          {"low_norms", c.low_norms},
-          {"batches", {c.batches.first, c.batches.second}},
-          {"factors", factors},
-          {"held_out",
-           {{"fitted_models", c.errors.fitted_models},
-            {"models", c.errors.models},
-            {"median_percent", c.errors.median},
-            {"p90_percent", c.errors.p90},
-            {"flops_only_median_percent", c.errors.flops_only}}},
-          {"range", {c.low, c.high}}};
+  nlohmann::ordered_json result = {
+      {"run", c.run},
+      {"device", c.device},
+      {"mode", c.training ? "training" : "inference"},
+      {"compiled", c.compiled},
+      {"precision", c.precision},
+      {c.own_kernels() ? "vitals" : "pytorch", c.own_kernels() ? c.vitals : c.pytorch},
+      {"channels_last", c.channels_last},
+      {"fused_attention", c.fused_attention},
+      {"low_norms", c.low_norms},
+      {"batches", {c.batches.first, c.batches.second}},
+      {"factors", factors},
+      {"held_out",
+       {{"fitted_models", c.errors.fitted_models},
+        {"models", c.errors.models},
+        {"median_percent", c.errors.median},
+        {"p90_percent", c.errors.p90},
+        {"flops_only_median_percent", c.errors.flops_only}}},
+      {"range", {c.range.low, c.range.high}}};
+  if (!c.neighbours.empty()) {
+    result["near_range"] = {c.near_range.low, c.near_range.high};
+    result["neighbours"] = neighbours_json(c.neighbours);
+  }
+  return result;
 }
 
 std::uint64_t model_hash(std::string_view model) {
@@ -208,6 +259,7 @@ std::vector<std::string> differences(const Calibration& c, const RunQuestion& q)
   auto note = [&](bool differs, const std::string& text) {
     if (differs) notes.push_back(text);
   };
+  note(!q.images, "only models of images were measured, and this one is none");
   if (c.own_kernels()) {
     note(!asks_own_kernels(q),
          "this device was measured with vitals' own kernels, and PyTorch's are others");
@@ -239,17 +291,18 @@ constexpr double kBeyondHigh = 1.5;
 
 void set_range(Match& match, const std::vector<Calibration>& known, const RunQuestion& q) {
   const auto& c = *match.calibration;
-  match.low = c.low;
-  match.high = c.high;
-  if (!match.exact)
+  match.range = c.range;
+  match.near_range = c.near_range;
+  if (!match.exact) {
     for (const auto& common : known)
-      if (common.device == q.family) {
-        match.low = std::min(match.low, common.low);
-        match.high = std::max(match.high, common.high);
-      }
+      if (common.device == q.family)
+        match.range = {std::min(match.range.low, common.range.low),
+                       std::max(match.range.high, common.range.high)};
+    match.near_range = match.range;
+  }
   if (!beyond(c, q.batch)) return;
-  match.low *= kBeyondLow;
-  match.high *= kBeyondHigh;
+  for (auto* range : {&match.range, &match.near_range})
+    *range = {range->low * kBeyondLow, range->high * kBeyondHigh};
   match.notes.push_back(
       c.batches.first == c.batches.second
           ? fmt::format("measured at batch {} alone: elsewhere the range is wider, by judgement",
@@ -277,6 +330,14 @@ Match match(const std::vector<Calibration>& known, const RunQuestion& q) {
   best.exact = best.notes.empty();
   set_range(best, known, q);
   return best;
+}
+
+ThroughputRange between(const ThroughputRange& far, const ThroughputRange& near,
+                        double confidence) {
+  const auto mean = [&](double a, double b) {
+    return std::pow(a, 1 - confidence) * std::pow(b, confidence);
+  };
+  return {mean(far.low, near.low), mean(far.high, near.high)};
 }
 
 }  // namespace vitals

@@ -14,6 +14,12 @@
 
 namespace vitals {
 
+// 80 % of what is measured lies between these multiples of the predicted samples per second.
+struct ThroughputRange {
+  double low = 1;
+  double high = 1;
+};
+
 struct Calibration {
   std::string run;     // its name: "infer-amp-nchw-pt240-cu124-rtx3090"
   std::string device;  // "rtx4090"; a family of machine.h for what its devices have in common
@@ -29,6 +35,7 @@ struct Calibration {
   std::vector<std::string> low_norms;
   std::pair<std::uint64_t, std::uint64_t> batches{0, 0};
   Factors factors;
+  std::vector<Neighbour> neighbours;  // the models that were fitted
 
   [[nodiscard]] bool own_kernels() const { return !vitals.empty(); }
 
@@ -41,9 +48,8 @@ struct Calibration {
     double p90 = 0;
     double flops_only = 0;  // median of FLOPs alone with the one best efficiency
   } errors;
-  // 80 % of unseen models' measured throughput lies between these multiples of the prediction.
-  double low = 1;
-  double high = 1;
+  ThroughputRange range;       // of unseen models far from all neighbours
+  ThroughputRange near_range;  // of those among them
 };
 
 [[nodiscard]] const std::vector<Calibration>& calibrations();
@@ -67,6 +73,7 @@ struct RunQuestion {
   std::string pytorch;  // "2.4", or longer
   bool channels_last = false;
   std::uint64_t batch = 1;
+  bool images = true;  // the model reads images, as all measured ones do
 };
 
 // The calibration that fits best: the device's own for this very way to run, else its own for
@@ -75,11 +82,15 @@ struct RunQuestion {
 struct Match {
   const Calibration* calibration = nullptr;
   bool exact = false;
-  double low = 1;  // the range to expect, in multiples of the prediction, see Calibration
-  double high = 1;
+  ThroughputRange range;  // to expect, see Calibration
+  ThroughputRange near_range;
   bool own_kernels = false;        // the question is about vitals' own kernels, see Calibration
   std::vector<std::string> notes;  // what differs from what was measured
 };
 [[nodiscard]] Match match(const std::vector<Calibration>& known, const RunQuestion& question);
+
+// Between the two, `confidence` (0 to 1) of the way to `near`, by their logarithms.
+[[nodiscard]] ThroughputRange between(const ThroughputRange& far, const ThroughputRange& near,
+                                      double confidence);
 
 }  // namespace vitals

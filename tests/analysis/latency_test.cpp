@@ -27,9 +27,10 @@ double quantile(std::vector<double> values, double share) {
 }
 
 struct Case {
-  double measured = 0;   // samples per second
-  double predicted = 0;  // the same
-  double flops = 0;      // of a sample
+  double measured = 0;    // samples per second
+  double predicted = 0;   // the same
+  double flops = 0;       // of a sample
+  ThroughputRange range;  // of measured / predicted
 };
 
 Graph build(const Model& model, const Calibration& c, std::uint64_t batch) {
@@ -48,6 +49,7 @@ latency::Setup setup_of(const Calibration& c, std::string_view architecture) {
   latency::Setup setup;
   setup.machine = device->machine;
   setup.factors = c.factors;
+  setup.neighbours = c.neighbours;
   setup.execution = latency::execution({c.precision, c.compiled, c.training}, device->machine.kind,
                                        c.low_norms, architecture);
   setup.peak = latency::peak(setup.machine, setup.execution, device->title);
@@ -63,12 +65,11 @@ std::vector<Case> held_out_cases(const Calibration& c,
                                       {{"img_size", row.at("img_size"), "img_size"}});
     const auto batch = std::stoull(row.at("batch"));
     const auto graph = build(model, c, batch);
-    const auto setup = setup_of(c, model.architecture->name);
-    const auto kernels = latency::kernels(graph, setup.execution);
+    const auto p = latency::predict(graph, setup_of(c, model.architecture->name));
     const auto samples = static_cast<double>(batch);
-    cases.push_back({std::stod(row.at("samples_per_s")),
-                     samples / latency::predict_seconds(kernels, setup),
-                     2 * macs_by_module(graph).sum().as_double() / samples});
+    cases.push_back({std::stod(row.at("samples_per_s")), samples / p.seconds(),
+                     2 * macs_by_module(graph).sum().as_double() / samples,
+                     between(c.range, c.near_range, p.adjustment.confidence)});
   }
   return cases;
 }
@@ -122,18 +123,14 @@ TEST_CASE("published throughput of unseen models is met within the stated errors
     const double median = quantile(errors(cases), 0.5);
     const double p90 = quantile(errors(cases), 0.9);
     CHECK(median == doctest::Approx(c.errors.median).epsilon(0.15));
-    if (find_device(c.device)->machine.kind == MachineKind::cpu) {
-      CHECK(median < 8.0);
-      CHECK(p90 < 25.0);
-    } else {
-      CHECK(median < (c.training ? 12.0 : c.compiled ? 5.0 : 9.0));
-      CHECK(p90 < (c.training ? 25.0 : c.compiled ? 18.0 : 28.0));
-      CHECK(flops_only_error(cases) > 4 * median);
-    }
+    CHECK(median < (c.training ? 12.0 : c.compiled ? 5.0 : 9.0));
+    CHECK(p90 < (c.training ? 25.0 : c.compiled ? 18.0 : 28.0));
+    // docs/predict.md: on the i7, models with the same products differ by too much for that.
+    CHECK(flops_only_error(cases) > (c.device == "i7-12700h" ? 2.3 : 4.0) * median);
     for (const auto& one : cases) {
       ++all;
       const double ratio = one.measured / one.predicted;
-      if (ratio >= c.low && ratio <= c.high) ++within;
+      if (ratio >= one.range.low && ratio <= one.range.high) ++within;
     }
   }
   CHECK(runs == 15);
@@ -141,6 +138,45 @@ TEST_CASE("published throughput of unseen models is met within the stated errors
   CAPTURE(coverage);
   CHECK(coverage > 0.74);
   CHECK(coverage < 0.88);
+}
+
+TEST_CASE("a calibration knows no held-out model") {
+  for (const auto& c : calibrations())
+    for (const auto& neighbour : c.neighbours) CHECK_FALSE(held_out(neighbour.model));
+}
+
+TEST_CASE("neighbours move a prediction by what they deviated, and by nothing from afar") {
+  const auto graph = vit(256);
+  latency::Setup setup;
+  setup.machine = find_device("rtx4090")->machine;
+  setup.execution = autocast(false);
+  setup.peak = *setup.machine.fp16;
+  const auto alone = latency::predict(graph, setup);
+  CHECK(alone.adjustment.confidence == 0);
+  latency::Profiler profiler;
+  for (std::size_t i = 0; i < alone.kernels.size(); ++i)
+    profiler.add(alone.kernels[i], alone.costs[i].seconds);
+  const auto profile = profiler.profile(256);
+  CHECK(std::exp(profile.tokens) == doctest::Approx(197).epsilon(0.02));
+  CHECK(std::exp(profile.width) > 768);  // a quarter of the products are 3072 wide inside
+  CHECK(std::exp(profile.width) < 1536);
+  CHECK(profile.attention + profile.elementwise < 1);
+
+  // Its like ran 10 % slower than predicted, twice.
+  const Neighbour slow{"slow", profile, -std::log(1.1)};
+  setup.neighbours = {slow, slow};
+  const auto moved = latency::predict(graph, setup);
+  CHECK(moved.adjustment.nearest == "slow");
+  CHECK(moved.busy > 1.08 * alone.busy);
+  CHECK(moved.busy < 1.1 * alone.busy);
+  CHECK(moved.picoseconds.sum().as_double() * 1e-12 == doctest::Approx(moved.busy).epsilon(1e-6));
+
+  auto wide = slow;
+  wide.profile.width += 1;
+  setup.neighbours = {wide};
+  const auto afar = latency::predict(graph, setup);
+  CHECK(afar.busy == doctest::Approx(alone.busy));
+  CHECK(afar.adjustment.nearest.empty());
 }
 
 TEST_CASE("a run is reproduced only from rows that its fit did not see") {
@@ -196,7 +232,6 @@ TEST_CASE("the times of modules sum to the time of the step") {
   setup.peak = *setup.machine.fp16;
   const auto p = latency::predict(graph, setup);
   CHECK(p.picoseconds.sum().as_double() * 1e-12 == doctest::Approx(p.busy).epsilon(1e-6));
-  CHECK(p.seconds() == doctest::Approx(latency::predict_seconds(p.kernels, setup)));
   const auto larger = latency::predict(vit(128), setup);
   CHECK(larger.busy > 1.8 * p.busy);
   CHECK(larger.busy < 2.05 * p.busy);

@@ -76,8 +76,8 @@ TEST_CASE("times that a machine's factors make are predicted from other models' 
   CHECK(c.errors.models == 6);
   CHECK(c.errors.median < 5);
   CHECK(c.errors.flops_only > c.errors.median);
-  CHECK(c.low < 1.02);
-  CHECK(c.high > 0.98);
+  CHECK(c.range.low < 1.02);
+  CHECK(c.range.high > 0.98);
   CHECK(m.device.machine.fp32 == kPeak);
   CHECK(m.device.machine.units == 2);
 }
@@ -88,7 +88,7 @@ TEST_CASE("the range is as wide as few cases make it, and one case tells none") 
     results.push_back(made("vit_tiny_patch16_224", batch, true_factors()));
   results[2].latency_ms.min *= 1.5;  // something else ran
   const auto four = calibrate_machine(results, "made", "1.2.3").device.calibrations.front();
-  CHECK(four.high / four.low > 1.5);
+  CHECK(four.range.high / four.range.low > 1.5);
   CHECK_THROWS_WITH_AS((void)calibrate_machine(std::span(results).first(1), "made", "1.2.3"),
                        doctest::Contains("one measurement tells no error"), Error);
 }

@@ -29,14 +29,36 @@ latency::Kernels kernels_of(const Run& run) {
   return run.setup.machine.kind == MachineKind::cpu ? latency::Kernels::cpu : latency::Kernels::gpu;
 }
 
-double log_error(const Sample& sample, const Factors& factors) {
-  return latency::log_error(sample.observed(), factors);
+Neighbour neighbour(const Sample& sample, const Factors& factors) {
+  return latency::neighbour(sample.observed(), factors, sample.model->model, sample.model->batch);
 }
 
 Factors fit(const std::vector<Sample>& samples, latency::Kernels kernels) {
   std::vector<latency::Sample> observed;
   for (const auto& sample : samples) observed.push_back(sample.observed());
   return latency::fit(observed, kernels);
+}
+
+std::vector<Neighbour> neighbours(const std::vector<Sample>& samples, const Factors& factors) {
+  std::vector<Neighbour> result;
+  for (const auto& sample : samples) result.push_back(neighbour(sample, factors));
+  return result;
+}
+
+// A sample that is predicted with the factors and neighbours of others.
+struct Judged {
+  std::string model;
+  double log_error = 0;  // log(predicted / measured time)
+  double confidence = 0;
+
+  // Of the predicted samples per second.
+  [[nodiscard]] double percent() const { return 100 * (std::exp(-log_error) - 1); }
+};
+Judged judge(const Sample& sample, const Factors& factors,
+             const std::vector<Neighbour>& neighbours) {
+  const auto own = neighbour(sample, factors);
+  const auto adjusted = latency::adjustment(own.profile, neighbours);
+  return {own.model, own.log_error - adjusted.log_error, adjusted.confidence};
 }
 
 constexpr std::uint64_t kFolds = 5;
@@ -56,10 +78,10 @@ std::vector<Sample> samples(const Run& run, const std::function<bool(const Measu
   return result;
 }
 
-// measured / predicted samples per second of models that a fit on the others did not see: once with
-// their families among the others, once without, for who asks may have a model of either kind.
-std::vector<double> unseen_ratios(const Run& run) {
-  std::vector<double> ratios;
+// Models that a fit on the others did not see: once with their families among the others, once
+// without, for who asks may have a model of either kind.
+std::vector<Judged> judged_by_others(const Run& run) {
+  std::vector<Judged> result;
   for (const Fold fold : {by_name, by_family})
     for (std::uint64_t f = 0; f < kFolds; ++f) {
       const auto part = [&](bool seen) {
@@ -68,16 +90,33 @@ std::vector<double> unseen_ratios(const Run& run) {
         });
       };
       const auto factors = fit(part(true), kernels_of(run));
-      for (const auto& sample : part(false)) ratios.push_back(std::exp(log_error(sample, factors)));
+      const auto known = neighbours(part(true), factors);
+      for (const auto& sample : part(false)) result.push_back(judge(sample, factors, known));
     }
-  return ratios;
+  return result;
 }
 
-std::vector<double> percent_errors(const std::vector<Sample>& of, const Factors& factors) {
+double quantile_of_errors(const std::vector<Judged>& cases, double share) {
   std::vector<double> errors;
-  for (const auto& sample : of)
-    errors.push_back(100 * std::abs(std::exp(-log_error(sample, factors)) - 1));
-  return errors;
+  for (const auto& one : cases) errors.push_back(std::abs(one.percent()));
+  return quantile(errors, share);
+}
+
+// Where 80 % of measured / predicted samples per second lie.
+ThroughputRange range_of(const std::vector<Judged>& cases) {
+  std::vector<double> ratios;
+  for (const auto& one : cases) ratios.push_back(std::exp(one.log_error));
+  return {quantile(ratios, 0.1), quantile(ratios, 0.9)};
+}
+
+// The ranges far from neighbours and among them. Each wants enough cases to tell it by.
+void set_ranges(Calibration& c, const std::vector<Judged>& cases) {
+  constexpr std::size_t kEnough = 20;
+  std::vector<Judged> far;
+  std::vector<Judged> near;
+  for (const auto& one : cases) (one.confidence < 0.5 ? far : near).push_back(one);
+  c.range = range_of(far.size() < kEnough ? cases : far);
+  c.near_range = range_of(near.size() < kEnough ? cases : near);
 }
 
 // FLOPs alone, with the one efficiency that is best for these very models.
@@ -90,19 +129,28 @@ double flops_only(const std::vector<Sample>& of) {
   return quantile(errors, 0.5);
 }
 
-void tell(const Calibration& c, const std::vector<Sample>& unseen) {
-  std::fprintf(stderr, "%-52s %3zu/%3zu median %5.2f p90 %5.2f flops %5.2f range %.3f-%.3f\n",
+void tell(const Calibration& c, std::vector<Judged> unseen) {
+  std::fprintf(stderr,
+               "%-52s %3zu/%3zu median %5.2f p90 %5.2f flops %5.2f range %.3f-%.3f near "
+               "%.3f-%.3f\n",
                c.run.c_str(), c.errors.fitted_models, c.errors.models, c.errors.median,
-               c.errors.p90, c.errors.flops_only, c.low, c.high);
-  std::vector<std::pair<double, std::string>> worst;
-  for (const auto& s : unseen) {
-    const double e = std::exp(-log_error(s, c.factors)) - 1;
-    worst.emplace_back(e, s.model->model);
-  }
-  std::sort(worst.begin(), worst.end(),
-            [](const auto& a, const auto& b) { return std::abs(a.first) > std::abs(b.first); });
-  for (std::size_t i = 0; i < std::min<std::size_t>(worst.size(), 5); ++i)
-    std::fprintf(stderr, "    %+5.1f %% %s\n", 100 * worst[i].first, worst[i].second.c_str());
+               c.errors.p90, c.errors.flops_only, c.range.low, c.range.high, c.near_range.low,
+               c.near_range.high);
+  std::sort(unseen.begin(), unseen.end(), [](const Judged& a, const Judged& b) {
+    return std::abs(a.percent()) > std::abs(b.percent());
+  });
+  unseen.resize(std::min<std::size_t>(unseen.size(), 5));
+  for (const auto& one : unseen)
+    std::fprintf(stderr, "    %+5.1f %% %s\n", one.percent(), one.model.c_str());
+}
+
+// Errors and ranges from samples that no fit has seen, and from those that say how far to trust it.
+void set_errors(Calibration& c, std::size_t fitted, const std::vector<Sample>& unseen,
+                const std::vector<Judged>& judged, const std::vector<Judged>& for_range) {
+  c.errors = {fitted, unseen.size(), quantile_of_errors(judged, 0.5),
+              quantile_of_errors(judged, 0.9), flops_only(unseen)};
+  set_ranges(c, for_range);
+  tell(c, judged);
 }
 
 void calibrate(Run& run) {
@@ -110,13 +158,10 @@ void calibrate(Run& run) {
   const auto seen = samples(run, [](const Measured& m) { return !held_out(m.model); });
   const auto unseen = samples(run, [](const Measured& m) { return held_out(m.model); });
   c.factors = fit(seen, kernels_of(run));
-  const auto errors = percent_errors(unseen, c.factors);
-  c.errors = {seen.size(), unseen.size(), quantile(errors, 0.5), quantile(errors, 0.9),
-              flops_only(unseen)};
-  const auto ratios = unseen_ratios(run);
-  c.low = quantile(ratios, 0.1);
-  c.high = quantile(ratios, 0.9);
-  tell(c, unseen);
+  c.neighbours = neighbours(seen, c.factors);
+  std::vector<Judged> judged;
+  for (const auto& sample : unseen) judged.push_back(judge(sample, c.factors, c.neighbours));
+  set_errors(c, seen.size(), unseen, judged, judged_by_others(run));
 }
 
 // What devices of a kind have in common: one fit over the runs of all of them. Its errors are those
@@ -134,9 +179,9 @@ Calibration common(const std::vector<const Run*>& family, const std::vector<cons
   std::set<std::string> devices;
   for (const auto* run : runs) devices.insert(run->calibration.device);
   std::vector<Sample> all;
-  std::vector<double> ratios;
   std::vector<Sample> unseen;
-  std::vector<double> errors;
+  std::vector<Judged> judged;
+  std::vector<Judged> for_range;
   auto pick = [&](const std::string& device, bool of_device, bool held) {
     std::vector<Sample> result;
     for (const auto* run : runs)
@@ -148,16 +193,16 @@ Calibration common(const std::vector<const Run*>& family, const std::vector<cons
   };
   for (const auto& device : devices) {
     const auto factors = fit(pick(device, false, false), kernels);
-    for (const auto& s : pick(device, true, false))
-      ratios.push_back(std::exp(log_error(s, factors)));
+    for (const auto& s : pick(device, true, false)) for_range.push_back(judge(s, factors, {}));
     for (const auto& s : pick(device, true, true)) {
       unseen.push_back(s);
-      errors.push_back(100 * std::abs(std::exp(-log_error(s, factors)) - 1));
+      judged.push_back(judge(s, factors, {}));
     }
   }
   auto c = family.front()->calibration;
   c.pytorch = "2.9.1";
   c.low_norms.clear();
+  c.neighbours.clear();
   for (const auto* run : wider)
     c.batches = {std::min(c.batches.first, run->calibration.batches.first),
                  std::max(c.batches.second, run->calibration.batches.second)};
@@ -167,11 +212,7 @@ Calibration common(const std::vector<const Run*>& family, const std::vector<cons
     for (const auto& s : samples(*run, [](const Measured& m) { return !held_out(m.model); }))
       all.push_back(s);
   c.factors = fit(all, kernels);
-  c.errors = {all.size(), unseen.size(), quantile(errors, 0.5), quantile(errors, 0.9),
-              flops_only(unseen)};
-  c.low = quantile(ratios, 0.1);
-  c.high = quantile(ratios, 0.9);
-  tell(c, unseen);
+  set_errors(c, all.size(), unseen, judged, for_range);
   return c;
 }
 

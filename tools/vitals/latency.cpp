@@ -9,6 +9,8 @@
 #include "runtime/step_kernels.h"
 #include "spec/calibration.h"
 
+#include <algorithm>
+
 namespace vitals::cli {
 namespace {
 
@@ -64,12 +66,16 @@ std::vector<Calibration> known_calibrations(const DeviceSpec& device) {
   return known;
 }
 
+bool reads_images(const Model& model) {
+  const auto& fields = model.architecture->fields;
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const Field& field) { return field.name == "img_size"; });
+}
+
 void set_calibration(LatencyAnswer& a, const Match& match) {
   const auto& c = *match.calibration;
   a.own_kernels = match.own_kernels;
   a.calibrated = match.exact;
-  a.low = match.low;
-  a.high = match.high;
   a.notes = match.notes;
   a.run = c.run;
   a.pytorch = c.pytorch;
@@ -95,8 +101,9 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.training = o.mode == "training";
   a.compiled = o.compiled;
   const auto known = known_calibrations(on);
-  const auto found = match(known, {on.name, std::string(family_of(on.machine)), a.training,
-                                   a.compiled, a.precision, o.pytorch, o.channels_last, a.batch});
+  const auto found =
+      match(known, {on.name, std::string(family_of(on.machine)), a.training, a.compiled,
+                    a.precision, o.pytorch, o.channels_last, a.batch, reads_images(model)});
   set_calibration(a, found);
   const auto& c = *found.calibration;
   const bool fusable = found.own_kernels || model.architecture->fused_attention;
@@ -107,6 +114,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   setup.machine = on.machine;
   setup.peak = a.peak = latency::peak(on.machine, setup.execution, on.title);
   setup.factors = c.factors;
+  if (found.exact) setup.neighbours = c.neighbours;
   auto options = build;
   options.training = a.training;
   options.attention = a.fused_attention ? AttentionKernel::fused : AttentionKernel::eager;
@@ -114,6 +122,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   const auto element = a.precision == "bf16" ? Element::kBf16 : Element::kF32;
   a.prediction = a.own_kernels ? latency::predict(a.graph, step_kernels(a.graph, element), setup)
                                : latency::predict(a.graph, setup);
+  a.range = between(found.range, found.near_range, a.prediction.adjustment.confidence);
   if (memory == WithMemory::yes && on.memory)
     a.memory = {a.own_kernels ? own_memory(a.graph, element)
                               : needed_memory(a.graph, memory_options(a, on)),

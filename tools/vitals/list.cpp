@@ -38,7 +38,7 @@ ListedModel::Latency model_latency(const Model& model, const ListArguments& o) {
   build.batch = o.batch;
   const auto a = predict_latency(model, o.latency, build, WithMemory::no);
   const double rate = a.samples_per_s();
-  return {a.batch, a.prediction.seconds(), rate, rate * a.low, rate * a.high};
+  return {a.batch, a.prediction.seconds(), rate, rate * a.range.low, rate * a.range.high};
 }
 
 std::vector<ListedModel> models(const ListArguments& o) {

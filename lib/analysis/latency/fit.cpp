@@ -146,13 +146,27 @@ std::vector<Observation::Repeated> repeated(const std::vector<Kernel>& kernels) 
   return result;
 }
 
+namespace {
+
+double seconds(const Observation::Repeated& part, const Setup& setup, const Factors& factors) {
+  return part.times *
+         cost(part.kernel, setup.machine, setup.peak, factors, setup.execution.training).seconds;
+}
+
+}  // namespace
+
 double log_error(const Sample& sample, const Factors& factors) {
-  const auto& setup = *sample.setup;
-  double seconds = 0;
-  for (const auto& [kernel, times] : sample.observation->kernels)
-    seconds +=
-        times * cost(kernel, setup.machine, setup.peak, factors, setup.execution.training).seconds;
-  return std::log(seconds / sample.observation->seconds);
+  double sum = 0;
+  for (const auto& part : sample.observation->kernels) sum += seconds(part, *sample.setup, factors);
+  return std::log(sum / sample.observation->seconds);
+}
+
+Neighbour neighbour(const Sample& sample, const Factors& factors, const std::string& model,
+                    std::uint64_t batch) {
+  Profiler profiler;
+  for (const auto& part : sample.observation->kernels)
+    profiler.add(part.kernel, seconds(part, *sample.setup, factors));
+  return {model, profiler.profile(batch), log_error(sample, factors)};
 }
 
 Factors usual_factors(Kernels kernels) {

@@ -25,8 +25,11 @@ struct Sample {
   const Setup* setup = nullptr;  // of the machine; its factors do not matter
 };
 
-// log(predicted / measured time)
+// log(predicted / measured time), neighbours not looked at
 [[nodiscard]] double log_error(const Sample& sample, const Factors& factors);
+// What the sample tells others that are predicted with these factors.
+[[nodiscard]] Neighbour neighbour(const Sample& sample, const Factors& factors,
+                                  const std::string& model, std::uint64_t batch);
 
 // Whose kernels were measured, which tells what is usual before any of them is.
 // PyTorch's on GPUs, on one CPU, on several at once; vitals' own.

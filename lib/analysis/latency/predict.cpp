@@ -1,6 +1,6 @@
 #include "analysis/latency/predict.h"
 
-#include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace vitals::latency {
@@ -21,8 +21,17 @@ double host(const std::vector<Kernel>& kernels, const Setup& setup) {
   return static_cast<double>(kernels.size()) * host_seconds(setup) * host_passes(setup);
 }
 
-Cost cost_of(const Kernel& kernel, const Setup& setup) {
-  return cost(kernel, setup.machine, setup.peak, setup.factors, setup.execution.training);
+// The cost of every kernel, and how the neighbours have the sum adjusted: all by the same factor,
+// for only sums were measured.
+void set_costs(Prediction& p, const Setup& setup, std::uint64_t batch) {
+  Profiler profiler;
+  for (const auto& kernel : p.kernels) {
+    p.costs.push_back(
+        cost(kernel, setup.machine, setup.peak, setup.factors, setup.execution.training));
+    profiler.add(kernel, p.costs.back().seconds);
+  }
+  p.adjustment = adjustment(profiler.profile(batch), setup.neighbours);
+  for (auto& cost : p.costs) cost.seconds *= std::exp(-p.adjustment.log_error);
 }
 
 }  // namespace
@@ -47,10 +56,11 @@ Prediction predict(const Graph& graph, std::vector<Kernel> kernels, const Setup&
   if (const auto why = unpredictable(graph); !why.empty()) fail("{}: {}", graph.model, why);
   Prediction p;
   p.kernels = std::move(kernels);
+  set_costs(p, setup, graph.batch);
   std::vector<Count> own(graph.modules.size());
-  for (const auto& kernel : p.kernels) {
-    const auto cost = cost_of(kernel, setup);
-    p.costs.push_back(cost);
+  for (std::size_t i = 0; i < p.kernels.size(); ++i) {
+    const auto& kernel = p.kernels[i];
+    const auto& cost = p.costs[i];
     p.busy += cost.seconds;
     p.flops += kernel.flops * (setup.execution.training ? 3 : 1);
     if (cost.bound == Bound::compute) p.compute += cost.seconds;
@@ -59,12 +69,6 @@ Prediction predict(const Graph& graph, std::vector<Kernel> kernels, const Setup&
   p.host = host(p.kernels, setup);
   p.picoseconds = roll_up_modules(graph, std::move(own));
   return p;
-}
-
-double predict_seconds(const std::vector<Kernel>& kernels, const Setup& setup) {
-  double busy = 0;
-  for (const auto& kernel : kernels) busy += cost_of(kernel, setup).seconds;
-  return std::max(busy, host(kernels, setup));
 }
 
 }  // namespace vitals::latency

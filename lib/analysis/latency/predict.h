@@ -3,6 +3,7 @@
 #pragma once
 
 #include "analysis/latency/cost.h"
+#include "analysis/latency/neighbours.h"
 #include "analysis/rollup.h"
 
 #include <string>
@@ -14,11 +15,13 @@ struct Setup {
   Machine machine;
   double peak = 0;  // FLOP/s in the type that products compute in
   Factors factors;
+  std::vector<Neighbour> neighbours;  // measured on this machine in this way, with these factors
 };
 
 struct Prediction {
   std::vector<Kernel> kernels;
-  std::vector<Cost> costs;  // of each kernel
+  std::vector<Cost> costs;  // of each kernel, adjusted
+  Adjustment adjustment;    // to the neighbours
   double busy = 0;          // seconds in which the device computes
   double host = 0;          // seconds that Python and the framework take to ask for the kernels
   double flops = 0;         // of products, backward pass included
@@ -40,8 +43,5 @@ struct Prediction {
 // depthwise convolution fills no matrix unit and reads each input many times: how fast it is only
 // measurements tell, and no measured model has one.
 [[nodiscard]] std::string unpredictable(const Graph& graph);
-
-// The time alone, without the kernels and sums by module.
-[[nodiscard]] double predict_seconds(const std::vector<Kernel>& kernels, const Setup& setup);
 
 }  // namespace vitals::latency
