@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the examples of the documentation: docs_check.py VITALS FILE...
+"""Runs the examples of the documentation: docs_check.py VITALS [--mend] FILE...
 
 An example is an indented line "$ COMMAND" that uses vitals; the lines below it, up to a blank line after which no output
 follows, or the next "$", are an excerpt of its output. A line "..." stands for any number of lines. Output that a machine decides
-(measurements) is marked with "<!-- not checked: REASON -->" before it.
+(measurements) is marked with "<!-- not checked: REASON -->" before it. With --mend, what differs is written into the files, from
+the first line of the excerpt to its last where these are still there; excerpts with "..." are left to a person.
 """
 import difflib
 import os
@@ -47,13 +48,28 @@ def matches(expected, seen):
     return re.search("^" + pattern, "".join(line.rstrip() + "\n" for line in seen), re.M) is not None
 
 
+def mended(expected, seen):
+    """The part of what was seen that stands where the excerpt stood."""
+    start = seen.index(expected[0]) if expected and expected[0] in seen else 0
+    end = len(seen) - seen[::-1].index(expected[-1]) if expected and expected[-1] in seen else start + len(expected)
+    return seen[start:end]
+
+
+def mend(path, number, expected, seen):
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[number:number + len(expected)] = [(INDENT + line).rstrip() for line in mended(expected, seen)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
 def main(vitals, *files):
+    mending = files[:1] == ("--mend",)
     ran = failed = skipped = 0
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.abspath(vitals), f"{folder}/vitals")
         environment = {**os.environ, "PATH": folder + ":" + os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         status = 0
-        for path in map(Path, files):
+        for path in map(Path, files[mending:]):
+            moved = 0
             for number, command, expected in examples(path):
                 if "jq" in command.split() and shutil.which("jq") is None:
                     skipped += 1
@@ -67,6 +83,9 @@ def main(vitals, *files):
                     failed += 1
                     print(f"{path}:{number}: $ {command}")
                     print("\n".join(difflib.unified_diff(expected, seen, "documented", "real", lineterm="", n=1)))
+                    if mending and "..." not in expected:
+                        mend(path, number + moved, expected, seen)
+                        moved += len(mended(expected, seen)) - len(expected)
     print(f"{ran} examples, {failed} differ, {skipped} skipped for want of jq")
     return 1 if failed or ran == 0 else 0
 
