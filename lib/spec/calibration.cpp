@@ -234,11 +234,17 @@ std::vector<int> version(const std::string& text) {
   return parts;
 }
 
+// What products compute in on a GPU.
+std::string_view product_type(std::string_view precision) {
+  return precision == "amp" ? "fp16" : precision == "amp-bf16" ? "bf16" : precision;
+}
+
 // What counts first when no calibration is exact; larger is better.
 auto rank(const Calibration& c, const RunQuestion& q, bool own) {
   return std::make_tuple(own && c.training == q.training && c.compiled == q.compiled, own,
                          c.training == q.training, c.compiled == q.compiled,
                          c.precision == q.precision,
+                         product_type(c.precision) == product_type(q.precision),
                          !q.pytorch.empty() && is_version(c.pytorch, q.pytorch),
                          c.channels_last == q.channels_last, version(c.pytorch));
 }
