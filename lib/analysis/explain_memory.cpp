@@ -17,6 +17,7 @@ class Explainer {
       : graph_(graph), options_(options), estimate_(estimate) {
     recipe_.precision = options.precision;
     recipe_.optimizer = options.optimizer;
+    recipe_.stored_weights = options.stored_weights;
   }
 
   Explanation module(ModuleId id) const {
@@ -48,6 +49,11 @@ class Explainer {
     const auto& param = graph_.params[id];
     const auto n = numel(param);
     if (n == Count(0)) return {param.name, "", "", 0, ""};
+    if (bytes / n * n != bytes)  // blocks with scales of their own
+      return {param.name, "shape x bits each / 8",
+              fmt::format("{} x {:.6g} / 8", product(param.shape),
+                          8 * bytes.as_double() / n.as_double()),
+              bytes, std::string(source)};
     return {param.name, "shape x bytes each",
             fmt::format("{} x {}", product(param.shape), bytes / n), bytes, std::string(source)};
   }

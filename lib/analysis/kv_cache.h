@@ -15,6 +15,12 @@ enum class LatentCache : std::uint8_t { expanded, compressed };
 // cross attention the encoder's.
 [[nodiscard]] Count cached_tokens(const KvCache& cache, Count tokens);
 
+// Elements of one layer and sample that one more token adds before a window is full; cross
+// attention keeps the encoder's tokens alone.
+[[nodiscard]] Count kv_cache_growth(const KvCache& cache, LatentCache latent);
+// The same of all layers for the whole batch.
+[[nodiscard]] Count kv_cache_growth(const Graph& graph, LatentCache latent);
+
 // Elements of one layer for one sample.
 [[nodiscard]] Count kv_cache_elements(const KvCache& cache, Count tokens, LatentCache latent);
 

@@ -96,6 +96,14 @@ SavedActivations saved_activations(const Graph& graph, const eager::Step& step) 
   return a;
 }
 
+// The batch and its targets where autograd keeps nothing, or a copy in another type, of them.
+Count batch_beside(const eager::Step& step) {
+  auto batch = of(step.start, eager::Kind::input);
+  for (const auto& s : step.saved)
+    if (s.kind == eager::Kind::input) batch = batch - s.bytes;
+  return batch;
+}
+
 MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
                           const eager::Step& step, const SavedActivations& saved) {
   MemoryBytes b;
@@ -109,7 +117,7 @@ MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
       b.gradients += eager::gradient_bytes(graph, id, options);
       b.optimizer += eager::optimizer_bytes(graph, id, options);
     }
-    b.activations = saved.saved + saved.loss;
+    b.activations = saved.saved + saved.loss + options.waiting + batch_beside(step);
   } else {
     const auto& peak = step.highest().by_kind;
     b.activations = of(peak, eager::Kind::input) + of(peak, eager::Kind::activation) +
@@ -118,27 +126,17 @@ MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
   return b;
 }
 
-// Micro-batches that wait keep their activations through everything that the simulated one does.
-void add_waiting(MemoryEstimate& e, Count waiting) {
-  if (waiting == Count(0)) return;
-  e.bytes.activations += waiting;
-  e.peak.bytes += waiting;
-  if (e.allocator) *e.allocator += waiting;
-  e.peak.by_kind[static_cast<std::size_t>(eager::Kind::activation)] += waiting;
-  for (auto& phase : e.phases) {
-    phase.bytes += waiting;
-    phase.start += waiting;
-    phase.end += waiting;
-    phase.by_kind[static_cast<std::size_t>(eager::Kind::activation)] += waiting;
-  }
-  for (auto& point : e.timeline) {
-    point.live += waiting;
-    point.high += waiting;
-  }
+// They keep their activations through everything that the simulated one does.
+Count waiting_activations(const Graph& graph, eager::StepOptions once, double in_flight) {
+  if (!once.training || in_flight <= 1) return 0;
+  once.composition = once.allocator = false;
+  return times(saved_activations(graph, eager::run_step(graph, once)).saved, in_flight - 1);
 }
 
 MemoryEstimate estimate_step(const Graph& graph, const MemoryOptions& options,
-                             const eager::StepOptions& step_options, std::uint64_t rank) {
+                             eager::StepOptions step_options, std::uint64_t rank) {
+  const auto in_flight = micro_batches_in_flight(options.parallel, rank);
+  step_options.waiting = waiting_activations(graph, step_options, in_flight);
   auto step = eager::run_step(graph, step_options);
   MemoryEstimate e;
   e.activations = saved_activations(graph, step);
@@ -156,8 +154,7 @@ MemoryEstimate estimate_step(const Graph& graph, const MemoryOptions& options,
   e.timeline = std::move(step.points);
   if (step_options.allocator) e.allocator = step.allocator;
   e.pipeline_rank = rank;
-  e.in_flight = micro_batches_in_flight(options.parallel, rank);
-  if (options.training) add_waiting(e, times(e.activations.saved, e.in_flight - 1));
+  e.in_flight = in_flight;
   return e;
 }
 

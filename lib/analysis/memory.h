@@ -54,7 +54,7 @@ struct MemoryBytes {
   Count weights;
   Count gradients;
   Count optimizer;
-  Count activations;  // training: kept for the backward pass by the model and the loss
+  Count activations;  // training: kept for the backward pass by the model and the loss; the batch
   Count workspace;    // the largest sum of temporaries at one moment, and buffers
   Count kv_cache;
 

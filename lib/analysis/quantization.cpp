@@ -138,8 +138,6 @@ std::vector<std::string> scheme_names() {
 
 }  // namespace
 
-std::span<const BlockFormat> block_formats() { return kFormats; }
-
 const BlockFormat& block_format(std::string_view name) {
   for (const auto& format : kFormats)
     if (format.name == name) return format;

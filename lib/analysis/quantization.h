@@ -21,7 +21,6 @@ struct BlockFormat {
 
 // Throws Error that names the known ones.
 [[nodiscard]] const BlockFormat& block_format(std::string_view name);
-[[nodiscard]] std::span<const BlockFormat> block_formats();
 
 // All schemes: those of bitsandbytes and its kin ("nf4"), and the mixes of gguf files ("Q4_K_M").
 struct QuantScheme {

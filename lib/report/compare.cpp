@@ -1,8 +1,8 @@
 #include "report/compare.h"
 
 #include "analysis/conventions.h"
+#include "analysis/module_costs.h"
 #include "analysis/rollup.h"
-#include "analysis/traffic.h"
 #include "report/units.h"
 
 #include <nlohmann/json.hpp>
@@ -54,12 +54,6 @@ std::vector<Comparison::SharedModule> shared_modules(const std::vector<Graph>& g
   return shared;
 }
 
-Count moved_bytes(const Graph& graph) {
-  Count bytes;
-  for (const auto& node : graph.nodes) bytes += bytes_moved(graph, node);
-  return bytes;
-}
-
 std::string ratio(Count value, Count first) {
   if (value == first) return "=";
   if (first == Count(0)) return "new";
@@ -107,9 +101,9 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
   add("num_tokens", "tokens", [](const Graph& g) { return Count(g.num_tokens); });
   add("activations_fvcore", "activations (fvcore)",
       [](const Graph& g) { return total(fvcore_activations(), g).value_or(0); });
-  add("bytes", "bytes moved", moved_bytes);
+  add("bytes", "bytes moved", [](const Graph& g) { return module_costs(g).bytes.sum(); });
   add("weight_bytes", "bytes of fp32 weights",
-      [](const Graph& g) { return parameters(g).sum() * size_of(DType::f32); });
+      [](const Graph& g) { return stored_bytes(g).sum(); });
   c.modules = shared_modules(graphs, level);
   return c;
 }

@@ -91,16 +91,19 @@ Table generation_table(const Generation& g) {
 
 ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype) {
   const auto size = size_of(dtype);
-  const auto bytes = [&](LatentCache latent, std::uint64_t n) {
-    return (kv_cache_elements(graph, n, latent) * size).value();
+  const auto bytes = [&](LatentCache latent) {
+    return (kv_cache_elements(graph, tokens, latent) * size).value();
+  };
+  const auto growth = [&](LatentCache latent) {
+    return (kv_cache_growth(graph, latent) * size).value();
   };
   ordered_json json = {{"tokens", tokens},
                        {"dtype", to_string(dtype)},
-                       {"bytes", bytes(LatentCache::expanded, tokens)},
-                       {"bytes_per_token", bytes(LatentCache::expanded, 1)}};
+                       {"bytes", bytes(LatentCache::expanded)},
+                       {"bytes_per_token", growth(LatentCache::expanded)}};
   if (is_latent(graph)) {
-    json["compressed_bytes"] = bytes(LatentCache::compressed, tokens);
-    json["compressed_bytes_per_token"] = bytes(LatentCache::compressed, 1);
+    json["compressed_bytes"] = bytes(LatentCache::compressed);
+    json["compressed_bytes_per_token"] = growth(LatentCache::compressed);
   }
   auto& layers = json["layers"] = ordered_json::array();
   for (const auto& cache : graph.kv_caches) {
@@ -129,10 +132,8 @@ Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
   };
   auto part = [&](const CacheKind& kind, LatentCache form, const char* suffix) {
     const auto all = Count(kind.layers) * graph.batch;
-    const Count per_token =
-        kind.cache.source_tokens > 0 ? Count(0) : kv_cache_elements(kind.cache, 1, form);
-    row(cache_name(kind) + suffix, cached_tokens(kind.cache, tokens), per_token * all,
-        kv_cache_elements(kind.cache, tokens, form) * all);
+    row(cache_name(kind) + suffix, cached_tokens(kind.cache, tokens),
+        kv_cache_growth(kind.cache, form) * all, kv_cache_elements(kind.cache, tokens, form) * all);
   };
   for (const auto& kind : cache_kinds(graph)) part(kind, LatentCache::expanded, "");
   if (latent)

@@ -35,9 +35,11 @@ std::string bound_text(const LatencyAnswer& a) {
 }
 
 std::string fit_text(const LatencyAnswer& a) {
-  if (!a.memory) return "not stated";
-  return fmt::format("{} of {} that can be used{}", binary_bytes(a.memory->peak.as_double()),
-                     binary_bytes(a.memory->usable.as_double()), a.fits() ? "" : ": DOES NOT FIT");
+  const auto peak = binary_bytes(a.memory->peak.as_double());
+  const auto fits = a.fits();
+  if (!fits) return peak + "; how much the device has is not stated";
+  return fmt::format("{} of {} that can be used{}", peak,
+                     binary_bytes(a.memory->usable->as_double()), *fits ? "" : ": DOES NOT FIT");
 }
 
 // What measured models of like sizes changed.
@@ -49,7 +51,7 @@ std::string neighbours_text(const LatencyAnswer& a) {
 }
 
 void add_notes(Table& table, const LatencyAnswer& a) {
-  if (!a.fits())
+  if (a.fits() == false)
     table.notes.push_back(
         fmt::format("batch {} does not fit into the {}'s memory.", a.batch, a.device_title));
   if (a.calibrated)
@@ -88,7 +90,7 @@ Table latency_figures(const LatencyAnswer& a) {
   row("FLOP/s", fmt::format("{} of {} peak: {}", si(p.flops / p.seconds()), si(a.peak),
                             percent(a.share_of_peak())));
   row("kernels", std::to_string(p.kernels.size()) + (a.training ? " in the forward pass" : ""));
-  row("peak memory", fit_text(a));
+  if (a.memory) row("peak memory", fit_text(a));
   if (!p.adjustment.nearest.empty()) row("models like it", neighbours_text(a));
   add_notes(table, a);
   return table;
@@ -129,9 +131,9 @@ Table latency_sweep(const std::vector<LatencyAnswer>& answers) {
     table.rows.push_back({std::to_string(a.batch), rate(a.samples_per_s()), range_text(a),
                           milliseconds(a.prediction.seconds()), percent(a.share_of_peak()),
                           a.memory ? binary_bytes(a.memory->peak.as_double()) : "-",
-                          !a.memory  ? "-"
-                          : a.fits() ? "yes"
-                                     : "no"});
+                          !a.fits()   ? "-"
+                          : *a.fits() ? "yes"
+                                      : "no"});
   for (const auto& a : answers) {
     Table one;
     add_notes(one, a);
@@ -168,7 +170,9 @@ Table latency_numbers(const std::vector<LatencyAnswer>& answers) {
                           fmt::format("{:.4f}", 1e3 * a.prediction.seconds()),
                           a.calibrated ? "true" : "false", fmt::format("{:.4f}", a.share_of_peak()),
                           a.memory ? fmt::format("{}", a.memory->peak) : "",
-                          a.memory ? (a.fits() ? "true" : "false") : ""});
+                          !a.fits()   ? ""
+                          : *a.fits() ? "true"
+                                      : "false"});
   }
   return table;
 }

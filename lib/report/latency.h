@@ -38,9 +38,9 @@ struct LatencyAnswer {
   std::vector<std::string> notes;
   struct Memory {
     Count peak;
-    Count usable;
+    std::optional<Count> usable;  // none where the device states no memory
   };
-  std::optional<Memory> memory;  // none where the device states no memory
+  std::optional<Memory> memory;  // where it was asked for
 
   [[nodiscard]] double samples_per_s() const {
     return static_cast<double>(batch) / prediction.seconds();
@@ -48,7 +48,11 @@ struct LatencyAnswer {
   [[nodiscard]] double share_of_peak() const {
     return prediction.flops / prediction.seconds() / peak;
   }
-  [[nodiscard]] bool fits() const { return !memory || memory->peak <= memory->usable; }
+  // Nothing where it is not known.
+  [[nodiscard]] std::optional<bool> fits() const {
+    if (!memory || !memory->usable) return std::nullopt;
+    return memory->peak <= *memory->usable;
+  }
 };
 
 // One batch: figures, then time by module.

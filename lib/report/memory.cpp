@@ -120,8 +120,9 @@ Table parts(const MemoryAnswer& a) {
     row("optimizer", b.optimizer,
         a.options.precision.master_weights ? "states and fp32 master weights" : "states");
     row("activations", b.activations,
-        fmt::format("kept for the backward pass: {} a sample",
-                    binary_bytes(b.activations.as_double() / static_cast<double>(a.batch))));
+        fmt::format("kept for the backward pass, and the batch: {} a sample",
+                    binary_bytes(b.activations.as_double() /
+                                 (static_cast<double>(a.graph.batch) * e.in_flight))));
   } else {
     row("activations", b.activations, "live at the highest moment, the input included");
     if (a.keeps_cache())

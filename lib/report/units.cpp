@@ -21,12 +21,13 @@ std::string scaled(double value, double step, const char* const* units, std::siz
     return *units[0] == '\0' ? digits : fmt::format("{} {}", digits, units[0]);
   }
   std::size_t i = 0;
-  while (std::abs(value) >= step && i + 1 < count) {
+  // Half of the last digit that is shown below a step is a step already: 999,960 is 1.00 M.
+  while (std::abs(value) >= step - (i == 0 ? 0.5 : 0.05) && i + 1 < count) {
     value /= step;
     ++i;
   }
   if (i == 0) return fmt::format("{:.0f}{}{}", value, *units[0] != '\0' ? " " : "", units[0]);
-  const int digits = std::abs(value) < 10 ? 2 : 1;
+  const int digits = std::abs(value) < 9.995 ? 2 : 1;
   return fmt::format("{:.{}f} {}", value, digits, units[i]);
 }
 

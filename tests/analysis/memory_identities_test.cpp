@@ -88,7 +88,10 @@ TEST_CASE("saved bytes sum up, and no moment is above the peak") {
     for (const auto& [type, bytes] : e.activations.by_type) by_type += bytes;
     CHECK(by_type == e.activations.saved);
     CHECK(e.activations.by_module.sum() == e.activations.saved);
-    CHECK(e.bytes.activations == e.activations.saved + e.activations.loss);
+    // The batch beside them, unless it is what was kept.
+    const auto kept = e.activations.saved + e.activations.loss;
+    CHECK(e.bytes.activations >= kept);
+    CHECK(e.bytes.activations <= kept + e.activations.input + 8 * a.build.batch);
     Count highest;
     for (const auto& point : e.timeline) {
       CHECK(point.live <= point.high);
@@ -99,7 +102,7 @@ TEST_CASE("saved bytes sum up, and no moment is above the peak") {
     Count kinds;
     for (const auto bytes : e.peak.by_kind) kinds += bytes;
     CHECK(kinds == e.peak.bytes);
-    CHECK(e.peak.bytes <= e.bytes.total() + e.activations.input + 64 * a.build.batch);
+    CHECK(e.peak.bytes <= e.bytes.total());
   });
 }
 
@@ -114,12 +117,17 @@ TEST_CASE("a step leaves gradients behind, and nothing else") {
 }
 
 TEST_CASE("the pieces at the highest moment are the highest moment") {
-  auto a = ask();
-  a.options.composition = true;
-  const auto e = estimate(a);
-  Count pieces;
-  for (const auto& piece : e.peak.pieces) pieces += piece.bytes;
-  CHECK(pieces == e.peak.bytes);
+  for (const std::uint64_t stages : {1, 2}) {
+    auto a = ask();
+    a.options.composition = true;
+    a.options.parallel.pipeline = stages;
+    a.options.parallel.micro_batches = 4;
+    const auto e = estimate(a);
+    CHECK((e.in_flight > 1) == (stages > 1));
+    Count pieces;
+    for (const auto& piece : e.peak.pieces) pieces += piece.bytes;
+    CHECK(pieces == e.peak.bytes);
+  }
 }
 
 TEST_CASE("running again never keeps more") {

@@ -123,10 +123,12 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.prediction = a.own_kernels ? latency::predict(a.graph, step_kernels(a.graph, element), setup)
                                : latency::predict(a.graph, setup);
   a.range = between(found.range, found.near_range, a.prediction.adjustment.confidence);
-  if (memory == WithMemory::yes && on.memory)
-    a.memory = {a.own_kernels ? own_memory(a.graph, element)
-                              : needed_memory(a.graph, memory_options(a, on)),
-                memory_budget(on).bytes};
+  if (memory == WithMemory::yes) {
+    a.memory.emplace();
+    a.memory->peak = a.own_kernels ? own_memory(a.graph, element)
+                                   : needed_memory(a.graph, memory_options(a, on));
+    if (on.memory) a.memory->usable = memory_budget(on).bytes;
+  }
   return a;
 }
 

@@ -63,8 +63,7 @@ void Storage::become(Kind kind) {
 }
 
 StoragePtr Memory::allocate(Count bytes, Kind kind) {
-  const Count blocks = (bytes + (rounding_ - 1)) / rounding_;
-  return std::make_shared<Storage>(*this, blocks * rounding_, kind);
+  return std::make_shared<Storage>(*this, bytes, kind);
 }
 
 void Memory::add(Storage& storage) {

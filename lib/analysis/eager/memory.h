@@ -13,7 +13,7 @@
 
 namespace vitals::eager {
 
-// What a storage is for. A reader sums them; `peak` lists them side by side.
+// What a storage is for.
 enum class Kind : std::uint8_t {
   weight,               // parameters as the model holds them
   buffer,               // constants and registered buffers
@@ -31,7 +31,6 @@ inline constexpr std::size_t kKinds = 10;
 using ByKind = std::array<Count, kKinds>;
 
 enum class Phase : std::uint8_t { forward, backward, optimizer };
-inline constexpr std::size_t kPhases = 3;
 [[nodiscard]] std::string_view to_string(Phase phase);
 
 // Who allocates: an op of a module, the loss, or the optimizer at a parameter.
@@ -91,10 +90,8 @@ using StoragePtr = std::shared_ptr<Storage>;
 
 class Memory {
  public:
-  // Sizes are rounded up to multiples of `rounding` (1: exact; a CUDA block is 512 bytes).
   // At allocation number `watch` the composition is kept.
-  explicit Memory(std::uint64_t rounding = 1, std::uint64_t watch = 0)
-      : rounding_(rounding), watch_(watch) {}
+  explicit Memory(std::uint64_t watch = 0) : watch_(watch) {}
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
@@ -135,7 +132,6 @@ class Memory {
   void note_peak();
   void note(const Storage& storage, bool freed);
 
-  std::uint64_t rounding_;
   std::uint64_t watch_;
   std::uint64_t allocations_ = 0;
   Count live_;

@@ -41,7 +41,9 @@ struct StepOptions {
   bool keep_gradients = false;  // allocated through the forward pass, as without set_to_none
   // Run without recording, and again in the backward pass (torch.utils.checkpoint).
   std::vector<NodeRange> checkpoints;
-  std::uint64_t rounding = 1;
+  // What micro-batches hold that went forward on this pipeline stage and wait for their backward
+  // pass.
+  Count waiting;
   bool allocator = false;    // ask what PyTorch's caching allocator needs
   bool composition = false;  // list what is live at the highest moment
 };

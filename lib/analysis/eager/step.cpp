@@ -21,7 +21,7 @@ class Runner {
         options_(options),
         begin_(options.stage.begin),
         end_(options.stage.end == 0 ? static_cast<NodeId>(graph.nodes.size()) : options.stage.end),
-        memory_(options.rounding, watch),
+        memory_(watch),
         gatherer_(graph, options, memory_),
         tape_(memory_),
         aten_(tape_, options.settings),
@@ -35,6 +35,8 @@ class Runner {
     make_params();
     make_leaves();
     if (options_.training) make_training_state();
+    memory_.at({0, "micro-batches that wait", kNone});
+    const auto waiting = memory_.allocate(options_.waiting, Kind::activation);
     step_.start = memory_.by_kind();
     for (const auto id : graph_.inputs) {
       const auto& resident = interpreter_.resident();

@@ -96,10 +96,6 @@ bool Tape::needs_grad(const Tensor& input) const {
   return recording_ && input && (input->leaf != kNoNode || input->node != kNoNode);
 }
 
-bool Tape::needs_grad(std::initializer_list<Tensor> inputs) const {
-  return std::any_of(inputs.begin(), inputs.end(), [&](const auto& x) { return needs_grad(x); });
-}
-
 void Tape::record(const Tensors& outputs, const Tensors& inputs, Tensors saved, Backward backward) {
   if (std::none_of(inputs.begin(), inputs.end(), [&](const auto& x) { return needs_grad(x); }))
     return;

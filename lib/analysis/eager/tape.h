@@ -74,7 +74,6 @@ class Tape {
   explicit Tape(Memory& memory) : memory_(memory) {}
 
   [[nodiscard]] Memory& memory() { return memory_; }
-  [[nodiscard]] bool recording() const { return recording_; }
   void set_recording(bool on) { recording_ = on; }
 
   // A fresh tensor. In the backward pass it counts as a gradient, in the forward pass as an
@@ -86,8 +85,7 @@ class Tape {
   [[nodiscard]] Tensor make_leaf(StoragePtr storage, const Meta& meta, Kind gradient_kind);
   [[nodiscard]] Leaf& leaf(std::uint32_t id) { return leaves_[id]; }
 
-  // Does a gradient flow to any of these?
-  [[nodiscard]] bool needs_grad(std::initializer_list<Tensor> inputs) const;
+  // Does a gradient flow to it?
   [[nodiscard]] bool needs_grad(const Tensor& input) const;
 
   // Makes `outputs` results of a backward node, when a gradient flows to any input. Null entries

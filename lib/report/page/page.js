@@ -298,9 +298,12 @@
 
   // --- Tables that sort and can be searched
 
+  // "86,567,656", "17.6 G", "330.2 MiB", "12.5 %", "1.02x"
+  const SCALES = { "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18,
+                   B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, PiB: 2 ** 50, EiB: 2 ** 60 };
   const numberIn = (cell) => {
-    const n = Number((cell.dataset.value || cell.textContent).replace(/[,%x\s]/g, ""));
-    return Number.isNaN(n) ? null : n;
+    const [, digits, unit] = cell.textContent.trim().match(/^(-?[\d.,]+)\s*([A-Za-z]*)[%x]?$/) ?? [];
+    return digits === undefined ? null : Number(digits.replace(/,/g, "")) * (SCALES[unit] ?? 1);
   };
   function setUpTable(table) {
     const body = table.tBodies[0];
