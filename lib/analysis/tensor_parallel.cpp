@@ -22,7 +22,7 @@ class Planner {
     plan_.ranks = ranks;
     plan_.sequence = sequence;
     plan_.roles.assign(graph.nodes.size(), Role::whole);
-    plan_.split_params.assign(graph.params.size(), false);
+    plan_.parts.assign(graph.params.size(), 1);
     plan_.scattered.assign(graph.nodes.size(), false);
   }
 
@@ -38,8 +38,7 @@ class Planner {
       split[id] = is_projection(node.op) ? assign(id, from_split, leads[id]) : from_split;
     }
     cut_vocabulary();
-    if (std::none_of(plan_.split_params.begin(), plan_.split_params.end(),
-                     [](bool b) { return b; }))
+    if (std::all_of(plan_.parts.begin(), plan_.parts.end(), [](auto n) { return n == 1; }))
       fail("--tp {}: the model has no pair of layers that could be cut", plan_.ranks);
     if (plan_.sequence) scatter();
     return std::move(plan_);
@@ -74,13 +73,29 @@ class Planner {
     plan_.roles[id] = from_split ? Role::row : Role::column;
     const auto features =
         from_split ? graph_.nodes[node.inputs[0]].shape.at(-1) : node.shape.at(-1);
-    if (features % plan_.ranks != 0)
+    const auto pieces = from_split ? plan_.ranks : pieces_of(node);
+    if (features % pieces != 0)
       fail("--tp {} does not divide the {} features of {}", plan_.ranks, features,
            graph_.module_of(node).path);
-    if (node.params[0] != kNone) plan_.split_params[node.params[0]] = true;
+    if (node.params[0] != kNone) plan_.parts[node.params[0]] = pieces;
     // A row-parallel bias is added once, to the sum.
-    if (!from_split && node.params[1] != kNone) plan_.split_params[node.params[1]] = true;
+    if (!from_split && node.params[1] != kNone) plan_.parts[node.params[1]] = pieces;
     return !from_split;
+  }
+
+  // A projection to fewer heads of keys or values than there are ranks is cut by heads.
+  [[nodiscard]] std::uint64_t pieces_of(const Node& node) const {
+    const auto attention = surroundings(node).module;
+    for (const auto& cache : graph_.kv_caches) {
+      const auto features = node.shape.at(-1);
+      if (cache.module != attention || (features != cache.key && features != cache.value)) continue;
+      if (cache.heads >= plan_.ranks) break;
+      if (plan_.ranks % cache.heads != 0)
+        fail("--tp {}: the {} heads of keys and values of {} cannot be shared evenly", plan_.ranks,
+             cache.heads, graph_.modules[attention].path);
+      return cache.heads;
+    }
+    return plan_.ranks;
   }
 
   void check_heads(const Node& node) const {
@@ -98,7 +113,7 @@ class Planner {
       const auto* table = std::get_if<op::Embedding>(&node.op);
       const bool makes_logits = table != nullptr && predicts(table->rows);
       if (!makes_logits || table->rows % plan_.ranks != 0) continue;
-      plan_.split_params[node.params[0]] = true;
+      plan_.parts[node.params[0]] = plan_.ranks;
       vocabularies.push_back(table->rows);
     }
     for (const auto output : graph_.outputs) {
@@ -108,7 +123,7 @@ class Planner {
           vocabularies.end())
         continue;
       plan_.roles[output] = Role::column;
-      plan_.split_params[node.params[0]] = true;
+      plan_.parts[node.params[0]] = plan_.ranks;
     }
   }
 

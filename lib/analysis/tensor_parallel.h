@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,19 +18,24 @@ enum class Role : std::uint8_t { whole, column, row };
 struct TensorParallel {
   std::uint64_t ranks = 1;
   bool sequence = false;
-  std::vector<Role> roles;         // by node: of linears and expert linears
-  std::vector<bool> split_params;  // by parameter: a rank holds 1 / ranks of it
-  std::vector<bool> scattered;     // by node: its output is cut along the sequence
+  std::vector<Role> roles;           // by node: of linears and expert linears
+  std::vector<std::uint64_t> parts;  // by parameter: into so many pieces it is cut
+  std::vector<bool> scattered;       // by node: its output is cut along the sequence
 
   [[nodiscard]] Role role(NodeId node) const { return roles.empty() ? Role::whole : roles[node]; }
   [[nodiscard]] std::uint64_t split(ParamId param) const {
-    return !split_params.empty() && split_params[param] ? ranks : 1;
+    return parts.empty() ? 1 : parts[param];
+  }
+  // Of keys and values: where there are fewer heads than ranks, several ranks hold the same one.
+  [[nodiscard]] std::uint64_t split(const KvCache& cache) const {
+    return std::min(ranks, cache.heads);
   }
   [[nodiscard]] bool scatters(NodeId node) const { return !scattered.empty() && scattered[node]; }
 };
 
-// Throws Error when the heads or features of a layer do not divide by the ranks, or when there is
-// nothing to cut.
+// Of a joint projection of queries, keys and values every rank holds 1 / ranks, even where it
+// repeats a key's head. Throws Error when the heads or features of a layer do not divide by the
+// ranks, or when there is nothing to cut.
 [[nodiscard]] TensorParallel plan_tensor_parallel(const Graph& graph, std::uint64_t ranks,
                                                   bool sequence);
 

@@ -86,6 +86,7 @@ struct KvCache {
   ModuleId module = 0;    // the attention
   std::uint64_t key = 0;  // kv_heads * head_dim
   std::uint64_t value = 0;
+  std::uint64_t heads = 0;       // kv_heads
   std::uint64_t compressed = 0;  // what latent attention (MLA) may keep instead of both; 0: nothing
   std::uint64_t window = 0;      // older tokens are let go; 0: none are
   std::uint64_t source_tokens = 0;  // cross attention keeps the encoder's tokens; 0: self attention

@@ -117,7 +117,7 @@ Tensor attend(Builder& b, Tensor q, Tensor k, Tensor v, const DecoderContext& ct
 Tensor grouped_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer) {
   const auto& c = ctx.config;
   const auto kv = kv_heads(c) * head_dim(c);
-  b.keep_cache({.key = kv, .value = kv, .window = window(c, layer)});
+  b.keep_cache({.key = kv, .value = kv, .heads = kv_heads(c), .window = window(c, layer)});
   auto [q, k, v] =
       ctx.names.qkv.empty() ? separate_projections(b, x, ctx) : joint_projection(b, x, ctx);
   if (c.qk_norm == "head" || c.qk_norm == "heads") {
@@ -155,6 +155,7 @@ Tensor latent_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::ui
   const auto rank = *c.kv_lora_rank;
   b.keep_cache({.key = heads * (nope + rope),
                 .value = heads * c.v_head_dim,
+                .heads = heads,
                 .compressed = rank + rope,
                 .window = window(c, layer)});
   auto q = b.transpose(by_head(b, latent_queries(b, x, c), heads), 1, 2);

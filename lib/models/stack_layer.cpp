@@ -57,7 +57,7 @@ Tensor project_out(Builder& b, Tensor y, std::uint64_t width, const StackLayer& 
 Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
   return named_call(b, o.names.attn, "Attention", {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
-    if (o.causal) b.keep_cache({.key = width, .value = width});
+    if (o.causal) b.keep_cache({.key = width, .value = width, .heads = o.num_heads});
     const auto q = projected(b, o.names.q, x, o, o.qkv_bias);
     const auto kv = with_past(b, keys_and_values(b, x, o), o);
     if (ctx.relative_buckets > 0 && (!ctx.relative_bias || ctx.relative_in_every_layer))
@@ -69,7 +69,7 @@ Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& c
 Tensor cross_attention(Builder& b, Tensor x, const StackLayer& o, const StackContext& ctx) {
   return b.call(o.names.cross, "Attention", {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
-    b.keep_cache({.key = width, .value = width, .source_tokens = o.source});
+    b.keep_cache({.key = width, .value = width, .heads = o.num_heads, .source_tokens = o.source});
     const auto q = projected(b, o.names.q, x, o, o.qkv_bias);
     const auto kv = ctx.encoder_output
                         ? keys_and_values(b, *ctx.encoder_output, o)

@@ -59,8 +59,6 @@ void validate(const VitConfig& c) {
   if (parallel && c.scale_mlp_norm) fail("/scale_mlp_norm: a {} has no such norm", c.block_fn);
   if (parallel && c.mlp_layer.kind != "Mlp")
     fail("/mlp_layer: a {} holds its MLP itself and takes no {}", c.block_fn, c.mlp_layer.kind);
-  if (c.pos_embed == "none" && c.no_embed_class)
-    fail("/no_embed_class: there is no position embedding that could leave out the class token");
   const bool packed = c.mlp_layer.kind == "GluMlp" || c.mlp_layer.kind == "SwiGLUPacked";
   if (packed && hidden_features(c.embed_dim, c.mlp_ratio) % 2 != 0)
     fail("/mlp_ratio: a {} splits its hidden features in two, and {} is odd", c.mlp_layer.kind,
@@ -119,10 +117,10 @@ Tensor pooled(Builder& b, Tensor x, const VitConfig& c) {
 }
 
 Tensor pre_logits(Builder& b, Tensor x, const VitConfig& c) {
-  if (c.representation_size == 0) return identity(b, "pre_logits", x);
+  const auto width = c.representation_size.value_or(0);
+  if (width == 0) return identity(b, "pre_logits", x);
   return b.call("pre_logits", "Sequential", {x}, [&] {
-    return activation(b, "act", linear(b, "fc", x, c.representation_size),
-                      op::ActivationKind::tanh);
+    return activation(b, "act", linear(b, "fc", x, width), op::ActivationKind::tanh);
   });
 }
 
@@ -200,8 +198,8 @@ std::vector<Field> vit_own_fields() {
                          "The final norm after pooling; null: when global_pool averages."),
       field<&C::pool_include_prefix>("pool_include_prefix",
                                      "Averages include class and register tokens."),
-      field<&C::representation_size>("representation_size",
-                                     "Width of the layer (fc + tanh) before the head; 0: none."),
+      field<&C::representation_size>(
+          "representation_size", "Width of the layer (fc + tanh) before the head; null, 0: none."),
   };
 }
 
@@ -247,12 +245,18 @@ std::vector<Alias> field_aliases() {
 }
 
 std::vector<std::string> remarks(const VitConfig& c) {
+  std::vector<std::string> result;
   const auto& own = c.mlp_layer.act_layer;
-  if (!own || activation_kind(*own) == act_of(c)) return {};
-  return {fmt::format(
-      "/mlp_layer: its act_layer {} has no effect, because timm's blocks hand their own to the "
-      "layer, here {}; what acts is the model's act_layer",
-      *own, activation_type(act_of(c)))};
+  if (own && activation_kind(*own) != act_of(c))
+    result.push_back(fmt::format(
+        "/mlp_layer: its act_layer {} has no effect, because timm's blocks hand their own to the "
+        "layer, here {}; what acts is the model's act_layer",
+        *own, activation_type(act_of(c))));
+  if (c.pos_embed == "none" && c.no_embed_class)
+    result.emplace_back(
+        "/no_embed_class: has no effect, because there is no position embedding that could leave "
+        "out the class token");
+  return result;
 }
 
 }  // namespace

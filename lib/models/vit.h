@@ -34,7 +34,7 @@ struct VitConfig {
   bool pool_include_prefix = false;
   bool dynamic_img_size = false;
   std::optional<bool> dynamic_img_pad;
-  std::uint64_t representation_size = 0;
+  std::optional<std::uint64_t> representation_size;
   double drop_rate = 0.0;
   double pos_drop_rate = 0.0;
   double patch_drop_rate = 0.0;

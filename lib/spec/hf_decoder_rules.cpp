@@ -182,10 +182,11 @@ void falcon(const Values& hf, const HfFamily&, ordered_json& spec) {
   const auto norms = hf.has("num_ln_in_parallel_attn") ? hf.integer("num_ln_in_parallel_attn")
                      : grouped                         ? 2
                                                        : 1;
-  if (grouped || !hf.flag("multi_query"))
+  // Before it, num_kv_heads had no effect on the joint projection: one head, or all.
+  if (grouped)
     spec["num_key_value_heads"] = hf.at("num_kv_heads");
   else
-    spec["num_key_value_heads"] = 1;
+    spec["num_key_value_heads"] = hf.flag("multi_query") ? json(1) : json();
   spec["parallel_norms"] = parallel ? norms : 1;
   spec["naming"] = parallel && norms == 2 ? "falcon_two_norms" : "falcon";
   if (hf.flag("alibi")) spec["position_embedding"] = "alibi";

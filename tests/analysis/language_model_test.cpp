@@ -1,5 +1,6 @@
 #include "analysis/generation.h"
 #include "analysis/kv_cache.h"
+#include "analysis/memory.h"
 #include "analysis/quantization.h"
 #include "analysis/rollup.h"
 #include "analysis/training_compute.h"
@@ -52,6 +53,26 @@ TEST_CASE("KV caches are those that others state") {
         value("llm-analysis/llama-65b-kv-cache-tp2"));
   // 61 layers of 512 + 64 elements (DeepSeek-V2, arXiv:2405.04434, section 2.1.4).
   CHECK(cache_bytes("deepseek-v3", 1, LatentCache::compressed) == Count(61 * (512 + 64) * 2));
+}
+
+// llm-analysis and vLLM (QKVParallelLinear) give every rank at least one head of keys and values.
+TEST_CASE("more tensor-parallel ranks than heads of keys repeat them") {
+  MemoryOptions options;
+  options.training = false;
+  options.precision = precision("bf16");
+  options.optimizer = optimizer("none");
+  const auto graph = build("llama-3-70b", {.seq_len = 100});  // 64 heads, 8 of keys and values
+  const auto on = [&](std::uint64_t ranks) {
+    options.parallel.tensor = ranks;
+    return estimate_memory(graph, options).bytes;
+  };
+  CHECK(on(4).kv_cache == 2 * 80 * 2 * 128 * 100 * 2);
+  CHECK(on(8).kv_cache == 2 * 80 * 1 * 128 * 100 * 2);
+  CHECK(on(16).kv_cache == 2 * 80 * 1 * 128 * 100 * 2);
+  // Between 8 and 16 ranks all matrices are halved but those of one key's and value's head.
+  const Count repeated = Count(80 * 2) * 8192 * 128 * 2;
+  const Count norms = Count(80 * 2 + 1) * 8192 * 2;
+  CHECK(on(8).weights - on(16).weights == (on(8).weights - repeated - norms) / 2);
 }
 
 TEST_CASE("a window bounds what a layer keeps") {

@@ -47,6 +47,25 @@ TEST_CASE("counts scale with the batch exactly as far as they must") {
   CHECK(macs_by_module(one).sum() * 7 == macs_by_module(many).sum());
 }
 
+// What the original constructor and timm's take, so that a record of all arguments is a spec.
+TEST_CASE("arguments without effect are taken as the libraries take them") {
+  const auto params = [](const nlohmann::json& fields) {
+    auto spec = nlohmann::json{{"architecture", "vit"}};
+    spec.update(fields);
+    return parameters(model_from_spec(spec, "test", "test").build()).sum();
+  };
+  const auto plain = params(nlohmann::json::object());
+  CHECK(params({{"representation_size", nullptr}}) == plain);
+  CHECK(params({{"representation_size", 0}}) == plain);
+  const auto unplaced = nlohmann::json{{"pos_embed", "none"}};
+  CHECK(params(unplaced) == plain - 197 * 768);
+  auto flagged = unplaced;
+  flagged["no_embed_class"] = true;
+  CHECK(params(flagged) == params(unplaced));
+  flagged["architecture"] = "vit";
+  CHECK(model_from_spec(flagged, "test", "test").all_notes().size() == 1);
+}
+
 TEST_CASE("an activation that timm's blocks override is remarked on, and still must exist") {
   const auto with_act = [](const char* act) {
     return test::model(

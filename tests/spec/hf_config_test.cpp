@@ -103,6 +103,14 @@ TEST_CASE("Falcon's three kinds of keys and values") {
             {"num_attention_heads", 64},
             {"hidden_size", 4096}}) == 8);
   CHECK(kv({{"multi_query", false}}).is_null());
+  CHECK(kv({{"multi_query", false}, {"num_kv_heads", 8}}).is_null());
+}
+
+// transformers' ViT cuts off what fills no patch: num_patches = (image_size // patch_size)^2.
+TEST_CASE("an image that patches do not fill is cut as the library cuts it") {
+  for (const char* type : {"vit", "deit", "clip_vision_model", "dinov2"})
+    CHECK(params({{"model_type", type}, {"image_size", 225}, {"patch_size", 16}}) ==
+          params({{"model_type", type}, {"image_size", 224}, {"patch_size", 16}}));
 }
 
 // No field but the type: every default must make a model.

@@ -54,8 +54,6 @@ TEST_CASE("specs whose fields contradict each other name the field and the mend"
        "/num_heads: differential attention halves the head dimension, and 3 is odd"},
       {R"({"architecture": "vit", "block_fn": "ParallelScalingBlock", "mlp_layer": "SwiGLU"})",
        "/mlp_layer: a ParallelScalingBlock holds its MLP itself"},
-      {R"({"architecture": "vit", "pos_embed": "none", "no_embed_class": true})",
-       "/no_embed_class: there is no position embedding"},
       {R"({"architecture": "vit", "mlp_layer": "GluMlp", "embed_dim": 12, "num_heads": 1,
            "mlp_ratio": 0.75})",
        "/mlp_ratio: a GluMlp splits its hidden features in two, and 9 is odd"},

@@ -62,7 +62,9 @@ Tensor Interpreter::apply_constant(NodeId id, const op::Constant& constant) {
 std::uint64_t Interpreter::output_split(NodeId id) const {
   const auto role = tensor_.role(id);
   const bool cut = role == Role::column || (role == Role::row && tensor_.sequence);
-  return cut ? tensor_.ranks : 1;
+  const auto weight = graph_.nodes[id].params[0];
+  if (!cut) return 1;
+  return role == Role::column && weight != kNone ? tensor_.split(weight) : tensor_.ranks;
 }
 
 Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear) {

@@ -66,9 +66,10 @@ Count kv_cache_bytes(const Graph& graph, const StepOptions& options) {
     if (!runs_in(graph, cache.module, options.stage)) continue;
     const auto whole =
         kv_cache_elements(cache, tokens, options.latent) * graph.batch * size_of(dtype);
-    // Heads are cut over tensor-parallel ranks, layers over pipeline stages; a latent has no heads.
+    // Heads are shared out among tensor-parallel ranks, layers among pipeline stages; a latent has
+    // no heads.
     const bool heads = options.latent == LatentCache::expanded || cache.compressed == 0;
-    bytes += part(whole, heads ? options.tensor.ranks : 1);
+    bytes += part(whole, heads ? options.tensor.split(cache) : 1);
   }
   return bytes;
 }
