@@ -249,19 +249,12 @@ Arithmetic arithmetic_of(const op::Rope& o, const Graph&, const Node& node) {
 }
 
 // Data that is there, or is moved.
-Arithmetic arithmetic_of(const op::Input&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Parameter&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Constant&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::MaskedFill&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Concat&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Reshape&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Expand&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Permute&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Slice&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Copy&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Roll&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Embedding&, const Graph&, const Node&) { return {}; }
-Arithmetic arithmetic_of(const op::Gather&, const Graph&, const Node&) { return {}; }
+template <OneOf<op::Input, op::Parameter, op::Constant, op::MaskedFill, op::Concat, op::Reshape,
+                op::Expand, op::Permute, op::Slice, op::Copy, op::Roll, op::Embedding, op::Gather>
+              O>
+Arithmetic arithmetic_of(const O&, const Graph&, const Node&) {
+  return {};
+}
 
 }  // namespace
 

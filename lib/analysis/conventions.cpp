@@ -56,76 +56,12 @@ void count_torch(const Graph& graph, const Sink& sink) {
   });
 }
 
-// Which of fvcore's handles an op meets. There is none for scaled_dot_product_attention, RMSNorm,
-// softmax and elementwise ops (fvcore/nn/flop_count.py), and its norms are "just a rough estimate".
-enum class FvcoreHandle : std::uint8_t { none, linear, conv, matmul, layer_norm };
+// fvcore has handles for matrix products and convolutions; none for scaled_dot_product_attention
+// (fvcore/nn/flop_count.py). An expert's product is a call of linear.
+bool fvcore_sees(const Node& node) { return !std::holds_alternative<op::Sdpa>(node.op); }
 
-FvcoreHandle fvcore_handle(const Op& op) {
-  using enum FvcoreHandle;
-  return std::visit(Overloaded{
-                        [](const op::Linear&) { return linear; },
-                        [](const op::ExpertLinear&) { return linear; },  // one call for each expert
-                        [](const op::Conv&) { return conv; },
-                        [](const op::MatMul&) { return matmul; },
-                        [](const op::LayerNorm&) { return layer_norm; },
-                        [](const op::Input&) { return none; },
-                        [](const op::Parameter&) { return none; },
-                        [](const op::Constant&) { return none; },
-                        [](const op::Sdpa&) { return none; },
-                        [](const op::Binary&) { return none; },
-                        [](const op::Scale&) { return none; },
-                        [](const op::Activation&) { return none; },
-                        [](const op::Softmax&) { return none; },
-                        [](const op::TopK&) { return none; },
-                        [](const op::MaskedFill&) { return none; },
-                        [](const op::RmsNorm&) { return none; },
-                        [](const op::GlobalResponseNorm&) { return none; },
-                        [](const op::Dropout&) { return none; },
-                        [](const op::DropPath&) { return none; },
-                        [](const op::Concat&) { return none; },
-                        [](const op::Reshape&) { return none; },
-                        [](const op::Expand&) { return none; },
-                        [](const op::Permute&) { return none; },
-                        [](const op::Slice&) { return none; },
-                        [](const op::Copy&) { return none; },
-                        [](const op::Roll&) { return none; },
-                        [](const op::Reduce&) { return none; },
-                        [](const op::Embedding&) { return none; },
-                        [](const op::Gather&) { return none; },
-                        [](const op::Rope&) { return none; },
-                    },
-                    op);
-}
-
-std::string_view handle_name(FvcoreHandle handle) {
-  switch (handle) {
-    case FvcoreHandle::none:
-      return "";
-    case FvcoreHandle::linear:
-      return "linear";
-    case FvcoreHandle::conv:
-      return "conv";
-    case FvcoreHandle::matmul:
-      return "matmul";
-    case FvcoreHandle::layer_norm:
-      return "layer_norm";
-  }
-  return "";
-}
-
-Formula fvcore_formula(const Graph& graph, const Node& node, FvcoreHandle handle) {
-  switch (handle) {
-    case FvcoreHandle::none:
-      return {};
-    case FvcoreHandle::linear:
-    case FvcoreHandle::conv:
-    case FvcoreHandle::matmul:
-      return macs_formula(graph, node);
-    case FvcoreHandle::layer_norm:
-      return {{nullptr, std::get<op::LayerNorm>(node.op).affine ? 5U : 4U},
-              {"elements", elements_of(node.shape)}};
-  }
-  return {};
+std::string_view fvcore_name(const Node& node) {
+  return std::holds_alternative<op::ExpertLinear>(node.op) ? "linear" : name_of(node.op);
 }
 
 // Tools know the pooling of images by its own op or class, whatever reduction does the work.
@@ -142,17 +78,18 @@ void count_fvcore(const Graph& graph, const Sink& sink) {
       item.formula = {{"input", elements_of(input_shape(graph, node, 0))}};
       return;
     }
-    const auto handle = fvcore_handle(node.op);
-    item.kind = handle_name(handle);
-    item.formula = fvcore_formula(graph, node, handle);
+    item.kind = fvcore_name(node);
+    if (const auto* norm = std::get_if<op::LayerNorm>(&node.op))  // "just a rough estimate"
+      item.formula = {{nullptr, norm->affine ? 5U : 4U}, {"elements", elements_of(node.shape)}};
+    else if (fvcore_sees(node))
+      item.formula = macs_formula(graph, node);
   });
 }
 
 void count_activations(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
-    const auto handle = fvcore_handle(node.op);
-    if (handle == FvcoreHandle::none || handle == FvcoreHandle::layer_norm) return;
-    item.kind = handle_name(handle);
+    if (!fvcore_sees(node) || macs_formula(graph, node).empty()) return;
+    item.kind = fvcore_name(node);
     item.formula = {{"output", elements_of(node.shape)}};
   });
 }

@@ -48,10 +48,27 @@ Traffic all_operands(const Graph& graph, const Node& node) {
 // As much is read as is written: data that only changes its place.
 Traffic moved(const Node& node) { return {written(node), written(node)}; }
 
-Traffic traffic_of(const op::Input&, const Graph&, const Node&) { return {}; }
-Traffic traffic_of(const op::Parameter&, const Graph&, const Node&) { return {}; }
-Traffic traffic_of(const op::Constant&, const Graph&, const Node&) { return {}; }
-Traffic traffic_of(const op::Linear&, const Graph& g, const Node& n) { return all_operands(g, n); }
+template <OneOf<op::Input, op::Parameter, op::Constant> O>
+Traffic traffic_of(const O&, const Graph&, const Node&) {
+  return {};
+}
+
+// Of fused attention the scores stay on the chip (Dao et al. 2022, arXiv:2205.14135).
+template <class O>
+concept ReadsAll =
+    OneOf<O, op::Linear, op::Conv, op::MatMul, op::Sdpa, op::Binary, op::Scale, op::Activation,
+          op::Softmax, op::TopK, op::MaskedFill, op::LayerNorm, op::RmsNorm, op::GlobalResponseNorm,
+          op::Dropout, op::DropPath, op::Reduce, op::Rope, op::Reshape, op::Copy>;
+template <ReadsAll O>
+Traffic traffic_of(const O&, const Graph& graph, const Node& node) {
+  return all_operands(graph, node);
+}
+
+template <OneOf<op::Concat, op::Expand, op::Permute, op::Slice, op::Roll> O>
+Traffic traffic_of(const O&, const Graph&, const Node& node) {
+  return moved(node);
+}
+
 // The weights of as many experts as can have been chosen.
 Traffic traffic_of(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
   const auto experts = std::min(o.experts, node.shape[0] * o.active);
@@ -64,41 +81,6 @@ Traffic traffic_of(const op::ExpertLinear& o, const Graph& graph, const Node& no
   t.written = written(node);
   return t;
 }
-Traffic traffic_of(const op::Conv&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::MatMul&, const Graph& g, const Node& n) { return all_operands(g, n); }
-// The scores stay on the chip (Dao et al. 2022, arXiv:2205.14135).
-Traffic traffic_of(const op::Sdpa&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Binary&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Scale&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Activation&, const Graph& g, const Node& n) {
-  return all_operands(g, n);
-}
-Traffic traffic_of(const op::Softmax&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::TopK&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::MaskedFill&, const Graph& g, const Node& n) {
-  return all_operands(g, n);
-}
-Traffic traffic_of(const op::LayerNorm&, const Graph& g, const Node& n) {
-  return all_operands(g, n);
-}
-Traffic traffic_of(const op::RmsNorm&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::GlobalResponseNorm&, const Graph& g, const Node& n) {
-  return all_operands(g, n);
-}
-Traffic traffic_of(const op::Dropout&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::DropPath&, const Graph& g, const Node& n) {
-  return all_operands(g, n);
-}
-Traffic traffic_of(const op::Reduce&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Rope&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Concat&, const Graph&, const Node& n) { return moved(n); }
-// Those that are no views copy.
-Traffic traffic_of(const op::Reshape&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Copy&, const Graph& g, const Node& n) { return all_operands(g, n); }
-Traffic traffic_of(const op::Expand&, const Graph&, const Node& n) { return moved(n); }
-Traffic traffic_of(const op::Permute&, const Graph&, const Node& n) { return moved(n); }
-Traffic traffic_of(const op::Slice&, const Graph&, const Node& n) { return moved(n); }
-Traffic traffic_of(const op::Roll&, const Graph&, const Node& n) { return moved(n); }
 
 // The rows that are looked up, and the index.
 Traffic traffic_of(const op::Embedding&, const Graph& graph, const Node& node) {

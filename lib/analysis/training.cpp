@@ -4,7 +4,6 @@
 #include "analysis/sizes.h"
 
 #include <algorithm>
-#include <concepts>
 #include <vector>
 
 namespace vitals {
@@ -42,25 +41,13 @@ struct Backward {
 };
 
 // dX = dY W and dW = dY^T X are as many products as Y = X W^T.
-Backward with_weight(const Graph& graph, const Node& node, const std::vector<bool>& needs,
-                     const Formula& forward) {
+template <OneOf<op::Linear, op::ExpertLinear, op::Conv> O>
+Backward backward(const O&, const Graph& graph, const Node& node, const std::vector<bool>& needs,
+                  const Formula& forward) {
   Backward b;
   if (needs[node.inputs[0]]) b.input = forward;
   if (trains(graph, node.params[0])) b.weight = forward;
   return b;
-}
-
-Backward backward(const op::Linear&, const Graph& graph, const Node& node,
-                  const std::vector<bool>& needs, const Formula& forward) {
-  return with_weight(graph, node, needs, forward);
-}
-Backward backward(const op::ExpertLinear&, const Graph& graph, const Node& node,
-                  const std::vector<bool>& needs, const Formula& forward) {
-  return with_weight(graph, node, needs, forward);
-}
-Backward backward(const op::Conv&, const Graph& graph, const Node& node,
-                  const std::vector<bool>& needs, const Formula& forward) {
-  return with_weight(graph, node, needs, forward);
 }
 // dA = dC B^T, dB = A^T dC: each as much as the product itself.
 Backward backward(const op::MatMul&, const Graph&, const Node& node, const std::vector<bool>& needs,
@@ -94,19 +81,7 @@ Backward backward(const op::Sdpa&, const Graph& graph, const Node& node,
   return b;
 }
 
-// An op without multiply-accumulates has none in its backward pass either.
-template <class O>
-concept Elementwise =
-    std::same_as<O, op::Input> || std::same_as<O, op::Parameter> || std::same_as<O, op::Constant> ||
-    std::same_as<O, op::Binary> || std::same_as<O, op::Scale> || std::same_as<O, op::Activation> ||
-    std::same_as<O, op::Softmax> || std::same_as<O, op::TopK> || std::same_as<O, op::MaskedFill> ||
-    std::same_as<O, op::LayerNorm> || std::same_as<O, op::RmsNorm> ||
-    std::same_as<O, op::GlobalResponseNorm> || std::same_as<O, op::Dropout> ||
-    std::same_as<O, op::DropPath> || std::same_as<O, op::Concat> || std::same_as<O, op::Reshape> ||
-    std::same_as<O, op::Expand> || std::same_as<O, op::Permute> || std::same_as<O, op::Slice> ||
-    std::same_as<O, op::Copy> || std::same_as<O, op::Roll> || std::same_as<O, op::Reduce> ||
-    std::same_as<O, op::Embedding> || std::same_as<O, op::Gather> || std::same_as<O, op::Rope>;
-template <Elementwise O>
+template <WithoutProducts O>
 Backward backward(const O&, const Graph&, const Node&, const std::vector<bool>&, const Formula&) {
   return {};
 }

@@ -8,6 +8,7 @@
 #include "core/shape.h"
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -246,11 +247,15 @@ struct Overloaded : Fs... {
 template <class... Fs>
 Overloaded(Fs...) -> Overloaded<Fs...>;
 
+// For a rule that many ops share. A new op is in no such list until somebody writes it there.
+template <class O, class... Ops>
+concept OneOf = (std::same_as<O, Ops> || ...);
+
 // The op's name in reports, snake_case as in fvcore and PyTorch: "linear", "layer_norm".
 [[nodiscard]] std::string_view name_of(const Op& op);
 [[nodiscard]] std::string_view name_of(op::ActivationKind kind);
 
-// True for ops that only relabel memory or hand out what is there: they do no work.
+// True for ops that hand out what is there (input, parameter, constant): they do no work.
 [[nodiscard]] bool is_leaf(const Op& op);
 
 }  // namespace vitals

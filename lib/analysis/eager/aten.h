@@ -84,7 +84,7 @@ class Aten {
   Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);
   Tensor rms_norm(const Tensor& input, const Tensor& weight);
   Tensor global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias);
-  Tensor reduce(const Tensor& x, const Shape& output, bool keeps_input);
+  Tensor reduce(op::ReduceKind kind, const Tensor& x, const Shape& output);
   Tensor concat(Tensors xs, const Shape& output);
   Tensor roll(const Tensor& x);
   Tensor embedding(const Tensor& ids, const Tensor& table, const Shape& output);
@@ -92,6 +92,9 @@ class Aten {
   Tensor topk(const Tensor& x, const Shape& output);
   Tensor rope(const Tensor& x, const Tensor& tables);
   Tensor cross_entropy(Tensor logits, const Tensor& targets);
+
+  // A copy in float32 where CUDA's autocast has one made; else x itself.
+  [[nodiscard]] Tensor upper(const Tensor& x);
 
  private:
   using Operands = std::initializer_list<Tensor>;
@@ -106,7 +109,6 @@ class Aten {
   [[nodiscard]] Tensor raw_images(const Tensor& x, bool channels_last);
   [[nodiscard]] Tensor raw_reshape(const Tensor& x, const Shape& shape);
   [[nodiscard]] Tensor lower(const Tensor& x);
-  [[nodiscard]] Tensor upper(const Tensor& x);
 
   [[nodiscard]] Tensor gemm_operand(const Tensor& x);
   [[nodiscard]] Tensor gemm(const Tensor& a, const Tensor& b, std::uint64_t split);

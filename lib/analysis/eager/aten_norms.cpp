@@ -29,22 +29,26 @@ Tensor Aten::layer_norm(Tensor x, Tensor weight, Tensor bias) {
   auto mean = tape_.empty(statistics);
   auto rstd = tape_.empty(statistics);
   dense = nullptr;
-  const bool affine = weight != nullptr;
-  const bool has_bias = bias != nullptr;
-  const auto vector = eager::contiguous({features}, affine ? weight->dtype : x->dtype);
+  // native_layer_norm_backward makes what its output mask asks for.
+  const bool for_x = needs(x);
+  const bool for_weight = needs(weight);
+  const bool for_bias = needs(bias);
+  const auto vector = eager::contiguous({features}, weight ? weight->dtype : x->dtype);
   return tape_.record(
       y, {x, weight, bias}, {x, mean, rstd, weight},
-      [this, affine, has_bias, vector](Tensors& g, Tensors& saved) {
+      [this, for_x, for_weight, for_bias, vector](Tensors& g, Tensors& saved) {
         const auto input = raw_contiguous(saved[0]);
         const auto gradient = raw_contiguous(g[0]);
-        Tensors out{fresh(input->shape, input), nullptr, nullptr};
-        if (affine) out[1] = tape_.empty(vector);
-        if (has_bias) out[2] = tape_.empty(vector);
+        Tensors out(3);
+        if (for_x) out[0] = fresh(input->shape, input);
+        if (for_weight) out[1] = tape_.empty(vector);
+        if (for_bias) out[2] = tape_.empty(vector);
         const auto partial =
-            on_cpu() ? tape_.empty(eager::contiguous({2, settings_.cpu_threads, vector.shape[0]},
-                                                     DType::f32),
-                                   Kind::workspace)
-                     : nullptr;
+            on_cpu() && (for_weight || for_bias)
+                ? tape_.empty(
+                      eager::contiguous({2, settings_.cpu_threads, vector.shape[0]}, DType::f32),
+                      Kind::workspace)
+                : nullptr;
         return out;
       });
 }
@@ -64,7 +68,7 @@ Tensor Aten::rms_norm(const Tensor& input, const Tensor& weight) {
   auto normed = [&] {
     const auto variance = [&] {
       const auto square = keeps_input(x, x->shape);
-      return reduce(square, rows, false);
+      return reduce(op::ReduceKind::mean, square, rows);
     }();
     const auto shifted = tape_.record(fresh(rows, x), {variance}, {},
                                       [](Tensors& g, Tensors&) { return Tensors{g[0]}; });
@@ -88,7 +92,7 @@ Tensor Aten::global_response_norm(const Tensor& x, const Tensor& weight, const T
     return Tensors{pointwise({saved[0], ratio}, ratio->dtype)};
   });
   const auto ratio = [&] {
-    const auto mean = reduce(response, one, false);
+    const auto mean = reduce(op::ReduceKind::mean, response, one);
     const auto shifted = tape_.record(fresh(one, mean), {mean}, {},
                                       [](Tensors& g, Tensors&) { return Tensors{g[0]}; });
     return div(response, shifted);
@@ -96,12 +100,14 @@ Tensor Aten::global_response_norm(const Tensor& x, const Tensor& weight, const T
   return add(x, addcmul(bias, weight, mul(x, ratio)));
 }
 
-Tensor Aten::reduce(const Tensor& x, const Shape& output, bool keeps_input) {
-  auto y = fresh(output, x);
+// CUDA's autocast lets a sum read the low type and write fp32.
+Tensor Aten::reduce(op::ReduceKind kind, const Tensor& x, const Shape& output) {
+  const bool wide = kind == op::ReduceKind::sum && autocast_ && !on_cpu() && is_floating(x->dtype);
+  auto y = wide ? tape_.empty(eager::contiguous(output, DType::f32, x->split)) : fresh(output, x);
   const auto meta = eager::contiguous(x->shape, x->dtype, x->split);
   // max keeps what it compared and its result; mean and sum keep sizes alone.
   Tensors saved;
-  if (keeps_input) saved = {x, y};
+  if (kind == op::ReduceKind::max) saved = {x, y};
   return tape_.record(y, {x}, std::move(saved),
                       [this, meta](Tensors&, Tensors&) { return Tensors{tape_.empty(meta)}; });
 }

@@ -99,16 +99,17 @@ Tensor Aten::addcmul(const Tensor& sum, const Tensor& a, const Tensor& b) {
 
 // a / b: grad_a = g / b; grad_b = -g * (a / b) / b.
 Tensor Aten::div(const Tensor& a, const Tensor& b) {
+  const bool for_a = needs(a);
   const bool for_b = needs(b);
   return tape_.record(pointwise({a, b}, promoted(a, b)), {a, b}, {for_b ? a : nullptr, b},
-                      [this, for_b](Tensors& g, Tensors& saved) {
+                      [this, for_a, for_b](Tensors& g, Tensors& saved) {
                         Tensors out(2);
                         if (for_b) {
                           const auto negated = pointwise({g[0]}, g[0]->dtype);
                           const auto ratio = pointwise({saved[0], saved[1]}, saved[0]->dtype);
                           out[1] = pointwise({negated, ratio}, g[0]->dtype);
                         }
-                        out[0] = pointwise({g[0], saved[1]}, g[0]->dtype);
+                        if (for_a) out[0] = pointwise({g[0], saved[1]}, g[0]->dtype);
                         return out;
                       });
 }

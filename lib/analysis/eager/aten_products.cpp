@@ -1,6 +1,8 @@
 #include "analysis/eager/aten.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace vitals::eager {
 namespace {
@@ -194,18 +196,17 @@ Tensor Aten::expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& ou
   }
   x = reshape(x, {rows, x->shape.at(-1)});
   auto y = tape_.empty(eager::contiguous({rows, output[2]}, x->dtype, split));
-  const bool for_weight = needs(weight);
-  const Meta weight_meta = *weight;
-  std::optional<Meta> bias_meta;
-  if (bias) bias_meta = *bias;
-  y = tape_.record(
-      y, {x, weight, bias}, {for_weight ? x : nullptr, weight},
-      [this, for_weight, weight_meta, bias_meta, x_meta = Meta{*x}](Tensors&, Tensors&) {
-        Tensors out{tape_.empty(x_meta), nullptr, nullptr};
-        if (for_weight) out[1] = tape_.empty(weight_meta);
-        if (bias_meta) out[2] = tape_.empty(*bias_meta);
-        return out;
-      });
+  const auto gradient_of = [this](const Tensor& t) {
+    return needs(t) ? std::optional<Meta>(*t) : std::nullopt;
+  };
+  const auto metas = std::array{gradient_of(x), gradient_of(weight), gradient_of(bias)};
+  y = tape_.record(y, {x, weight, bias}, {metas[1] ? x : nullptr, metas[0] ? weight : nullptr},
+                   [this, metas](Tensors&, Tensors&) {
+                     Tensors out(3);
+                     for (std::size_t i = 0; i < metas.size(); ++i)
+                       if (metas[i]) out[i] = tape_.empty(*metas[i]);
+                     return out;
+                   });
   return reshape(y, output);
 }
 

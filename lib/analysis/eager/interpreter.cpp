@@ -130,7 +130,9 @@ Tensor Interpreter::apply_activation(op::ActivationKind kind, const Tensor& x) {
     const auto gate = aten_.activation(aten_.scale(x), Aten::Keeps::output);
     return aten_.mul(x, gate);
   }
-  auto y = aten_.activation(x, keeps_of(kind));
+  // On autocast's list for fp32.
+  const bool wide = kind == op::ActivationKind::exp || kind == op::ActivationKind::softplus;
+  auto y = aten_.activation(wide ? aten_.upper(x) : x, keeps_of(kind));
   return kind == op::ActivationKind::relu_squared ? aten_.activation(y, Aten::Keeps::input) : y;
 }
 
@@ -179,9 +181,7 @@ Tensor Interpreter::apply(NodeId id) {
           [&](const op::Slice& o) { return apply_slice(id, o); },
           [&](const op::Copy& o) { return o.implied ? in(0) : aten_.contiguous(in(0)); },
           [&](const op::Roll&) { return aten_.roll(in(0)); },
-          [&](const op::Reduce& o) {
-            return aten_.reduce(in(0), node.shape, o.kind == op::ReduceKind::max);
-          },
+          [&](const op::Reduce& o) { return aten_.reduce(o.kind, in(0), node.shape); },
           [&](const op::Embedding&) { return aten_.embedding(in(0), param(node, 0), node.shape); },
           [&](const op::Gather&) { return aten_.gather(in(0), node.shape); },
           [&](const op::Rope&) { return aten_.rope(in(0), in(1)); },

@@ -3,9 +3,10 @@
 #include <algorithm>
 
 namespace vitals::eager {
-namespace {
 
 Count part(Count bytes, std::uint64_t parts) { return (bytes + (parts - 1)) / parts; }
+
+namespace {
 
 bool runs_in(const Graph& graph, ModuleId module, const NodeRange& stage) {
   if (stage.end == 0) return true;

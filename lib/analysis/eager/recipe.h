@@ -48,6 +48,9 @@ struct StepOptions {
   bool composition = false;  // list what is live at the highest moment
 };
 
+// The largest of so many parts.
+[[nodiscard]] Count part(Count bytes, std::uint64_t parts);
+
 // What one device holds of a parameter under a recipe: itself, its gradient, its optimizer states
 // with the master weight.
 [[nodiscard]] Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& options);

@@ -56,14 +56,14 @@ void run_update(const Graph& graph, const StepOptions& options, const std::vecto
     for (const auto id : updated) {
       const auto parts = options.tensor.split(id) * options.zero.parts(2);
       main_gradients.push_back(memory.allocate(
-          numel(graph.params[id]) * size_of(DType::f32) / parts, Kind::weight_gradient));
+          part(numel(graph.params[id]) * size_of(DType::f32), parts), Kind::weight_gradient));
     }
   Update update(options, memory);
   for (const auto id : updated) {
     const auto& param = graph.params[id];
     const auto parts = options.tensor.split(id) * options.zero.parts(1);
     memory.at({param.module, options.optimizer.name, id});
-    update.one(numel(param) * size_of(options.precision.states) / parts);
+    update.one(part(numel(param) * size_of(options.precision.states), parts));
     memory.mark();
   }
 }
