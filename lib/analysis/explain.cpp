@@ -56,19 +56,14 @@ Formula param_formula(const Graph& graph, ParamId id) {
   return Formula{}.plus(factors);
 }
 
-bool is_index(const Graph& graph, ModuleId id) {
-  const auto& path = graph.modules[id].path;
-  return path.find_first_not_of("0123456789", path.rfind('.') + 1) == std::string::npos;
-}
-
 std::vector<ExplainedTerm> child_terms(const Graph& graph, ModuleId module, const Rollup& rollup) {
   std::vector<ExplainedTerm> terms;
   const auto children = children_of(graph)[module];
   for (std::size_t i = 0; i < children.size();) {
     auto end = i + 1;
     const auto value = rollup.total[children[i]];
-    while (end < children.size() && is_index(graph, children[i]) &&
-           is_index(graph, children[end]) && rollup.total[children[end]] == value)
+    while (end < children.size() && is_numbered(graph.modules[children[i]].path) &&
+           is_numbered(graph.modules[children[end]].path) && rollup.total[children[end]] == value)
       ++end;
     const auto& first = graph.modules[children[i]].path;
     const std::uint64_t count = end - i;

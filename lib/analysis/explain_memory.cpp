@@ -62,12 +62,9 @@ class Explainer {
     return each(id, eager::weight_bytes(graph_, id, recipe_), options_.precision.source);
   }
 
-  [[nodiscard]] bool learns(ParamId id) const {
-    return graph_.params[id].trainable && !graph_.params[id].buffer;
-  }
-
   [[nodiscard]] ExplainedTerm gradient(ParamId id) const {
-    const auto bytes = learns(id) ? eager::gradient_bytes(graph_, id, recipe_) : Count(0);
+    const auto bytes =
+        learns(graph_.params[id]) ? eager::gradient_bytes(graph_, id, recipe_) : Count(0);
     return each(id, bytes, options_.precision.source);
   }
 
@@ -75,7 +72,7 @@ class Explainer {
     const auto& o = options_.optimizer;
     const auto& param = graph_.params[id];
     ExplainedTerm term{param.name, "", "", 0, std::string(o.source)};
-    if (!learns(id)) return term;
+    if (!learns(graph_.params[id])) return term;
     term.value = eager::optimizer_bytes(graph_, id, recipe_);
     const auto shape = product(param.shape);
     switch (o.form) {

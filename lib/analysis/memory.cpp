@@ -113,7 +113,7 @@ MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
   if (options.training) {
     const auto used = eager::used_params(graph, options.stage);
     for (ParamId id = 0; id < graph.params.size(); ++id) {
-      if (!used[id] || graph.params[id].buffer || !graph.params[id].trainable) continue;
+      if (!used[id] || !learns(graph.params[id])) continue;
       b.gradients += eager::gradient_bytes(graph, id, options);
       b.optimizer += eager::optimizer_bytes(graph, id, options);
     }

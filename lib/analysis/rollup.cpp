@@ -50,7 +50,7 @@ Rollup parameters(const Graph& graph) {
 Count trainable_parameters(const Graph& graph) {
   Count n;
   for (const auto& param : graph.params)
-    if (param.trainable && !param.buffer) n += numel(param);
+    if (learns(param)) n += numel(param);
   return n;
 }
 

@@ -17,6 +17,13 @@ namespace vitals {
 }
 
 [[nodiscard]] inline std::uint64_t elements_of(const Shape& s) { return leading(s, s.rank()); }
+// Of a node's output that lie in memory: an expanded dimension (stride 0) repeats them.
+[[nodiscard]] inline std::uint64_t stored_elements(const Node& node) {
+  std::uint64_t product = 1;
+  for (std::size_t i = 0; i < node.shape.rank(); ++i)
+    if (node.strides[i] != 0) product *= node.shape[i];
+  return product;
+}
 // Vectors along the last dimension.
 [[nodiscard]] inline std::uint64_t rows_of(const Shape& s) { return leading(s, s.rank() - 1); }
 // Matrices in the last two dimensions.

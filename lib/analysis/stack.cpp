@@ -10,12 +10,6 @@
 namespace vitals {
 namespace {
 
-std::string_view own_name(const Graph& graph, ModuleId id) {
-  const std::string_view path = graph.modules[id].path;
-  const auto dot = path.rfind('.');
-  return dot == std::string_view::npos ? path : path.substr(dot + 1);
-}
-
 // "3" -> "", "layer_3" -> "layer_"; nothing when the name has no number.
 std::optional<std::string_view> stem(std::string_view name) {
   const auto last = name.find_last_not_of("0123456789");
@@ -51,7 +45,7 @@ std::vector<Stack> numbered_lists(const Graph& graph) {
   std::map<std::tuple<CallId, ModuleId, std::string_view>, Stack> lists;
   for (CallId id = 1; id < graph.calls.size(); ++id) {
     const auto module = graph.calls[id].module;
-    const auto name = stem(own_name(graph, module));
+    const auto name = stem(last_name(graph.modules[module].path));
     if (!name || has_children.count(module) == 0) continue;
     lists[{graph.calls[id].parent, graph.modules[module].parent, *name}].push_back(id);
   }
@@ -82,13 +76,6 @@ bool holds_stack(const Graph& graph, const Stack& outer, const std::vector<Stack
       if (within(graph, inner[0], call)) return true;
   }
   return false;
-}
-
-std::vector<std::vector<NodeId>> users_of(const Graph& graph) {
-  std::vector<std::vector<NodeId>> users(graph.nodes.size());
-  for (NodeId id = 0; id < graph.nodes.size(); ++id)
-    for (const auto input : graph.nodes[id].inputs) users[input].push_back(id);
-  return users;
 }
 
 bool is_product(const Graph& graph, NodeId id) {

@@ -7,14 +7,6 @@
 namespace vitals {
 namespace {
 
-// Elements that lie in memory: an expanded dimension (stride 0) repeats them.
-std::uint64_t stored_elements(const Node& node) {
-  std::uint64_t product = 1;
-  for (std::size_t i = 0; i < node.shape.rank(); ++i)
-    if (node.strides[i] != 0) product *= node.shape[i];
-  return product;
-}
-
 Formula::Factor size(DType type) { return {"bytes each", size_of(type)}; }
 
 Formula written(const Node& node) {

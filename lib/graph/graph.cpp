@@ -12,4 +12,15 @@ std::string_view last_name(std::string_view path) {
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
 }
 
+bool is_numbered(std::string_view path) {
+  return last_name(path).find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+std::vector<std::vector<NodeId>> users_of(const Graph& graph) {
+  std::vector<std::vector<NodeId>> users(graph.nodes.size());
+  for (NodeId id = 0; id < graph.nodes.size(); ++id)
+    for (const auto input : graph.nodes[id].inputs) users[input].push_back(id);
+  return users;
+}
+
 }  // namespace vitals

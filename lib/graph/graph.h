@@ -116,9 +116,15 @@ struct Graph {
 
 // The last part of a path: "qkv" of "blocks.3.attn.qkv".
 [[nodiscard]] std::string_view last_name(std::string_view path);
+// Whether it is a number, the place of a module in a list of its like.
+[[nodiscard]] bool is_numbered(std::string_view path);
 
-// Elements / bytes of one parameter in its own dtype (f32 unless told otherwise).
 [[nodiscard]] inline Count numel(const Param& param) { return numel(param.shape); }
+// Whether training changes it.
+[[nodiscard]] inline bool learns(const Param& param) { return param.trainable && !param.buffer; }
+
+// By node: the nodes that read it, once for each time that they do.
+[[nodiscard]] std::vector<std::vector<NodeId>> users_of(const Graph& graph);
 
 // The id of a node of this very graph.
 [[nodiscard]] inline NodeId id_of(const Graph& graph, const Node& node) {

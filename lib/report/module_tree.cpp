@@ -54,10 +54,7 @@ class TreeWriter {
   }
 
   bool foldable(ModuleId a, ModuleId b) const {
-    auto is_index = [](std::string_view name) {
-      return name.find_first_not_of("0123456789") == std::string_view::npos;
-    };
-    return options_.fold && is_index(name_of_module(a)) && is_index(name_of_module(b)) &&
+    return options_.fold && is_numbered(name_of_module(a)) && is_numbered(name_of_module(b)) &&
            signature_[a] == signature_[b];
   }
 

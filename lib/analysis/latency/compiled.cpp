@@ -13,12 +13,10 @@ class Compiled {
  public:
   explicit Compiled(const Layout& layout)
       : layout_(layout),
-        users_(layout.graph().nodes.size()),
+        users_(users_of(layout.graph())),
         group_(layout.graph().nodes.size()),
         segment_(layout.graph().nodes.size()) {
     std::iota(group_.begin(), group_.end(), NodeId{0});
-    for (const auto& node : layout.graph().nodes)
-      for (auto id : node.inputs) users_[id].push_back(id_of(layout.graph(), node));
   }
 
   std::vector<Kernel> run() {

@@ -8,10 +8,7 @@ namespace {
 
 class Eager {
  public:
-  explicit Eager(const Layout& layout) : layout_(layout), uses_(layout.graph().nodes.size()) {
-    for (const auto& node : layout.graph().nodes)
-      for (auto id : node.inputs) users_of(id).push_back(id_of(layout.graph(), node));
-  }
+  explicit Eager(const Layout& layout) : layout_(layout), users_(users_of(layout.graph())) {}
 
   std::vector<Kernel> run() {
     for (NodeId id = 0; id < layout_.graph().nodes.size(); ++id)
@@ -21,7 +18,6 @@ class Eager {
 
  private:
   [[nodiscard]] const Node& node(NodeId id) const { return layout_.node(id); }
-  [[nodiscard]] std::vector<NodeId>& users_of(NodeId id) { return uses_[id]; }
 
   void add(NodeId id) {
     const auto& n = node(id);
@@ -184,19 +180,19 @@ class Eager {
     });
   }
   // x * alpha + beta with parameters is one torch.addcmul: its product is no kernel of its own.
-  [[nodiscard]] bool starts_addcmul(NodeId id) {
+  [[nodiscard]] bool starts_addcmul(NodeId id) const {
     const auto& n = node(id);
     const auto* mul = std::get_if<op::Binary>(&n.op);
     if (mul == nullptr || mul->kind != op::BinaryKind::mul || !reads_parameter(n)) return false;
-    if (users_of(id).size() != 1) return false;
-    const auto& user = node(users_of(id).front());
+    if (users_[id].size() != 1) return false;
+    const auto& user = node(users_[id].front());
     const auto* add = std::get_if<op::Binary>(&user.op);
     return add != nullptr && add->kind == op::BinaryKind::add && user.call == n.call &&
            reads_parameter(user);
   }
 
   const Layout& layout_;
-  std::vector<std::vector<NodeId>> uses_;
+  std::vector<std::vector<NodeId>> users_;
   std::vector<Kernel> kernels_;
 };
 

@@ -88,13 +88,7 @@ double Layout::elements(NodeId id) const {
   return static_cast<double>(elements_of(node(id).shape));
 }
 
-double Layout::stored(NodeId id) const {
-  const auto& n = node(id);
-  double product = 1;
-  for (std::size_t i = 0; i < n.shape.rank(); ++i)
-    if (n.strides[i] != 0) product *= static_cast<double>(n.shape[i]);
-  return product;
-}
+double Layout::stored(NodeId id) const { return static_cast<double>(stored_elements(node(id))); }
 
 double Layout::params(const Node& node) const {
   double sum = 0;
