@@ -113,12 +113,12 @@ inline std::vector<const Backend*> other_backends() {
 
 // Every instruction set and backend that this machine has, with 1 and 3 threads.
 inline void for_each_engine(const std::function<void(Engine&)>& test) {
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAmx}) {
-    if (!has_isa(isa)) continue;
+  for (const auto& set : instruction_sets()) {
+    if (!has_isa(set.isa)) continue;
     for (const int threads : {1, 3}) {
       EngineOptions options;
       options.threads = threads;
-      options.isa = isa;
+      options.isa = set.isa;
       Engine engine(options);
       test(engine);
     }

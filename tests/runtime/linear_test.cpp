@@ -19,8 +19,8 @@ struct LinearCase {
   std::int64_t gap = 0;    // elements between the rows of x
 };
 
-// Operands as the products take them: in bf16 AMX and oneDNN round x as well; our other kernels do
-// not.
+// Operands as the products take them: in bf16 the CPU's own products and oneDNN round x as well;
+// our other kernels do not.
 std::vector<double> rounded(std::vector<double> values, Element weights) {
   if (weights == Element::kBf16)
     for (auto& v : values) v = static_cast<double>(to_float(to_bf16(static_cast<float>(v))));

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace vitals {
@@ -12,19 +13,9 @@ const KernelTable& kernel_table(Isa isa) {
   if (!has_isa(isa)) {
     throw std::runtime_error(fmt::format("this CPU has no {} instructions", isa_name(isa)));
   }
-#if defined(__x86_64__)
-  switch (isa) {
-    case Isa::kPortable:
-      break;
-    case Isa::kAvx2:
-      return avx2_table();
-    case Isa::kAvx512:
-      return avx512_table();
-    case Isa::kAmx:
-      return amx_table();
-  }
-#endif
-  return portable_table();
+  const auto sets = instruction_sets();
+  return std::find_if(sets.begin(), sets.end(), [&](const auto& s) { return s.isa == isa; })
+      ->table();
 }
 
 }  // namespace kernels

@@ -1,5 +1,7 @@
 #include "runtime/kernels/isa.h"
 
+#include "runtime/kernels/kernel_table.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -13,7 +15,36 @@
 namespace vitals {
 namespace {
 
+bool always() { return true; }
+
 #if defined(__x86_64__)
+struct Registers {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+};
+
+// Leaf 7 of cpuid: the extended features. Zeros where the CPU does not know the leaf.
+Registers features(unsigned subleaf) {
+  Registers r;
+  __get_cpuid_count(7, subleaf, &r.a, &r.b, &r.c, &r.d);
+  return r;
+}
+
+bool avx2_usable() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+bool avx512_usable() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+bool avx512_bf16_usable() { return (features(1).a & (1u << 5)) != 0; }
+
 // Tile data is a kilobytes-large register state that Linux gives to a process only on request.
 bool amx_permitted() {
   constexpr long kArchReqXcompPerm = 0x1023;
@@ -21,41 +52,36 @@ bool amx_permitted() {
   return syscall(SYS_arch_prctl, kArchReqXcompPerm, kTileData) == 0;
 }
 
-bool cpu_has_amx_bf16() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+bool amx_usable() {
   constexpr unsigned kAmxBf16 = 1u << 22;
   constexpr unsigned kAmxTile = 1u << 24;
-  return (d & kAmxBf16) != 0 && (d & kAmxTile) != 0;
-}
-
-// What AMX kernels use besides tiles: conversions to bf16 in vector registers.
-bool cpu_has_avx512_bf16() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 5)) != 0;
+  const unsigned d = features(0).d;
+  return (d & kAmxBf16) != 0 && (d & kAmxTile) != 0 && amx_permitted();
 }
 #endif
+
+constexpr InstructionSet kSets[] = {
+    {Isa::kPortable, "portable", always, kernels::portable_table},
+#if defined(__x86_64__)
+    {Isa::kAvx2, "avx2", avx2_usable, kernels::avx2_table},
+    {Isa::kAvx512, "avx512", avx512_usable, kernels::avx512_table},
+    {Isa::kAvx512Bf16, "avx512_bf16", avx512_bf16_usable, kernels::avx512_bf16_table},
+    {Isa::kAmx, "amx", amx_usable, kernels::amx_table},
+#endif
+};
 
 Isa detect() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx512 && cpu_has_amx_bf16() && cpu_has_avx512_bf16() && amx_permitted()) return Isa::kAmx;
-  if (avx512) return Isa::kAvx512;
-  if (avx2) return Isa::kAvx2;
-#endif
-  return Isa::kPortable;
+  Isa best = Isa::kPortable;
+  for (const auto& set : kSets) {
+    if (!set.usable()) break;
+    best = set.isa;
+  }
+  return best;
 }
 
 }  // namespace
+
+std::span<const InstructionSet> instruction_sets() { return kSets; }
 
 Isa best_isa() {
   static const Isa isa = detect();
@@ -65,16 +91,8 @@ Isa best_isa() {
 bool has_isa(Isa isa) { return isa <= best_isa(); }
 
 const char* isa_name(Isa isa) {
-  switch (isa) {
-    case Isa::kPortable:
-      return "portable";
-    case Isa::kAvx2:
-      return "avx2";
-    case Isa::kAvx512:
-      return "avx512";
-    case Isa::kAmx:
-      return "amx";
-  }
+  for (const auto& set : kSets)
+    if (set.isa == isa) return set.name;
   return "?";
 }
 

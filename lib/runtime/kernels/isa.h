@@ -1,18 +1,36 @@
-// Which instruction sets this CPU and operating system offer to the kernels.
-// Must not know of any kernel.
+// The instruction sets that kernels are compiled for, and which of them this CPU and operating
+// system offer. Must not know of any kernel.
 #pragma once
+
+#include <span>
 
 namespace vitals {
 
-enum class Isa { kPortable, kAvx2, kAvx512, kAmx };
+namespace kernels {
+struct KernelTable;
+}
 
-// The widest usable set: CPU, operating system (saved registers, AMX permission) and this build.
+enum class Isa { kPortable, kAvx2, kAvx512, kAvx512Bf16, kAmx };
+
+struct InstructionSet {
+  Isa isa;
+  const char* name;
+  // Whether CPU and operating system (saved registers, AMX permission) have what it adds to the
+  // sets before it.
+  bool (*usable)();
+  const kernels::KernelTable& (*table)();
+};
+
+// Those that this build has: the narrowest first, each with all before it.
+std::span<const InstructionSet> instruction_sets();
+
+// The widest usable set.
 Isa best_isa();
 
 // True for best_isa() and everything narrower that this build has.
 bool has_isa(Isa isa);
 
-// "portable", "avx2", "avx512", "amx"
+// "portable", "avx2", "avx512", "avx512_bf16", "amx"
 const char* isa_name(Isa isa);
 
 // Data-cache sizes in bytes, with plausible defaults where the system does not tell.

@@ -159,6 +159,7 @@ const KernelTable& portable_table();
 #if defined(__x86_64__)
 const KernelTable& avx2_table();
 const KernelTable& avx512_table();
+const KernelTable& avx512_bf16_table();
 const KernelTable& amx_table();
 #endif
 

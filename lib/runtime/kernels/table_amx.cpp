@@ -1,4 +1,4 @@
-// The kernels for CPUs with AMX: the AVX-512 table with bf16 products in tile registers.
+// The kernels for CPUs with AMX: those for AVX-512 with bf16, but bf16 products in tile registers.
 #define VITALS_ISA amx
 #include "runtime/kernels/simd/vec_avx512.h"
 // Vec comes first: the header below is written in terms of it.
@@ -68,7 +68,7 @@ double peak_bf16(std::int64_t iterations) {
 
 const KernelTable& amx_table() {
   static const KernelTable table = [] {
-    KernelTable t = avx512_table();
+    KernelTable t = avx512_bf16_table();
     t.isa = Isa::kAmx;
     t.gemm_bf16 = amx::amx_gemm_kernel<CpuTiles>();
     t.peak_bf16 = peak_bf16;

@@ -231,25 +231,6 @@ inline void rope(const RopeJob& job, std::int64_t begin, std::int64_t end) {
   }
 }
 
-inline double peak_f32(std::int64_t iterations) {
-  constexpr int kChains = Vec::kRegisters == 32 ? 24 : 12;
-  Reg acc[kChains];
-#pragma GCC unroll 32
-  for (int i = 0; i < kChains; ++i) acc[i] = Vec::set(static_cast<float>(i));
-  Reg x = Vec::set(0.5f);
-  for (std::int64_t n = 0; n < iterations; ++n) {
-    asm volatile("" : "+m"(*const_cast<std::int64_t*>(&n)));
-#pragma GCC unroll 32
-    for (Reg& chain : acc) chain = Vec::fma(chain, x, x);
-  }
-  Reg total = Vec::zero();
-#pragma GCC unroll 32
-  for (const Reg& chain : acc) total = total + chain;
-  volatile float sink = Vec::sum(total);
-  (void)sink;
-  return 2.0 * kChains * Vec::kLanes * static_cast<double>(iterations);
-}
-
 inline float read_sum(const float* data, std::int64_t count) {
   constexpr std::int64_t kLanes = Vec::kLanes;
   Reg acc[] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};

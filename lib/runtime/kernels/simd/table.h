@@ -21,8 +21,8 @@ inline KernelTable kernel_table(Isa isa) {
           binary,
           mean,
           rope,
-          peak_f32,
-          peak_f32,
+          peak<Widened<float>>,
+          peak<Widened<float>>,
           read_sum};
 }
 
