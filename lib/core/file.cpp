@@ -68,6 +68,16 @@ int write_all(int descriptor, std::string_view bytes) {
   return 0;
 }
 
+void check_writable(const std::string& path) {
+  std::error_code code;
+  const auto status = fs::status(path, code);
+  if (fs::is_directory(status)) fail("{}: cannot be written: it is a folder", path);
+  const bool in_place = fs::exists(status) && !fs::is_regular_file(status);
+  const auto target = fs::exists(status) ? fs::canonical(path, code) : fs::path(path);
+  const auto place = in_place ? target : target.parent_path() / ".";
+  if (::access(place.c_str(), in_place ? W_OK : W_OK | X_OK) != 0) cannot_write(path, errno);
+}
+
 void write_file(const std::string& path, std::string_view bytes) {
   std::error_code code;
   const auto status = fs::status(path, code);

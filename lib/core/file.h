@@ -14,6 +14,10 @@ namespace vitals {
 // (a device, a pipe) is written to as it is. Throws Error.
 void write_file(const std::string& path, std::string_view bytes);
 
+// Throws the Error of write_file where it is clear beforehand that it would: no such folder, no
+// permission.
+void check_writable(const std::string& path);
+
 // Writes all of `bytes` to an open file. 0, or the errno of what went wrong.
 [[nodiscard]] int write_all(int descriptor, std::string_view bytes);
 

@@ -6,6 +6,7 @@
 #include "graph/checkpoint_keys.h"
 #include "models/field.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,11 @@ struct Model {
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     return architecture->build(name, config.get(), options);
+  }
+  // And nothing else: an encoder of images and texts is asked for the tokens of the text.
+  [[nodiscard]] bool reads_images() const {
+    return std::any_of(architecture->fields.begin(), architecture->fields.end(),
+                       [](const Field& field) { return field.name == "img_size"; });
   }
   // The notes, and what the architecture remarks on its config.
   [[nodiscard]] std::vector<std::string> all_notes() const {

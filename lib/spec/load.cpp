@@ -65,6 +65,20 @@ Model from_checkpoint(const std::string& path) {
       path);
 }
 
+// A file or folder comes before a free spelling of a built-in name, not before the name itself.
+bool names_builtin(const std::string& argument) {
+  std::error_code code;
+  const auto canonical = builtin_canonical(argument);
+  return !canonical.empty() && (canonical.starts_with(argument) || !fs::exists(argument, code));
+}
+
+// Whether a file of a model's folder is one of those that say what the model is.
+bool belongs_to_model(const fs::path& file) {
+  const auto name = file.filename().string();
+  return name == "config.json" || name == "preprocessor_config.json" ||
+         name.ends_with(".safetensors") || name.ends_with(".index.json");
+}
+
 }  // namespace
 
 Model load_model(const std::string& argument) {
@@ -72,14 +86,24 @@ Model load_model(const std::string& argument) {
   if (argument == "-") return from_text(argument);
   std::error_code code;
   const bool exists = fs::exists(argument, code);
-  // A file or folder comes before a free spelling of a built-in name, not before the name itself.
-  const auto canonical = builtin_canonical(argument);
-  if (!canonical.empty() && (canonical.starts_with(argument) || !exists))
-    return builtin_model(argument, "");
+  if (names_builtin(argument)) return builtin_model(argument, "");
   if (is_checkpoint(argument)) return from_checkpoint(argument);
   if (fs::is_directory(argument, code)) return from_folder(argument);
   if (looks_like_path(argument) || exists) return from_text(argument);
   return builtin_model(argument, "");
+}
+
+std::vector<std::string> files_of_model(const std::string& argument) {
+  if (argument.empty() || argument == "-" || names_builtin(argument)) return {};
+  std::vector<std::string> files;
+  std::error_code code;
+  const fs::path path(argument);
+  const bool folder = fs::is_directory(path, code);
+  if (!folder) files.push_back(argument);
+  if (!folder && !belongs_to_model(path)) return files;
+  for (const auto& entry : fs::directory_iterator(folder ? path : path.parent_path() / ".", code))
+    if (belongs_to_model(entry.path())) files.push_back(entry.path().string());
+  return files;
 }
 
 }  // namespace vitals

@@ -5,9 +5,14 @@
 #include "models/architecture.h"
 
 #include <string>
+#include <vector>
 
 namespace vitals {
 
 [[nodiscard]] Model load_model(const std::string& argument);
+
+// The files that an argument of this kind is read from, and those of a checkpoint that stand
+// together; none for a built-in name and standard input.
+[[nodiscard]] std::vector<std::string> files_of_model(const std::string& argument);
 
 }  // namespace vitals

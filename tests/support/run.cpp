@@ -42,7 +42,14 @@ void limit(int resource, const std::optional<std::uint64_t>& most) {
   ::setrlimit(static_cast<__rlimit_resource_t>(resource), &both);
 }
 
-void point_stdout(const Circumstances& c) {
+void point_at(int stream, const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) ::_exit(126);
+  ::dup2(file, stream);
+}
+
+void point_streams(const Circumstances& c) {
+  if (!c.err.empty()) point_at(STDERR_FILENO, c.err);
   if (c.nobody_reads) {
     int ends[2];
     if (::pipe(ends) != 0) ::_exit(126);
@@ -50,10 +57,9 @@ void point_stdout(const Circumstances& c) {
     ::dup2(ends[1], STDOUT_FILENO);
     ::close(ends[1]);
   } else if (!c.out.empty()) {
-    const int file = ::open(c.out.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0) ::_exit(126);
-    ::dup2(file, STDOUT_FILENO);
+    point_at(STDOUT_FILENO, c.out);
   }
+  for (const int stream : c.closed) ::close(stream);
 }
 
 [[noreturn]] void become(const std::vector<std::string>& arguments) {
@@ -69,13 +75,13 @@ void point_stdout(const Circumstances& c) {
   ::dup2(::fileno(streams.in.get()), STDIN_FILENO);
   ::dup2(::fileno(streams.out.get()), STDOUT_FILENO);
   ::dup2(::fileno(streams.err.get()), STDERR_FILENO);
-  point_stdout(c);
   for (const auto& [name, value] : c.environment)
     value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
   // A file that is too large shall be an error of the write, not a signal.
   ::signal(SIGXFSZ, SIG_IGN);
   limit(RLIMIT_FSIZE, c.file_bytes);
   limit(RLIMIT_AS, c.memory_bytes);
+  point_streams(c);
   become(arguments);
 }
 

@@ -24,6 +24,8 @@ struct Circumstances {
   std::optional<std::uint64_t> memory_bytes = {};  // of address space
   std::string out = {};                            // standard output is this file
   bool nobody_reads = false;                       // standard output is a pipe that was closed
+  std::string err = {};                            // standard error is this file
+  std::vector<int> closed = {};                    // these streams are closed
   std::function<void(pid_t)> meanwhile = {};       // called once while it runs
 };
 

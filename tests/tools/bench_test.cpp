@@ -171,9 +171,18 @@ TEST_CASE("bench: what is refused, in words") {
   refused({}, 2, "MODEL is required");
   refused({"--save-device", "rtx4090.json"}, 2, "built-in device");
   refused({model, "--save-device", "x.json", "--threads", "1,2"}, 2, "one --threads");
-  refused({model, "--save-device", "/no/such/folder/x.json"}, 1, "there is no folder");
+  refused({model, "--save-device", "/no/such/folder/x.json"}, 1,
+          "x.json: cannot be written: No such file");
   const vitals::test::TemporaryFolder folder;
   refused({model, "--img-size", "32", "--runs", "1", "--save-device", folder.path("x.json")}, 1,
           "one measurement tells no error");
   CHECK_FALSE(std::filesystem::exists(folder.path("x.json")));
+}
+
+TEST_CASE("a model on standard input is read once and measured") {
+  const std::string spec = R"({"name": "mine", "base": "vit_tiny_patch16_224", "depth": 1})";
+  const auto bench = run({"bench", "-", "--runs", "1", "--format", "json"}, spec);
+  CHECK(bench.exit_code == 0);
+  CHECK(test::parsed(bench.out)["model"] == "mine");
+  CHECK(run({"report", "-", "--bench"}, spec).exit_code == 0);
 }

@@ -12,6 +12,7 @@
 
 using nlohmann::json;
 using vitals::test::run;
+namespace test = vitals::test;
 using vitals::test::TemporaryFolder;
 
 TEST_CASE("wrong usage exits 2, says so on standard error, and prints nothing") {
@@ -99,6 +100,11 @@ TEST_CASE("help and version answer on standard output") {
   CHECK(run({"--help"}).out.find("summary") != std::string::npos);
   CHECK(run({"summary", "--help"}).out.find("--num-classes") != std::string::npos);
   CHECK(run({"--help"}).exit_code == 0);
+  for (const char* command : {"summary", "bench", "run", "devices", "manual"}) {
+    CAPTURE(command);
+    CHECK(run({command, "--version"}).exit_code == 0);
+    CHECK(run({command, "--version"}).out == run({"--version"}).out);
+  }
 }
 
 TEST_CASE("overrides are what the spec says they are") {
@@ -196,4 +202,54 @@ TEST_CASE("a misspelt command or option is answered with the name that was meant
   CHECK(message({"summary", "vit_base_patch32", "--format", "jsn"})
             .starts_with(
                 "vitals summary: --format: there is no 'jsn'; did you mean 'json' or 'csv'?"));
+}
+
+TEST_CASE("an option that there is not is named, wherever it stands") {
+  const auto message = [](const std::vector<std::string>& arguments) {
+    const auto answer = run(arguments);
+    CHECK(answer.exit_code == 2);
+    return answer.err.substr(0, answer.err.find('\n'));
+  };
+  CHECK(message({"-v"}) == "vitals: there is no option '-v'; did you mean '--version'?");
+  CHECK(message({"--Version"}) ==
+        "vitals: there is no option '--Version'; did you mean '--version'?");
+  CHECK(message({"summary", "vit_base_patch32", "-z"}) ==
+        "vitals summary: there is no option '-z'");
+  CHECK(message({"summary", "vit_base_patch32", "-b", "8"}) ==
+        "vitals summary: there is no option '-b'; did you mean '--batch'?");
+}
+
+TEST_CASE("a count beyond its limit is told the limit") {
+  const auto result = run({"summary", "vit_base_patch32", "--batch", "9223372036854775807"});
+  CHECK(result.exit_code == 2);
+  CHECK(test::says(result.err, "no whole number from 1 to 1099511627776"));
+}
+
+TEST_CASE("standard input is read once, and - names standard output") {
+  const std::string spec = R"({"name": "mine", "base": "vit_tiny_patch16_224", "depth": 1})";
+  const auto twice = run({"compare", "-", "-"}, spec);
+  CHECK(twice.exit_code == 2);
+  CHECK(test::says(twice.err, "- is standard input, which can be read once"));
+  CHECK(run({"bench", "-", "-"}, spec).exit_code == 2);
+  CHECK(run({"compare", "-", "vit_tiny_patch16_224"}, spec).exit_code == 0);
+
+  CHECK(run({"spec", "vit_base_patch32", "-o", "-"}).out == run({"spec", "vit_base_patch32"}).out);
+  const auto unnamed = run({"spec", "vit_base_patch32", "-o", ""});
+  CHECK(unnamed.exit_code == 2);
+  CHECK(test::says(unnamed.err, "the file's name is empty"));
+}
+
+TEST_CASE("a place that cannot be written to is said before anything is computed") {
+  const auto early = run({"bench", "no_such_model", "-o", "/no/such/folder/x"});
+  CHECK(early.exit_code == 1);
+  CHECK(test::says(early.err, "/no/such/folder/x: cannot be written"));
+}
+
+TEST_CASE("tokens are asked of no model of images") {
+  for (const char* command : {"summary", "flops", "memory", "bench", "report"}) {
+    CAPTURE(command);
+    const auto result = run({command, "vit_base_patch32", "--seq-len", "7"});
+    CHECK(result.exit_code == 1);
+    CHECK(test::says(result.err, "--seq-len: vit_base_patch32_224 reads images"));
+  }
 }

@@ -70,6 +70,76 @@ TEST_CASE("a reader that has gone is no fault; a full standard output is one") {
   CHECK(test::says(full.err, "standard output"));
 }
 
+TEST_CASE("whatever is written, a stream that takes nothing ends no run with a signal") {
+  using Words = std::vector<std::string>;
+  for (const auto& words : {Words{"--help"}, Words{"--version"}, Words{"memory", "--help"},
+                            Words{"memory", "--version"}, Words{"manual"}, Words{"devices"}}) {
+    CAPTURE(words.back());
+    const auto gone = run_in({.nobody_reads = true}, words);
+    CHECK(gone.exit_code == 0);
+    CHECK(gone.err.empty());
+    for (const auto& full :
+         {run_in({.out = "/dev/full"}, words), run_in({.closed = {STDOUT_FILENO}}, words)}) {
+      CHECK(full.exit_code == 1);
+      CHECK(test::says(full.err, "vitals: standard output: "));
+    }
+  }
+  const Words wrong = {"summary", "--bogus"};
+  CHECK(run_in({.err = "/dev/full"}, wrong).exit_code == 2);
+  CHECK(run_in({.closed = {STDERR_FILENO}}, wrong).exit_code == 2);
+  CHECK(run_in({.closed = {STDIN_FILENO}}, {"summary", "-"}).exit_code == 1);
+}
+
+TEST_CASE("no message goes into a file that was opened in the place of a closed stream") {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path("out.json");
+  const auto result =
+      run_in({.closed = {STDERR_FILENO}}, {"memory", "vit_tiny_patch16_224", "--mode", "inference",
+                                           "--optimizer", "sgd", "--format", "json", "-o", file});
+  CHECK(result.exit_code == 0);
+  std::ifstream written(file);
+  CHECK(test::is_json(std::string(std::istreambuf_iterator<char>(written), {})));
+}
+
+TEST_CASE("an input is no output") {
+  const test::TemporaryFolder folder;
+  const auto spec = folder.write("my.json", R"({"base": "vit_tiny_patch16_224", "depth": 1})");
+  const auto link = folder.path("link.json");
+  std::filesystem::create_hard_link(spec, link);
+  const auto config = folder.write("config.json", R"({"model_type": "gpt2", "n_layer": 1})");
+  const auto device = folder.write(
+      "gpu.json", R"([{"name": "mine", "peak_tflops": {"fp16": 80}, "bandwidth_gb_s": 500}])");
+  const std::vector<std::vector<std::string>> lossy = {
+      {"summary", spec, "-o", spec},
+      {"flops", spec, "-o", link},
+      {"memory", folder.path(), "-o", config},
+      {"memory", config, "--output=" + config},
+      {"spec", spec, "--set", "depth=2", "-o", spec},
+      {"report", "vit_tiny_patch16_224", spec, "-o", spec},
+      {"compare", "vit_tiny_patch16_224", spec, "-o", spec},
+      {"bench", spec, "--runs", "1", "-o", spec},
+      {"bench", spec, "--save-device", spec},
+      {"summary", "vit_tiny_patch16_224", "--weights", spec, "-o", spec},
+      {"run", "vit_tiny_patch16_224", "--weights", spec, "--input", config, "-o", spec},
+      {"run", "vit_tiny_patch16_224", "--weights", spec, "--input", config, "-o", config},
+      {"devices", "--device-file", device, "-o", device}};
+  const auto content = [](const std::string& file) {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto before = content(spec) + content(config) + content(device);
+  for (const auto& words : lossy) {
+    CAPTURE(words.front());
+    const auto result = run(words);
+    CHECK(result.exit_code == 1);
+    CHECK(test::says(result.err, "is an input of this command, and would be lost"));
+  }
+  CHECK(content(spec) + content(config) + content(device) == before);
+  // What lies beside the model is none, not even in its folder.
+  CHECK(run({"memory", folder.path(), "-o", folder.path("a.txt")}).exit_code == 0);
+  CHECK(run({"memory", folder.path(), "-o", folder.path("a.txt")}).exit_code == 0);
+}
+
 TEST_CASE("no home and no place to remember the machine's limits in") {
   const std::vector<std::string> bench = {"bench", "vit_tiny_patch16_224", "--runs", "1"};
   CHECK(run_in({.environment = {{"HOME", {}}, {"XDG_CACHE_HOME", {}}}}, bench).exit_code == 0);

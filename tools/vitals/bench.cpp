@@ -5,6 +5,7 @@
 #include "report/wrap.h"
 #include "save_device.h"
 #include "spec/device.h"
+#include "spec/load.h"
 #include "terminal.h"
 
 #include <nlohmann/json.hpp>
@@ -91,7 +92,7 @@ Command bench_command() {
   Command c{"bench", "A real forward pass on this machine: measured beside theoretical"};
   add_model_options(c, o->model, true, false);
   c.options.front().required = false;  // --save-device has models of its own
-  c.text("second", o->second, "MODEL", "A second model, to compare with");
+  c.text("second", o->second, "MODEL", "A second model, to compare with").reads = files_of_model;
   c.group = "Measuring";
   c.counts("--batch", o->batches,
            "Samples in a batch; several (1,2,4,8) make a sweep (1; 1,8 to calibrate)");
@@ -103,7 +104,8 @@ Command bench_command() {
   c.flag("--fresh", o->fresh, "Measure the machine's limits anew, whatever is remembered");
   c.text("--save-device", o->save_device, "FILE",
          "Calibrate this machine for `vitals predict --device FILE`; without MODEL on a set of "
-         "models of its own (some two minutes)");
+         "models of its own (some two minutes)")
+      .writes = true;
   add_compute_options(c, o->compute);
   add_output_options(c, o->output);
   c.examples = {"vitals bench vit_base_patch32",

@@ -10,15 +10,11 @@
 #include "report/wrap.h"
 #include "spec/device.h"
 #include "spec/load.h"
+#include "streams.h"
 #include "terminal.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <unistd.h>
 
 namespace vitals::cli {
 namespace {
@@ -48,14 +44,15 @@ std::string check_set(const std::string& text) {
   return "'" + text + "' is no KEY=VALUE";
 }
 
-void write_stdout(const std::string& text) {
-  const int code = write_all(STDOUT_FILENO, text);
-  if (code != 0 && code != EPIPE) fail("standard output: {}", std::strerror(code));
-}
-
 }  // namespace
 
 Model ModelOptions::load(const std::string& name) const {
+  // Once: standard input can be read no second time, and notes are told once.
+  const auto known = loaded_.find(name);
+  return known != loaded_.end() ? known->second : loaded_.emplace(name, read(name)).first->second;
+}
+
+Model ModelOptions::read(const std::string& name) const {
   std::vector<Override> overrides;
   auto add = [&](const char* key, const std::string& value, const char* origin) {
     overrides.push_back({key, value, origin});
@@ -68,9 +65,11 @@ Model ModelOptions::load(const std::string& name) const {
     const auto key = text.substr(0, equals);
     overrides.push_back({key, text.substr(equals + 1), "--set " + key});
   }
-  auto loaded = with_overrides(load_model(name), overrides);
-  for (const auto& note : loaded.all_notes()) tell(note);
-  return loaded;
+  auto changed = with_overrides(load_model(name), overrides);
+  if (seq_len && changed.reads_images())
+    fail("--seq-len: {} reads images, which have no tokens to count", changed.name);
+  for (const auto& note : changed.all_notes()) tell(note);
+  return changed;
 }
 
 BuildOptions ModelOptions::build_options() const {
@@ -80,12 +79,15 @@ BuildOptions ModelOptions::build_options() const {
   return options;
 }
 
+std::vector<std::string> itself(const std::string& file) { return {file}; }
+
 void add_model_options(Command& c, ModelOptions& o, bool positional, bool batch) {
   if (positional)
     c.text("model", o.model, "MODEL",
            "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or its "
            "folder, or - for JSON on standard input")
         .required = true;
+  if (positional) c.options.back().reads = files_of_model;
   c.group = "Model";
   if (batch) c.count("--batch", o.batch, "Samples in a batch");
   c.count("--num-classes", o.num_classes, "Classes of the head (0: no head)", {0});
@@ -98,8 +100,14 @@ void add_model_options(Command& c, ModelOptions& o, bool positional, bool batch)
   c.group = "Options";
 }
 
-void add_output_file(Command& c, OutputOptions& o) {
-  c.text("-o,--output", o.file, "FILE", "Write to FILE instead of standard output");
+Option& add_output_file(Command& c, OutputOptions& o) {
+  auto& option = c.add("-o,--output", "FILE", "Write to FILE instead of standard output (-)",
+                       [&o](const std::string& file) {
+                         o.file = file == "-" ? "" : file;
+                         return std::string(file.empty() ? "the file's name is empty" : "");
+                       });
+  option.writes = true;
+  return option;
 }
 
 void add_output_options(Command& c, OutputOptions& o) {
@@ -211,7 +219,7 @@ std::string explained(const Explanation& e, const Graph& graph, const OutputOpti
 
 void deliver(const std::string& text, const OutputOptions& options) {
   if (options.file.empty())
-    write_stdout(options.format == Format::table && colour(options) ? painted(text) : text);
+    write_out(options.format == Format::table && colour(options) ? painted(text) : text);
   else
     write_file(options.file, text);
 }

@@ -13,6 +13,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ struct ModelOptions {
   std::optional<std::uint64_t> batch;
   std::optional<std::uint64_t> seq_len;
 
-  // The model with all overrides applied: the options' own first, then --set in order.
+  // The model with all overrides applied: the options' own first, then --set in order. It is read
+  // the first time that it is asked for.
   [[nodiscard]] Model load() const { return load(model); }
   [[nodiscard]] Model load(const std::string& name) const;
   [[nodiscard]] BuildOptions build_options() const;
@@ -36,6 +38,10 @@ struct ModelOptions {
   std::optional<std::string> img_size;
   std::optional<std::uint64_t> in_chans;
   std::vector<std::string> set;
+
+ private:
+  [[nodiscard]] Model read(const std::string& name) const;
+  mutable std::map<std::string, Model> loaded_ = {};
 };
 
 struct OutputOptions {
@@ -50,7 +56,10 @@ struct OutputOptions {
 void add_model_options(Command& command, ModelOptions& options, bool positional = true,
                        bool batch = true);
 void add_output_options(Command& command, OutputOptions& options);
-void add_output_file(Command& command, OutputOptions& options);
+Option& add_output_file(Command& command, OutputOptions& options);
+
+// The file that an option's value names, for Option::reads.
+[[nodiscard]] std::vector<std::string> itself(const std::string& file);
 
 // What every model can be held to: parameters, MACs, FLOPs, tokens.
 extern const std::vector<Quantity> kModelFigures;

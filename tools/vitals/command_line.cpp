@@ -1,14 +1,19 @@
 #include "command_line.h"
 
+#include "core/error.h"
+#include "core/file.h"
 #include "core/suggest.h"
 #include "help.h"
+#include "streams.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 namespace vitals::cli {
 namespace {
@@ -49,28 +54,65 @@ void add_option(CLI::App& app, const Option& o) {
 Given given_options(const CLI::App& app, const Command& command) {
   Given given;
   for (const auto& option : command.options)
-    if (const auto name = option.names.substr(0, option.names.find(',')); app.count(name) > 0)
-      given.names.push_back(name);
+    if (const auto* found = app.get_option(option.long_name()); found->count() > 0)
+      given.values[option.long_name()] = found->results();
   return given;
 }
 
-void add_command(CLI::App& app, const Command& command, const Command*& chosen) {
-  auto* sub = app.add_subcommand(command.name, command.doc);
-  for (const auto& option : command.options) add_option(*sub, option);
-  for (const auto& option : command.options)
-    if (!option.needs.empty()) sub->get_option(option.names)->needs(sub->get_option(option.needs));
-  sub->callback([&command, &chosen, sub] {
-    const auto error = command.check ? command.check(given_options(*sub, command)) : "";
-    if (!error.empty()) throw CLI::ValidationError(error);
-    chosen = &command;
-  });
+// The first rule between options that what was given breaks.
+std::string broken_rule(const Command& command, const Given& given) {
+  for (const auto& o : command.options) {
+    const auto name = o.long_name();
+    if (!given.has(name)) continue;
+    if (!o.needs.empty() && !given.has(o.needs))
+      return fmt::format("{} requires {}", name, o.needs);
+    for (const auto& other : o.unless)
+      if (given.has(other)) return fmt::format("{} changes nothing beside {}", name, other);
+  }
+  std::size_t dashes = 0;
+  for (const auto& o : command.options)
+    if (o.positional() && given.has(o.names))
+      for (const auto& value : given.values.at(o.names)) dashes += value == "-" ? 1 : 0;
+  if (dashes > 1) return "- is standard input, which can be read once";
+  return command.check ? command.check(given) : "";
 }
 
-std::vector<std::string> long_names(const Command& command) {
-  std::vector<std::string> names = {"--help"};
-  for (const auto& option : command.options)
-    if (!option.positional()) names.push_back(option.names.substr(option.names.find("--")));
-  return names;
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code code;
+  return std::filesystem::is_regular_file(a, code) && std::filesystem::equivalent(a, b, code);
+}
+
+// Throws where a file is named as input and as output, and where an output has no place.
+void check_files(const Command& command, const Given& given) {
+  std::vector<std::string> inputs;
+  for (const auto& o : command.options)
+    if (o.reads && given.has(o.long_name()))
+      for (const auto& value : given.values.at(o.long_name()))
+        for (auto& file : o.reads(value)) inputs.push_back(std::move(file));
+  for (const auto& o : command.options) {
+    if (!o.writes || !given.has(o.long_name())) continue;
+    for (const auto& output : given.values.at(o.long_name())) {
+      if (output == "-") continue;
+      for (const auto& input : inputs)
+        if (is_same_file(input, output))
+          fail("{} {}: is an input of this command, and would be lost; write to another file",
+               o.long_name(), output);
+      check_writable(output);
+    }
+  }
+}
+
+void add_command(CLI::App& app, const Program& program, const Command& command,
+                 const std::function<void(const Given&)>& chosen) {
+  auto* sub = app.add_subcommand(command.name, command.doc);
+  sub->set_version_flag("--version", program.version);
+  for (const auto& option : command.options) add_option(*sub, option);
+  sub->callback([&command, chosen, sub] {
+    const auto given = given_options(*sub, command);
+    if (const auto error = broken_rule(command, given); !error.empty())
+      throw CLI::ValidationError(error);
+    chosen(given);
+  });
 }
 
 const Command* find(const Program& program, const std::string& name) {
@@ -79,15 +121,37 @@ const Command* find(const Program& program, const std::string& name) {
   return nullptr;
 }
 
-// An option among the arguments that the command does not have, with the name that was probably
-// meant: the mend of a misspelt option, where CLI11 would complain about its value.
-std::string unknown_option(const Command& command, int argc, char** argv) {
-  const auto names = long_names(command);
-  for (int i = 2; i < argc && std::string_view(argv[i]) != "--"; ++i) {
-    const auto name = std::string(argv[i]).substr(0, std::string_view(argv[i]).find('='));
-    const bool known = std::find(names.begin(), names.end(), name) != names.end();
-    if (name.starts_with("--") && !known)
-      return fmt::format("there is no option '{}'{}", name, did_you_mean(name, names));
+// The names behind dashes; without a command, those of the program.
+std::vector<std::string> option_names(const Command* command) {
+  std::vector<std::string> names = {"-h", "--help", "--version"};
+  if (command == nullptr) return names;
+  for (const auto& option : command->options)
+    if (!option.positional())
+      for (auto& name : split_commas(option.names)) names.push_back(std::move(name));
+  return names;
+}
+
+// "-b" is near to no name, but perhaps short for one.
+std::string meant_by(const std::string& given, const std::vector<std::string>& names) {
+  if (given.starts_with("--")) return did_you_mean(given, names);
+  for (const auto& name : names)
+    if (name.starts_with("-" + given)) return fmt::format("; did you mean '{}'?", name);
+  return "";
+}
+
+// An option among the arguments that there is not, with the name that was probably meant: the mend
+// of a misspelt option, where CLI11 would complain about its value.
+std::string unknown_option(const Command* command, int argc, char** argv) {
+  const auto names = option_names(command);
+  for (int i = command == nullptr ? 1 : 2; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    const std::string argument = argv[i];
+    const bool is_long = argument.starts_with("--");
+    const bool is_short = !is_long && argument.size() > 1 && argument[0] == '-' &&
+                          std::isalpha(static_cast<unsigned char>(argument[1])) != 0;
+    if (!is_long && !is_short) continue;
+    const auto name = is_long ? argument.substr(0, argument.find('=')) : argument.substr(0, 2);
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      return fmt::format("there is no option '{}'{}", name, meant_by(name, names));
   }
   return "";
 }
@@ -102,7 +166,7 @@ std::string unknown_command(const Program& program, char** argv) {
 // What is missing, in the words of the help.
 std::string missing(const Command& command, const std::string& message) {
   for (const auto& o : command.options) {
-    const auto name = o.names.substr(o.names.rfind(',') + 1);
+    const auto name = o.long_name();
     if (o.positional() && message == name + " is required") return o.value + " is required";
     if (!message.starts_with(name + ":") || message.find(" required") == std::string::npos)
       continue;
@@ -115,23 +179,26 @@ std::string missing(const Command& command, const std::string& message) {
 
 int usage_error(const Program& program, int argc, char** argv, const CLI::ParseError& error) {
   if (argc < 2) {  // someone who looks what there is
-    fmt::print(stderr, "{}: COMMAND is required\n\n{}", program.name, help_text(program));
+    write_err(fmt::format("{}: COMMAND is required\n\n{}", program.name, help_text(program)));
     return 2;
   }
   const auto* command = find(program, argv[1]);
   const auto name = command == nullptr ? program.name : program.name + " " + command->name;
-  auto message =
-      command == nullptr ? unknown_command(program, argv) : unknown_option(*command, argc, argv);
+  auto message = command == nullptr ? unknown_command(program, argv) : "";
+  if (message.empty()) message = unknown_option(command, argc, argv);
   if (message.empty())
     message = command == nullptr ? error.what() : missing(*command, error.what());
-  fmt::print(stderr, "{}: {}\nRun `{} --help` for the options.\n", name, message, name);
+  write_err(
+      fmt::format("{}: {}\nRun `{} --help` for the options.\n", name, printable(message), name));
   return 2;
 }
 
 }  // namespace
 
-bool Given::has(const std::string& name) const {
-  return std::find(names.begin(), names.end(), name) != names.end();
+void Command::only(const std::string& beside, const std::vector<std::string>& others) {
+  for (auto& option : options)
+    if (std::find(others.begin(), others.end(), option.long_name()) != others.end())
+      option.unless.push_back(beside);
 }
 
 Option& Command::add(std::string names, std::string value, std::string text, Check store) {
@@ -194,8 +261,11 @@ std::optional<std::uint64_t> parse_count(const std::string& text, Bounds bounds,
   const auto* end = text.data() + text.size();
   const auto [stopped, code] = std::from_chars(text.data(), end, n);
   if (code == std::errc() && stopped == end && n >= bounds.least && n <= bounds.most) return n;
+  // The limit of what is meant to have none is named to whoever meets it.
+  const bool too_large = stopped == end && (code == std::errc::result_out_of_range ||
+                                            (code == std::errc() && n > bounds.most));
   error =
-      bounds.most >= Bounds{}.most
+      bounds.most >= Bounds{}.most && !too_large
           ? fmt::format("'{}' is no whole number of {} or more", text, bounds.least)
           : fmt::format("'{}' is no whole number from {} to {}", text, bounds.least, bounds.most);
   return std::nullopt;
@@ -216,18 +286,25 @@ int run(const Program& program, int argc, char** argv) {
   app.set_version_flag("--version", program.version);
   app.require_subcommand(1);
   const Command* chosen = nullptr;
-  for (const auto& command : program.commands) add_command(app, command, chosen);
+  Given given;
+  for (const auto& command : program.commands)
+    add_command(app, program, command, [&chosen, &given, &command](const Given& options) {
+      chosen = &command;
+      given = options;
+    });
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     const auto* command = find(program, argv[1]);
-    fmt::print("{}", command == nullptr ? help_text(program) : help_text(program, *command));
+    write_out(command == nullptr ? help_text(program) : help_text(program, *command));
     return 0;
-  } catch (const CLI::Success& success) {  // --version
-    return app.exit(success);
+  } catch (const CLI::CallForVersion&) {
+    write_out(program.version + "\n");
+    return 0;
   } catch (const CLI::ParseError& error) {
     return usage_error(program, argc, argv, error);
   }
+  check_files(*chosen, given);
   chosen->run();
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,10 +18,10 @@ namespace vitals::cli {
 // What is wrong with a text, or nothing.
 using Check = std::function<std::string(const std::string&)>;
 
-// The options that were given, by their first names.
+// The options that were given, by their long names, each with its values.
 struct Given {
-  std::vector<std::string> names;
-  [[nodiscard]] bool has(const std::string& name) const;
+  std::map<std::string, std::vector<std::string>> values;
+  [[nodiscard]] bool has(const std::string& name) const { return values.count(name) > 0; }
 };
 
 struct Option {
@@ -32,12 +33,18 @@ struct Option {
   std::vector<std::string> choices = {};  // all values that there are, when they can be listed
   std::string initial = {};               // the value without the option, for the help
   std::string needs = {};                 // another option that must be given with this one
+  std::vector<std::string> unless = {};   // options beside which this one would change nothing
+  // The files that a value names, where it names files to read; and whether it names one to write.
+  std::function<std::vector<std::string>(const std::string&)> reads = {};
+  bool writes = false;
   bool required = false;
   bool repeatable = false;
   std::size_t least = 1;  // values of a positional argument
   std::size_t most = 1;
 
   [[nodiscard]] bool positional() const { return names.front() != '-'; }
+  // "--output" of "-o,--output"; a positional argument has one name.
+  [[nodiscard]] std::string long_name() const { return names.substr(names.rfind(',') + 1); }
 };
 
 // Values that a count may take.
@@ -59,6 +66,8 @@ struct Command {
   std::function<void()> run = {};
 
   Option& add(std::string names, std::string value, std::string text, Check store);
+  // None of `others` changes anything beside the option `name`: they are refused there.
+  void only(const std::string& name, const std::vector<std::string>& others);
   Option& flag(std::string names, bool& target, std::string text);
   Option& text(std::string names, std::string& target, std::string value, std::string text,
                Check valid = {});
@@ -91,7 +100,8 @@ struct Program {
 
 // Parses the arguments and runs the command that they name, or answers --help and --version.
 // Returns the exit code: 0, or 2 for wrong usage, with a message on standard error. What the
-// command throws passes through.
+// command throws passes through. A file that the command reads is not written to, and a place that
+// cannot be written to is said before the command runs: both throw vitals::Error.
 [[nodiscard]] int run(const Program& program, int argc, char** argv);
 
 // `text` as a count; an empty optional and a message in `error` when it is none within the bounds.

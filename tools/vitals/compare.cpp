@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "latency.h"
+#include "spec/load.h"
 
 #include <nlohmann/json.hpp>
 
@@ -52,6 +53,7 @@ Command compare_command() {
   models.required = true;
   models.least = 2;
   models.most = 16;
+  models.reads = files_of_model;
   c.count("--depth", o->depth, "Levels of modules to compare where the trees agree", {0, 64})
       .initial = "1";
   add_model_options(c, o->model, false);

@@ -48,7 +48,8 @@ Command devices_command() {
   auto o = std::make_shared<DevicesArguments>();
   Command c{"devices", "The known devices and what they can do"};
   c.text("--device-file", o->file, "FILE",
-         "More devices, as JSON in the format of specs/devices.json");
+         "More devices, as JSON in the format of specs/devices.json")
+      .reads = itself;
   add_output_options(c, o->output);
   c.examples = {"vitals devices", "vitals devices --device-file my_gpus.json",
                 "vitals devices --format json"};

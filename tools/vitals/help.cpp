@@ -2,7 +2,7 @@
 
 #include "report/wrap.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -77,6 +77,7 @@ std::string explained(const Option& o) {
   auto text = o.doc;
   if (!o.initial.empty()) text += fmt::format(" (default: {})", o.initial);
   if (!o.needs.empty()) text += fmt::format(" (with {})", o.needs);
+  if (!o.unless.empty()) text += fmt::format(" (not with {})", fmt::join(o.unless, ", "));
   return text;
 }
 

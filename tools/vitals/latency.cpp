@@ -66,12 +66,6 @@ std::vector<Calibration> known_calibrations(const DeviceSpec& device) {
   return known;
 }
 
-bool reads_images(const Model& model) {
-  const auto& fields = model.architecture->fields;
-  return std::any_of(fields.begin(), fields.end(),
-                     [](const Field& field) { return field.name == "img_size"; });
-}
-
 void set_calibration(LatencyAnswer& a, const Match& match) {
   const auto& c = *match.calibration;
   a.own_kernels = match.own_kernels;
@@ -103,7 +97,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   const auto known = known_calibrations(on);
   const auto found =
       match(known, {on.name, std::string(family_of(on.machine)), a.training, a.compiled,
-                    a.precision, o.pytorch, o.channels_last, a.batch, reads_images(model)});
+                    a.precision, o.pytorch, o.channels_last, a.batch, model.reads_images()});
   set_calibration(a, found);
   const auto& c = *found.calibration;
   const bool fusable = found.own_kernels || model.architecture->fused_attention;

@@ -42,7 +42,7 @@ std::string manual_of(const Program& program, const Command& c) {
 std::vector<std::string> names_of(const Option& o) { return split_commas(o.names); }
 
 std::string words(const Command& c) {
-  std::vector<std::string> all = {"--help"};
+  std::vector<std::string> all = {"--help", "--version"};
   for (const auto& o : c.options)
     if (!o.positional())
       for (const auto& name : names_of(o)) all.push_back(name);

@@ -1,11 +1,12 @@
 #include "progress.h"
 
+#include "streams.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
 #include <csignal>
-#include <cstdio>
 #include <unistd.h>
 
 namespace vitals::cli {
@@ -64,7 +65,7 @@ void Progress::show(double part) {
 
 void Progress::write(const std::string& line) {
   if (!terminal_ || line == line_) return;
-  std::fprintf(stderr, "%s%s", kWipe, line.c_str());
+  write_err(kWipe + line);
   line_ = line;
 }
 

@@ -4,6 +4,7 @@
 #include "report/page.h"
 #include "runtime/report/bench.h"
 #include "spec/device.h"
+#include "spec/load.h"
 #include "version.h"
 
 #include <nlohmann/json.hpp>
@@ -96,10 +97,11 @@ Command report_command() {
   auto& models = c.texts("models", o->names, "MODEL", "One model or more, each as elsewhere");
   models.required = true;
   models.most = 8;
+  models.reads = files_of_model;
   c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
   c.text("--device", o->device, "NAME", "Whose peak and bandwidth the roofline shows",
          device_check());
-  c.text("-o,--output", o->output.file, "FILE", "Write to FILE instead of standard output");
+  add_output_file(c, o->output);
   add_model_options(c, o->model, false);
   c.examples = {"vitals report vit_base_patch16_224 -o report.html",
                 "vitals report vit_base_patch16_224 vit_base_patch32_224 -o both.html",

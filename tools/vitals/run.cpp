@@ -6,6 +6,7 @@
 #include "progress.h"
 #include "runtime/forward.h"
 #include "runtime/weights.h"
+#include "spec/load.h"
 #include "spec/safetensors_write.h"
 #include "terminal.h"
 
@@ -101,11 +102,15 @@ Command run_command() {
   c.group = "Running";
   c.text("--weights", o->weights, "FILE", "A safetensors file, an index of shards, or their folder")
       .required = true;
+  c.options.back().reads = files_of_model;
   c.text("--input", o->input, "FILE", "A safetensors file with images, normalised as it should be")
       .required = true;
+  c.options.back().reads = itself;
   c.text("--tensor", o->tensor, "NAME", "Which of its tensors: [batch, channels, height, width]");
   c.flag("--all", o->all, "Write the output of every module by its path, and block_input, too");
-  c.text("-o,--output", o->output.file, "FILE", "Where the tensors are written").required = true;
+  auto& output = add_output_file(c, o->output);
+  output.doc = "Where the tensors are written (-: standard output)";
+  output.required = true;
   c.count("--threads", o->threads, "Threads, one a CPU if not given", kThreads);
   add_compute_options(c, o->compute);
   c.examples = {

@@ -6,6 +6,7 @@
 #include "report/torchsummary.h"
 #include "report/wrap.h"
 #include "spec/checkpoint_files.h"
+#include "spec/load.h"
 #include "terminal.h"
 
 #include <nlohmann/json.hpp>
@@ -76,7 +77,8 @@ Command summary_command() {
   add_model_options(c, o->model);
   c.choice("--style", o->style, {"torchsummary", "tree"},
            "torchsummary (its table, byte for byte) or tree (nested)");
-  c.text("--weights", o->weights, "FILE", "Check that this checkpoint fits the model");
+  c.text("--weights", o->weights, "FILE", "Check that this checkpoint fits the model").reads =
+      files_of_model;
   c.count("--depth", o->depth, "Levels of the tree to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, kModelFigures);

@@ -1,10 +1,10 @@
 #include "terminal.h"
 
 #include "report/wrap.h"
+#include "streams.h"
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <sys/ioctl.h>
@@ -58,7 +58,7 @@ bool colour(const OutputOptions& options) {
 void tell(const std::string& message) {
   const auto width = terminal_width(STDERR_FILENO);
   const auto text = wrapped("vitals: " + message, width == 0 ? 0 : std::max(width, kLeastWidth));
-  std::fprintf(stderr, "%s\n", text.c_str());
+  write_err(text + "\n");
 }
 
 std::size_t reading_width() {
