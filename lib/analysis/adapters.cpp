@@ -148,13 +148,14 @@ void freeze(Graph& graph, const std::vector<std::string>& paths) {
   for (const auto& prefix : paths) {
     bool found = false;
     for (auto& param : graph.params) {
-      if (!starts_path(path_of(graph, param), prefix)) continue;
+      if (prefix != "." && !starts_path(path_of(graph, param), prefix)) continue;
       param.trainable = false;
       found = true;
     }
     if (found) continue;
     std::vector<std::string> known;
-    for (const auto& module : graph.modules) known.push_back(module.path);
+    for (const auto& module : graph.modules)
+      if (!module.path.empty()) known.push_back(module.path);
     fail("--freeze: nothing is called '{}'{}", prefix, did_you_mean(prefix, known));
   }
 }

@@ -10,7 +10,7 @@
 namespace vitals {
 
 // Freezes the parameters of every module or parameter with such a path ("blocks", "blocks.0.attn",
-// "pos_embed"). Throws Error for one that does not exist.
+// "pos_embed"; ".": all of the model). Throws Error for one that does not exist.
 void freeze(Graph& graph, const std::vector<std::string>& paths);
 
 // y = W x becomes y = W x + B (A x) * scale for every linear layer whose path ends in one of the

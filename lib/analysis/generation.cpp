@@ -34,6 +34,15 @@ BuildOptions prompt_options(const BuildTrace& build, BuildOptions options) {
   return options;
 }
 
+void check_positions(const BuildTrace& build, BuildOptions options, std::uint64_t new_tokens) {
+  if (new_tokens == 0) return;
+  options = prompt_options(build, options);
+  const auto past = (Count(build(options).num_tokens) + new_tokens - 1).value();
+  options.seq_len = 1;
+  options.past_len = past;
+  (void)build(options);
+}
+
 Generation generation_macs(const BuildTrace& build, BuildOptions options,
                            std::uint64_t new_tokens) {
   options = prompt_options(build, options);

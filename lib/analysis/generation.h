@@ -29,6 +29,9 @@ struct Generation {
 // Step i of n reads one token behind prompt + i others; afterwards the cache holds prompt + n.
 // options.seq_len is the prompt (0: the model's default). Throws Error where the model has too few
 // positions.
+// Throws Error where the model has too few positions for so many tokens behind its input.
+void check_positions(const BuildTrace& build, BuildOptions options, std::uint64_t new_tokens);
+
 [[nodiscard]] Generation generation_macs(const BuildTrace& build, BuildOptions options,
                                          std::uint64_t new_tokens);
 

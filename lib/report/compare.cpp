@@ -61,12 +61,16 @@ std::string ratio(Count value, Count first) {
   return x < 99.5 ? fmt::format("{:#.3g}x", x) : fmt::format("{:.0f}x", x);  // 1.00x, 250x
 }
 
+using Values = std::vector<std::optional<Count>>;
+
+Values known(const std::vector<Count>& values) { return {values.begin(), values.end()}; }
+
 // "86,567,656", and for the models after the first the ratio beside it.
-std::vector<std::string> cells(const std::vector<Count>& values) {
+std::vector<std::string> cells(const Values& values) {
   std::vector<std::string> row;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    row.push_back(grouped(values[i]));
-    if (i > 0) row.push_back(ratio(values[i], values[0]));
+    row.push_back(values[i] ? grouped(*values[i]) : "-");
+    if (i > 0) row.push_back(values[i] && values[0] ? ratio(*values[i], *values[0]) : "");
   }
   return row;
 }
@@ -109,9 +113,10 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
 }
 
 void add_latency(Comparison& comparison, const std::string& device,
-                 const std::vector<double>& seconds) {
+                 const std::vector<std::optional<double>>& seconds) {
   Comparison::Quantity q{"latency_us", "µs a step on " + device, {}};
-  for (double s : seconds) q.values.emplace_back(Count::rounded(s * 1e6));
+  for (const auto& s : seconds)
+    q.values.push_back(s ? std::optional(Count::rounded(*s * 1e6)) : std::nullopt);
   comparison.quantities.push_back(std::move(q));
 }
 
@@ -122,6 +127,8 @@ Table quantities_table(const Comparison& c) {
     std::vector<std::string> row{q.title};
     append(row, cells(q.values));
     table.rows.push_back(std::move(row));
+    if (std::find(q.values.begin(), q.values.end(), std::nullopt) != q.values.end())
+      table.notes.emplace_back("Where there is no time, `vitals predict` says why.");
   }
   return table;
 }
@@ -133,7 +140,7 @@ Table modules_table(const Comparison& c) {
                        const std::vector<Count>& values) {
     if (std::all_of(values.begin(), values.end(), [](Count n) { return n == Count(0); })) return;
     std::vector<std::string> row{m.path, m.type, quantity};
-    append(row, cells(values));
+    append(row, cells(known(values)));
     table.rows.push_back(std::move(row));
   };
   for (const auto& m : c.modules) {
@@ -146,16 +153,15 @@ Table modules_table(const Comparison& c) {
 Table flat_table(const Comparison& c) {
   Table table{{{"path"}, {"quantity"}}, {}, {}};
   for (const auto& model : c.models) table.columns.push_back({model, true});
-  const auto add = [&](const std::string& path, const std::string& quantity,
-                       const std::vector<Count>& values) {
+  const auto add = [&](const std::string& path, const std::string& quantity, const Values& values) {
     std::vector<std::string> row{path, quantity};
-    for (auto value : values) row.push_back(fmt::format("{}", value));
+    for (const auto& value : values) row.push_back(value ? fmt::format("{}", *value) : "");
     table.rows.push_back(std::move(row));
   };
   for (const auto& q : c.quantities) add("", q.name, q.values);
   for (const auto& m : c.modules) {
-    add(m.path, "params", m.params);
-    add(m.path, "macs", m.macs);
+    add(m.path, "params", known(m.params));
+    add(m.path, "macs", known(m.macs));
   }
   return table;
 }
@@ -166,7 +172,8 @@ ordered_json to_json(const Comparison& c) {
   auto& models = json["models"] = ordered_json::array();
   for (std::size_t i = 0; i < c.models.size(); ++i) {
     ordered_json model = {{"model", c.models[i]}};
-    for (const auto& q : c.quantities) model[q.name] = q.values[i].value();
+    for (const auto& q : c.quantities)
+      model[q.name] = q.values[i] ? ordered_json(q.values[i]->value()) : ordered_json(nullptr);
     models.push_back(std::move(model));
   }
   auto& modules = json["modules"] = ordered_json::array();

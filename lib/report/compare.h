@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,9 @@ namespace vitals {
 
 struct Comparison {
   struct Quantity {
-    std::string name;           // "params"
-    std::string title;          // "parameters"
-    std::vector<Count> values;  // one a model
+    std::string name;                          // "params"
+    std::string title;                         // "parameters"
+    std::vector<std::optional<Count>> values;  // one a model; none where it cannot be told
   };
   // A module that all models have under this path, with the same type.
   struct SharedModule {
@@ -33,9 +34,10 @@ struct Comparison {
 // `level`: how deep modules are compared; 1: the model's children.
 [[nodiscard]] Comparison compare(const std::vector<Graph>& graphs, std::size_t level);
 
-// Adds the predicted time of a step on a device, one a model, as whole microseconds.
+// Adds the predicted time of a step on a device, one a model, as whole microseconds; none where it
+// cannot be told.
 void add_latency(Comparison& comparison, const std::string& device,
-                 const std::vector<double>& seconds);
+                 const std::vector<std::optional<double>>& seconds);
 
 // Quantities in rows, models in columns; beside each model but the first its ratio to the first.
 [[nodiscard]] Table quantities_table(const Comparison& comparison);

@@ -100,10 +100,12 @@ Table flops_totals(const FlopsModel& model) {
   row("  recomputed", training.recompute, "what checkpointing and fused attention run again");
   row("operations", all, "every addition, multiplication, exp, comparison, ...");
   row("activations", *total(fvcore_activations(), graph), "elements, as fvcore counts them");
-  row("bytes moved", costs.bytes.sum(), "every operand read once, every result written once");
+  const auto bytes = costs.bytes.sum();
+  table.rows.push_back({"bytes moved", binary_bytes(bytes.as_double()), grouped(bytes),
+                        "every operand read once, every result written once"});
   table.rows.push_back({"FLOPs per byte",
-                        fmt::format("{:.1f}", arithmetic_intensity(macs * 2, costs.bytes.sum())),
-                        "", "arithmetic intensity of the whole"});
+                        fmt::format("{:.1f}", arithmetic_intensity(macs * 2, bytes)), "",
+                        "arithmetic intensity of the whole"});
   return table;
 }
 
@@ -183,6 +185,18 @@ Table flops_by_convention(const Graph& graph) {
                           std::string(convention.unit), n ? si(n->as_double()) : "",
                           n && all > 0 ? fmt::format("{:.4f}", n->as_double() / all) : ""});
     table.notes.push_back(sentence_of(convention));
+  }
+  return table;
+}
+
+Table convention_numbers(const Graph& graph) {
+  Table table{{{"convention"}, {"count", true}, {"unit"}, {"x_macs", true}}, {}, {}};
+  const auto all = total(*find_convention("macs"), graph)->as_double();
+  for (const auto& convention : conventions()) {
+    const auto n = total(convention, graph);
+    table.rows.push_back({std::string(convention.name), n ? fmt::format("{}", *n) : "",
+                          std::string(convention.unit),
+                          n && all > 0 ? fmt::format("{:.6g}", n->as_double() / all) : ""});
   }
   return table;
 }

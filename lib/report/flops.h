@@ -37,6 +37,8 @@ struct FlopsModel {
 
 // One row a convention; their sentences are notes.
 [[nodiscard]] Table flops_by_convention(const Graph& graph);
+// The same as raw numbers: what does not apply has none.
+[[nodiscard]] Table convention_numbers(const Graph& graph);
 
 // Flat, one row a module with its own figures and those of all below. Raw numbers.
 [[nodiscard]] Table flops_modules(const FlopsModel& model);

@@ -114,6 +114,11 @@ Table latency_modules(const LatencyAnswer& a, const TreeOptions& options) {
                           percent(ps * static_cast<double>(line.times) / whole)});
   }
   if (folded) table.notes.emplace_back(kFoldNote);
+  if (p.host > p.busy)
+    table.notes.push_back(fmt::format(
+        "The modules' times are the device's and sum to {} ms; the step takes the {} ms "
+        "in which the host asks for the kernels.",
+        milliseconds(p.busy), milliseconds(p.host)));
   return table;
 }
 

@@ -25,13 +25,6 @@ Count weight_bytes(const MemoryAnswer& a, ParamId id) {
   return numel(param) * size_of(a.options.precision.weights);
 }
 
-std::vector<Count> weights_by_module(const MemoryAnswer& a) {
-  std::vector<Count> own(a.graph.modules.size());
-  for (ParamId id = 0; id < a.graph.params.size(); ++id)
-    own[a.graph.params[id].module] += weight_bytes(a, id);
-  return own;
-}
-
 // ---- what was assumed
 
 std::string attention_text(const MemoryAnswer& a) {
@@ -82,7 +75,12 @@ Table assumptions(const MemoryAnswer& a) {
                            fmt::join(inputs, ", ")));
   row("precision", fmt::format("{}: {}", o.precision.name, o.precision.doc));
   row("attention", attention_text(a));
+  const auto& trained = a.trained;
+  if (trained.lora_rank)
+    row("adapters", fmt::format("LoRA of rank {} beside {}; they alone are trained",
+                                *trained.lora_rank, fmt::join(trained.lora_targets, ", ")));
   if (o.training) {
+    if (!trained.frozen.empty()) row("frozen", fmt::format("{}", fmt::join(trained.frozen, ", ")));
     row("optimizer", fmt::format("{}: {}", o.optimizer.name, o.optimizer.source));
     row("gradients", o.keep_gradients || micro > 1
                          ? "allocated through the forward pass"
@@ -154,7 +152,7 @@ Table at_the_peak(const MemoryAnswer& a) {
       const auto& type = a.graph.modules[piece.label.module].type;
       name += fmt::format(": {} of {}", piece.label.op, type);
     }
-    lines[name] += piece.bytes;
+    if (piece.bytes > Count(0)) lines[name] += piece.bytes;
   }
   std::vector<std::pair<std::string, Count>> sorted(lines.begin(), lines.end());
   std::stable_sort(sorted.begin(), sorted.end(),
@@ -253,22 +251,6 @@ std::string fit_text(const MemoryAnswer::FitResult& f) {
       bytes_text(f.fit.next_need));
 }
 
-Table advice_table(const MemoryAnswer::FitResult& f) {
-  const auto batch = std::max<std::uint64_t>(f.fit.batch, 1);
-  Table table{{{"to save memory"},
-               {fmt::format("batch {} needs", batch), true},
-               {"saves", true},
-               {"largest batch", true},
-               {"costs"}},
-              {},
-              {}};
-  for (const auto& x : f.advice)
-    table.rows.push_back({x.change, bytes_text(x.need),
-                          x.need < f.fit.need ? bytes_text(f.fit.need - x.need) : "-",
-                          x.largest > 0 ? fmt::format("{}", x.largest) : "does not fit", x.cost});
-  return table;
-}
-
 std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_t height) {
   std::vector<ChartSection> sections;
   for (const auto& phase : e.phases) sections.push_back({std::string(to_string(phase.phase)), {}});
@@ -310,6 +292,13 @@ constexpr const char* kLeftOut =
 
 }  // namespace
 
+std::vector<Count> weights_by_module(const MemoryAnswer& a) {
+  std::vector<Count> own(a.graph.modules.size());
+  for (ParamId id = 0; id < a.graph.params.size(); ++id)
+    own[a.graph.params[id].module] += weight_bytes(a, id);
+  return own;
+}
+
 Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   const auto& e = a.whole;
   const auto weights = roll_up_modules(a.graph, weights_by_module(a));
@@ -340,27 +329,36 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   return table;
 }
 
-Table memory_layers(const MemoryAnswer& a) {
-  const auto& kept = a.whole.activations.by_module;
-  const auto weights = weights_by_module(a);
-  Table table{{{"path"}, {"type"}, {"weight_bytes", true}, {"saved_bytes", true}}, {}, {}};
-  for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
-    table.rows.push_back({a.graph.modules[id].path, a.graph.modules[id].type,
-                          fmt::format("{}", weights[id]), fmt::format("{}", kept.own[id])});
+Table advice_table(const MemoryAnswer::FitResult& f) {
+  const auto batch = std::max<std::uint64_t>(f.fit.batch, 1);
+  Table table{{{"to save memory"},
+               {fmt::format("batch {} needs", batch), true},
+               {"saves", true},
+               {"largest batch", true},
+               {"costs"}},
+              {},
+              {}};
+  for (const auto& x : f.advice)
+    table.rows.push_back({x.change, bytes_text(x.need),
+                          x.need < f.fit.need ? bytes_text(f.fit.need - x.need) : "-",
+                          x.largest > 0 ? fmt::format("{}", x.largest) : "does not fit", x.cost});
   return table;
 }
 
 std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options) {
   const auto width = options.layout.width;
   auto text = wrapped(headline(a) + verdict(a) + (a.fit ? fit_text(*a.fit) : ""), width);
-  const auto add = [&](const Table& table) { text += '\n' + to_text(table, options.layout); };
+  const auto add = [&](const Table& table) {
+    text += '\n' + (options.markdown ? to_markdown(table) : to_text(table, options.layout));
+  };
   add(assumptions(a));
   add(parts(a));
   // Where shares have bars, a training step has its outline.
   const std::size_t height = options.timeline                            ? 12
                              : options.layout.bars && a.options.training ? 3
                                                                          : 0;
-  if (height > 0) text += '\n' + timeline_text(a.on_device(), width, height);
+  const std::string fence = options.markdown ? "```\n" : "";
+  if (height > 0) text += '\n' + fence + timeline_text(a.on_device(), width, height) + fence;
   add(at_the_peak(a));
   if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options)));
   if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));
@@ -371,11 +369,9 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   return text;
 }
 
-std::string does_not_fit(const MemoryAnswer::FitResult& f, const TextLayout& layout) {
-  std::string text = fmt::format("not even the smallest batch fits into {}: it needs {}",
-                                 f.budget.text, bytes_text(f.fit.need));
-  if (f.advice.empty()) return text;
-  return text + "\n\n" + to_text(advice_table(f), layout);
+std::string nothing_fits(const MemoryAnswer::FitResult& f) {
+  return fmt::format("not even the smallest batch fits into {}: it needs {}", f.budget.text,
+                     bytes_text(f.fit.need));
 }
 
 }  // namespace vitals

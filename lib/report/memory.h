@@ -41,6 +41,14 @@ struct MemoryAnswer {
   std::string quantization = {};   // the scheme of the stored weights; empty: none
   Count reserve = {};              // what CUDA itself takes, beside what the allocator needs
 
+  // What is trained of the graph, as it was asked for; the graph is already so.
+  struct Trained {
+    std::vector<std::string> frozen;
+    std::optional<std::uint64_t> lora_rank;
+    std::vector<std::string> lora_targets;
+  };
+  Trained trained = {};
+
   [[nodiscard]] bool keeps_cache() const { return !options.training && !graph.kv_caches.empty(); }
   // Tokens that the cache of a model that generates holds at the end.
   [[nodiscard]] std::uint64_t cached_tokens() const {
@@ -55,17 +63,25 @@ struct MemoryAnswer {
 struct MemoryTextOptions {
   TreeOptions tree;
   bool timeline = false;
+  bool markdown = false;
   TextLayout layout = {};
 };
 
 [[nodiscard]] std::string memory_text(const MemoryAnswer& answer, const MemoryTextOptions& options);
 // Module, type, weights, what autograd keeps; with shares for people, raw numbers otherwise.
 [[nodiscard]] Table memory_modules(const MemoryAnswer& answer, const TreeOptions& options);
-[[nodiscard]] Table memory_layers(const MemoryAnswer& answer);
 [[nodiscard]] nlohmann::ordered_json memory_json(const MemoryAnswer& answer);
+// All numbers of that JSON but the timeline, one a row.
+[[nodiscard]] Table memory_numbers(const nlohmann::ordered_json& json);
 
-// Why nothing fits, and what would.
-[[nodiscard]] std::string does_not_fit(const MemoryAnswer::FitResult& fit,
-                                       const TextLayout& layout = {});
+// Where no batch fits: why, and what would help, for people and for programs.
+[[nodiscard]] std::string nothing_fits(const MemoryAnswer::FitResult& fit);
+[[nodiscard]] Table advice_table(const MemoryAnswer::FitResult& fit);
+[[nodiscard]] nlohmann::ordered_json unfit_json(const std::string& model,
+                                                const MemoryOptions& options,
+                                                const MemoryAnswer::FitResult& fit);
+
+// Bytes of the weights that modules hold themselves.
+[[nodiscard]] std::vector<Count> weights_by_module(const MemoryAnswer& answer);
 
 }  // namespace vitals

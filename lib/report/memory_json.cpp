@@ -72,6 +72,39 @@ ordered_json fit_json(const MemoryAnswer::FitResult& f) {
           {"advice", std::move(advice)}};
 }
 
+ordered_json trained_json(const MemoryAnswer::Trained& t) {
+  ordered_json json = {{"frozen", t.frozen}, {"lora", nullptr}};
+  if (t.lora_rank) json["lora"] = {{"rank", *t.lora_rank}, {"targets", t.lora_targets}};
+  return json;
+}
+
+// A scalar as a cell; nothing for null.
+std::string cell(const ordered_json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// "by_kind.weights": what an object or array holds, one row a scalar.
+void add_rows(Table& table, const std::string& section, const std::string& name,
+              const ordered_json& value) {
+  if (!value.is_structured()) {
+    table.rows.push_back({section, name, "", cell(value)});
+    return;
+  }
+  for (const auto& [key, part] : value.items())
+    add_rows(table, section, name.empty() ? key : name + "." + key, part);
+}
+
+// What was asked for, as far as no batch changes it.
+ordered_json question_json(const std::string& model, const MemoryOptions& options) {
+  return {{"schema_version", 1},
+          {"model", model},
+          {"mode", options.training ? "training" : "inference"},
+          {"batch", nullptr},
+          {"precision", options.precision.name},
+          {"optimizer", options.training ? options.optimizer.name : "none"}};
+}
+
 ordered_json timeline_json(const Graph& graph, const MemoryEstimate& e) {
   auto points = ordered_json::array();
   for (const auto& point : e.timeline)
@@ -87,18 +120,14 @@ ordered_json timeline_json(const Graph& graph, const MemoryEstimate& e) {
 
 ordered_json memory_json(const MemoryAnswer& a) {
   const auto params = parameters(a.graph).sum();
-  auto json = ordered_json::object();
-  json["schema_version"] = 1;
-  json["model"] = a.graph.model;
-  json["mode"] = a.options.training ? "training" : "inference";
+  auto json = question_json(a.graph.model, a.options);
   json["batch"] = a.batch;
-  json["precision"] = a.options.precision.name;
-  json["optimizer"] = a.options.training ? a.options.optimizer.name : "none";
   json["attention"] = a.attention == AttentionKernel::eager ? "eager" : "fused";
   json["device"] = a.device;
   json["checkpoint"] = name_of(a.options.checkpoint);
   json["params"] = params.value();
   json["trained_params"] = a.options.training ? trainable_parameters(a.graph).value() : 0;
+  json["trained"] = trained_json(a.trained);
   json["bytes"] = bytes_json(a.whole.bytes);
   json["activations"] = activations_json(a.whole.activations);
   json["peak"] = peak_json(a.graph, a.whole.peak);
@@ -118,13 +147,37 @@ ordered_json memory_json(const MemoryAnswer& a) {
     json["quantization"] = quantized_json(a.quantization, quantized_size(a.graph, a.quantization));
   json["rule_of_thumb"] = {{"inference_2phi", rules::inference_2phi(params).value()},
                            {"training_20phi", rules::training_20phi(params).value()}};
+  const auto weights = weights_by_module(a);
   auto& modules = json["modules"] = ordered_json::array();
   for (ModuleId id = 0; id < a.graph.modules.size(); ++id)
     modules.push_back({{"path", a.graph.modules[id].path},
                        {"type", a.graph.modules[id].type},
+                       {"weights", weights[id].value()},
                        {"saved", a.whole.activations.by_module.own[id].value()}});
   json["timeline"] = timeline_json(a.graph, a.whole);
   return json;
+}
+
+ordered_json unfit_json(const std::string& model, const MemoryOptions& options,
+                        const MemoryAnswer::FitResult& fit) {
+  auto json = question_json(model, options);
+  json["fit"] = fit_json(fit);
+  return json;
+}
+
+Table memory_numbers(const ordered_json& json) {
+  Table table{{{"section"}, {"name"}, {"type"}, {"value", true}}, {}, {}};
+  for (const auto& [key, value] : json.items()) {
+    if (key == "schema_version" || key == "timeline" || key == "modules") continue;
+    const bool scalar = !value.is_structured();
+    add_rows(table, scalar ? "assumed" : key, scalar ? key : "", value);
+  }
+  if (!json.contains("modules")) return table;
+  for (const char* figure : {"weights", "saved"})
+    for (const auto& m : json["modules"])
+      table.rows.push_back(
+          {std::string("module_") + figure, cell(m["path"]), cell(m["type"]), cell(m[figure])});
+  return table;
 }
 
 }  // namespace vitals

@@ -28,11 +28,6 @@ double seconds_per_sample(const ListedModel& m) {
   return m.latency ? 1 / m.latency->samples_per_s : std::numeric_limits<double>::infinity();
 }
 
-bool has_latency(const std::vector<ListedModel>& models) {
-  return std::any_of(models.begin(), models.end(),
-                     [](const ListedModel& m) { return m.latency.has_value(); });
-}
-
 // As many cells as a list has about latency, of a model that has none.
 void add_unknown(std::vector<std::string>& row, std::size_t cells, std::string_view sign) {
   row.insert(row.end(), cells, std::string(sign));
@@ -77,7 +72,7 @@ void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse
                    [&](const auto& a, const auto& b) { return reverse ? less(b, a) : less(a, b); });
 }
 
-Table list_table(const std::vector<ListedModel>& models) {
+Table list_table(const std::vector<ListedModel>& models, bool on_device) {
   Table table{{{"model"},
                {"architecture"},
                {"Mparams", true},
@@ -89,7 +84,7 @@ Table list_table(const std::vector<ListedModel>& models) {
   for (const auto& m : models)
     table.rows.push_back({m.name, m.architecture, in_units(m.params, 1e6), in_units(m.macs, 1e9),
                           fmt::format("{}", m.num_tokens), takes_images(m) ? img_size(m) : "-"});
-  if (!has_latency(models)) return table;
+  if (!on_device) return table;
   table.columns.insert(table.columns.end(),
                        {{"samples/s", true}, {"range (80 %)", true}, {"ms/sample", true}});
   for (std::size_t i = 0; i < models.size(); ++i) {
@@ -105,13 +100,13 @@ Table list_table(const std::vector<ListedModel>& models) {
   return table;
 }
 
-Table list_numbers(const std::vector<ListedModel>& models) {
+Table list_numbers(const std::vector<ListedModel>& models, bool on_device) {
   Table table{
       {{"model"}, {"architecture"}, {"params"}, {"macs"}, {"num_tokens"}, {"img_size"}}, {}, {}};
   for (const auto& m : models)
     table.rows.push_back({m.name, m.architecture, fmt::format("{}", m.params),
                           fmt::format("{}", m.macs), fmt::format("{}", m.num_tokens), img_size(m)});
-  if (!has_latency(models)) return table;
+  if (!on_device) return table;
   table.columns.insert(table.columns.end(),
                        {{"batch"}, {"samples_per_s"}, {"low"}, {"high"}, {"step_ms"}});
   for (std::size_t i = 0; i < models.size(); ++i) {
@@ -128,7 +123,7 @@ Table list_numbers(const std::vector<ListedModel>& models) {
   return table;
 }
 
-nlohmann::ordered_json list_json(const std::vector<ListedModel>& models) {
+nlohmann::ordered_json list_json(const std::vector<ListedModel>& models, bool on_device) {
   auto rows = nlohmann::ordered_json::array();
   for (const auto& m : models) {
     nlohmann::ordered_json row = {{"model", m.name},
@@ -138,6 +133,7 @@ nlohmann::ordered_json list_json(const std::vector<ListedModel>& models) {
                                   {"num_tokens", m.num_tokens},
                                   {"input_shape", nlohmann::ordered_json::array()}};
     for (auto d : m.input) row["input_shape"].push_back(d);
+    if (on_device) row["latency"] = nullptr;
     if (m.latency)
       row["latency"] = {{"batch", m.latency->batch},
                         {"samples_per_s", m.latency->samples_per_s},

@@ -40,10 +40,12 @@ enum class ListOrder { name, params, macs, tokens, img_size, latency };
 // Smallest first; equal ones keep their order.
 void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse);
 
+// `on_device`: with what a device was asked for, marked where it cannot be told.
 // For people: millions of parameters and GMACs with two decimals.
-[[nodiscard]] Table list_table(const std::vector<ListedModel>& models);
+[[nodiscard]] Table list_table(const std::vector<ListedModel>& models, bool on_device);
 // Raw numbers, for CSV.
-[[nodiscard]] Table list_numbers(const std::vector<ListedModel>& models);
-[[nodiscard]] nlohmann::ordered_json list_json(const std::vector<ListedModel>& models);
+[[nodiscard]] Table list_numbers(const std::vector<ListedModel>& models, bool on_device);
+[[nodiscard]] nlohmann::ordered_json list_json(const std::vector<ListedModel>& models,
+                                               bool on_device);
 
 }  // namespace vitals

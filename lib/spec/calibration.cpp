@@ -215,13 +215,12 @@ const std::vector<Calibration>& calibrations() {
   return all;
 }
 
-namespace {
-
-// "2.4" is the version of "2.4.0", not of "2.40".
 bool is_version(const std::string& full, const std::string& asked) {
   return full.compare(0, asked.size(), asked) == 0 &&
          (full.size() == asked.size() || full[asked.size()] == '.');
 }
+
+namespace {
 
 std::vector<int> version(const std::string& text) {
   std::vector<int> parts(1, 0);

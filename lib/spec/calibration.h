@@ -87,6 +87,9 @@ struct Match {
   bool own_kernels = false;        // the question is about vitals' own kernels, see Calibration
   std::vector<std::string> notes;  // what differs from what was measured
 };
+// "2.4" is the version of "2.4.0", not of "2.40".
+[[nodiscard]] bool is_version(const std::string& full, const std::string& asked);
+
 [[nodiscard]] Match match(const std::vector<Calibration>& known, const RunQuestion& question);
 
 // Between the two, `confidence` (0 to 1) of the way to `near`, by their logarithms.

@@ -102,8 +102,13 @@ class Entry {
 std::vector<DeviceSpec> read_table(const json& table, const std::string& source) {
   if (!table.is_array()) fail("{}: devices are an array of objects", source);
   std::vector<DeviceSpec> result;
-  for (std::size_t i = 0; i < table.size(); ++i)
-    result.push_back(Entry(table[i], fmt::format("{}: /{}", source, i)).read());
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    auto device = Entry(table[i], fmt::format("{}: /{}", source, i)).read();
+    for (const auto& other : result)
+      if (other.name == device.name)
+        fail("{}: /{}/name: another device is called '{}', too", source, i, device.name);
+    result.push_back(std::move(device));
+  }
   return result;
 }
 
@@ -169,7 +174,7 @@ MemoryBudget memory_budget(const DeviceSpec& device) {
     fail("'{}' states no memory of its own; give a size like 64GiB instead", device.name);
   const bool gpu = device.machine.kind == MachineKind::gpu;
   const Count reserve = gpu ? Count(kGpuReserve) : *device.memory / 10;
-  return {*device.memory - reserve,
+  return {*device.memory - std::min(reserve, *device.memory),  // on a tiny device nothing is left
           fmt::format("the {}'s {:.0f} GiB less {:.1f} GiB for {}", device.title,
                       device.memory->as_double() / 0x1p30, reserve.as_double() / 0x1p30,
                       gpu ? "CUDA" : "the system")};

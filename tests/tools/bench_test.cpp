@@ -186,3 +186,16 @@ TEST_CASE("a model on standard input is read once and measured") {
   CHECK(test::parsed(bench.out)["model"] == "mine");
   CHECK(run({"report", "-", "--bench"}, spec).exit_code == 0);
 }
+
+TEST_CASE("bench: two models as raw numbers") {
+  const auto csv = run(small({"vit_small_patch16_224", "--format", "csv"}));
+  REQUIRE(csv.exit_code == 0);
+  CHECK(csv.out.starts_with("quantity,vit_tiny_patch16_224,vit_small_patch16_224,ratio\nparams,"));
+  for (const char* unit : {" k", " M", " G", "MiB", " %", "x\n"}) {
+    CAPTURE(unit);
+    CHECK_FALSE(test::says(csv.out, unit));
+  }
+  const auto both = test::parsed(run(small({"vit_small_patch16_224", "--format", "json"})).out);
+  CHECK(both["schema_version"] == 1);
+  CHECK(both["models"][0]["schema_version"] == 1);
+}

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -251,5 +252,72 @@ TEST_CASE("tokens are asked of no model of images") {
     const auto result = run({command, "vit_base_patch32", "--seq-len", "7"});
     CHECK(result.exit_code == 1);
     CHECK(test::says(result.err, "--seq-len: vit_base_patch32_224 reads images"));
+  }
+}
+
+TEST_CASE("an option that would change nothing is refused") {
+  using Words = std::vector<std::string>;
+  const std::string vit = "vit_tiny_patch16_224";
+  const std::string other = "vit_small_patch16_224";
+  std::vector<std::pair<Words, std::string>> cases = {
+      {{"compare", vit, other, "--exact"}, "there is no option '--exact'"},
+      {{"list", "--exact"}, "there is no option '--exact'"},
+      {{"devices", "--exact"}, "there is no option '--exact'"},
+      {{"list", "--names", "--format", "json"}, "--format changes nothing beside --names"},
+      {{"list", "--names", "--device", "t4"}, "--device changes no --names"},
+      {{"spec", vit, "--batch", "2"}, "there is no option '--batch'"},
+      {{"spec", "gpt2", "--seq-len", "2"}, "there is no option '--seq-len'"},
+      {{"spec", vit, "--schema"}, "MODEL changes nothing beside --schema"},
+      {{"spec", "--schema", "--set", "depth=1"}, "--set changes nothing beside --schema"},
+      {{"flops", "gpt2", "--explain", ".", "--tokens", "3B"}, "--tokens changes nothing"},
+      {{"flops", "gpt2", "--explain", ".", "--new-tokens", "3"}, "--new-tokens changes nothing"},
+      {{"flops", vit, "--explain", ".", "--depth", "1"}, "--depth changes nothing"},
+      {{"flops", "gpt2", "--convention", "macs", "--new-tokens", "3"},
+       "--new-tokens changes nothing"},
+      {{"flops", vit, "--convention", "fvcore", "--checkpoint", "block"},
+       "--checkpoint changes nothing"},
+      {{"flops", vit, "--convention", "all", "--depth", "1"}, "--depth changes nothing"},
+      {{"flops", vit, "--convention", "all", "--no-fold"}, "--no-fold changes nothing"},
+      {{"flops", "gpt2", "--tokens", "1.5"}, "no whole number of tokens"},
+      {{"memory", vit, "--explain", ".", "--timeline"}, "--timeline changes nothing"},
+      {{"memory", vit, "--explain", ".", "--tp", "3"}, "--tp changes nothing"},
+      {{"memory", vit, "--explain", ".", "--depth", "1"}, "--depth changes nothing"},
+      {{"memory", vit, "--explain", ".", "--allocator"}, "--allocator changes nothing"},
+      {{"summary", vit, "--depth", "1"}, "--depth is for --style tree"},
+      {{"summary", vit, "--style", "torchsummary", "--no-fold"}, "--no-fold is for --style tree"},
+      {{"summary", vit, "--exact"}, "--exact is for --style tree"},
+      {{"predict", vit, "--device", "t4", "--batch", "1,2", "--depth", "1"},
+       "--depth is for one --batch"},
+  };
+  for (const auto& option :
+       {Words{"--compiled"}, Words{"--channels-last"}, Words{"--attention", "eager"},
+        Words{"--pytorch", "2.4"}, Words{"--mode", "training"}, Words{"--precision", "amp"},
+        Words{"--device-file", "x.json"}})
+    for (Words words : {Words{"list"}, Words{"compare", vit, other}}) {
+      words.insert(words.end(), option.begin(), option.end());
+      cases.emplace_back(words, option.front() + " requires --device");
+    }
+  for (const auto& [words, message] : cases) {
+    CAPTURE(message);
+    const auto result = run(words);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 2);
+    CHECK(result.out.empty());
+    CHECK(test::says(result.err, message));
+  }
+  const auto told =
+      run({"memory", vit, "--mode", "inference", "--freeze", "head", "--dp", "2", "--zero", "1"});
+  CHECK(told.exit_code == 0);
+  CHECK(test::says(told.err, "--freeze, --zero below 3 changes nothing"));
+}
+
+TEST_CASE("the example of --fail-if is one that the command takes") {
+  for (const auto& [command, example] :
+       {std::pair("predict", "'latency > 20ms'"), std::pair("memory", "'memory > 16GiB'"),
+        std::pair("summary", "'params > 90M'")}) {
+    CAPTURE(command);
+    auto help = run({command, "--help"}).out;
+    std::replace(help.begin(), help.end(), '\n', ' ');
+    CHECK(test::says(help, example));
   }
 }

@@ -122,7 +122,10 @@ TEST_CASE("an input is no output") {
       {"summary", "vit_tiny_patch16_224", "--weights", spec, "-o", spec},
       {"run", "vit_tiny_patch16_224", "--weights", spec, "--input", config, "-o", spec},
       {"run", "vit_tiny_patch16_224", "--weights", spec, "--input", config, "-o", config},
-      {"devices", "--device-file", device, "-o", device}};
+      {"devices", "--device-file", device, "-o", device},
+      {"predict", "vit_tiny_patch16_224", "--device", device, "-o", device},
+      {"memory", "vit_tiny_patch16_224", "--device", device, "-o", device},
+      {"report", "vit_tiny_patch16_224", "--device-file", device, "-o", device}};
   const auto content = [](const std::string& file) {
     std::ifstream in(file);
     return std::string(std::istreambuf_iterator<char>(in), {});

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <functional>
 #include <sstream>
 
@@ -28,7 +29,6 @@ const char* const kQuestions[] = {
     "memory vit_tiny_patch16_224 --explain blocks.0.attn",
     "memory gpt2 --mode inference --seq-len 128 --new-tokens 8",
     "memory gpt2 --mode inference --quantize int8",
-    "memory vit_base_patch16_224 --batch 16 --dp 8 --zero 2 --explain blocks.0.norm1",
     "memory vit_base_patch16_224 --batch 16 --dp 8 --zero 2",
     "memory vit_base_patch16_224 --batch 16 --tp 2 --sequence-parallel --pp 2 --micro-batches 4",
     "memory vit_base_patch16_224 --checkpoint selective --attention eager --optimizer adafactor",
@@ -101,6 +101,74 @@ TEST_CASE("text has a line for everything, and none too many") {
     CHECK(result.out.ends_with("\n"));
     CHECK_FALSE(result.out.ends_with("\n\n"));
   });
+}
+
+// What a spreadsheet takes for a text: digits in groups, rounded amounts, sentences.
+TEST_CASE("CSV holds raw numbers") {
+  for_answers("csv", [](const test::Result& result) {
+    for (const char* text : {"does not apply", " k,", " M,", " MiB", " GiB"}) {
+      CAPTURE(text);
+      CHECK_FALSE(test::says(result.out, text));
+    }
+    for (std::size_t i = 0; i + 4 < result.out.size(); ++i)
+      CHECK_FALSE((std::isdigit(result.out[i]) != 0 && result.out[i + 1] == ',' &&
+                   result.out[i - (i > 0 ? 1 : 0)] == '"'));
+  });
+  const auto conventions = answer("flops swin_tiny_patch4_window7_224 --convention all", "csv").out;
+  CHECK(test::says(conventions, "convention,count,unit,x_macs\n"));
+  CHECK(test::says(conventions, "seed,,FLOPs,\n"));
+}
+
+TEST_CASE("memory's answer is in every format") {
+  const auto told = test::parsed(
+      answer("memory vit_base_patch16_224 --fit 16GiB --tp 2 --freeze head", "json").out);
+  const auto csv =
+      answer("memory vit_base_patch16_224 --fit 16GiB --tp 2 --freeze head", "csv").out;
+  const auto row = [&](const std::string& keys, const nlohmann::json& value) {
+    CAPTURE(keys);
+    const auto text = value.is_string() ? value.get<std::string>() : test::dumped(value);
+    CHECK(test::says(csv, "\n" + keys + "," + text + "\n"));
+  };
+  CHECK(csv.starts_with("section,name,type,value\n"));
+  row("assumed,batch,", told["batch"]);
+  row("assumed,precision,", told["precision"]);
+  row("trained,frozen.0,", "head");
+  row("bytes,weights,", told["bytes"]["weights"]);
+  row("bytes,total,", told["bytes"]["total"]);
+  row("peak,bytes,", told["peak"]["bytes"]);
+  row("per_device,total,", told["per_device"]["total"]);
+  row("per_device,tp,", told["per_device"]["tp"]);
+  row("fit,batch,", told["fit"]["batch"]);
+  row("module_saved,blocks.0.attn.qkv,Linear", told["modules"][9]["saved"]);
+  const auto batch = test::dumped(told["fit"]["batch"]);
+  const auto page =
+      answer("memory vit_base_patch16_224 --fit 16GiB --tp 2 --freeze head", "markdown").out;
+  for (const auto& words :
+       {"Batch " + batch + " is the largest", "| batch | " + batch + ",",
+        std::string("| frozen | head |"), std::string("| total |"), std::string("| peak |"),
+        std::string("| module |"), std::string("| devices | 2: tensor 2 |")}) {
+    CAPTURE(words);
+    CHECK(test::says(page, words));
+  }
+}
+
+TEST_CASE("where no batch fits, programs are told what would help") {
+  const std::string question = "memory vit_tiny_patch16_224 --fit 20MB";
+  const auto failed = answer(question, "json");
+  CHECK(failed.exit_code == 3);
+  CHECK(test::says(failed.err, "not even the smallest batch fits into 20MB"));
+  const auto told = test::parsed(failed.out);
+  CHECK(told["batch"].is_null());
+  CHECK(told["fit"]["batch"] == 0);
+  CHECK(told["fit"]["need"] > told["fit"]["budget"]);
+  CHECK_FALSE(told["fit"]["advice"].empty());
+  const auto csv = answer(question, "csv");
+  CHECK(csv.exit_code == 3);
+  CHECK(test::says(csv.out, "\nfit,batch,,0\n"));
+  CHECK(test::says(csv.out, "fit,advice.0.change,,--checkpoint block"));
+  const auto markdown = answer(question, "markdown");
+  CHECK(markdown.exit_code == 3);
+  CHECK(test::says(markdown.out, "| --checkpoint block |"));
 }
 
 TEST_CASE("a convention that says nothing of a model is refused in every format") {

@@ -166,7 +166,38 @@ TEST_CASE("memory: faults") {
   check_refused({vit, "--fit", "24"}, 2, "24GB (10^9 bytes)");
   check_refused({vit, "--fit", "24XB"}, 2, "neither a size");
   check_refused({vit, "--fit", "24GB", "--batch", "2"}, 2, "leave out --batch");
+  check_refused({vit, "--fit", "24GB", "--device", "rtx3090"}, 2, "two budgets");
+  check_refused({vit, "--fit", "rtx4090", "--device", "rtx3090"}, 2, "two budgets");
+  check_refused({vit, "--fit", "rtx4090", "--device", "cpu"}, 2, "two kinds of device");
+  check_refused({vit, "--freeze", ""}, 2, "--freeze: the path is empty");
+  check_refused({"gpt2", "--mode", "inference", "--seq-len", "1024", "--new-tokens", "1"}, 1,
+                "1025 tokens are more than its 1024 learned positions");
   const auto r = run({"memory", vit, "--mode", "inference", "--checkpoint", "block"});
   CHECK(r.exit_code == 0);
   CHECK(r.err.find("--checkpoint changes nothing") != std::string::npos);
+}
+
+TEST_CASE("memory: --fit of a device is a step on that device") {
+  const auto fitted = memory_json({"vit_tiny_patch16_224", "--fit", "rtx3090"});
+  CHECK(fitted["device"] == "rtx3090");
+  CHECK(memory_json({"vit_tiny_patch16_224", "--fit", "rtx3090", "--device", "rtx3090"}) == fitted);
+  CHECK(memory_json({"vit_tiny_patch16_224", "--fit", "rtx3090", "--device", "cuda"})["fit"] ==
+        fitted["fit"]);
+}
+
+TEST_CASE("memory: what is trained is among the assumptions") {
+  const auto lora =
+      run({"memory", "vit_tiny_patch16_224", "--lora-rank", "8", "--lora-targets", "qkv,proj"});
+  CHECK(test::says(lora.out, "adapters    LoRA of rank 8 beside qkv, proj"));
+  const Words frozen = {"vit_tiny_patch16_224", "--freeze", "blocks", "--freeze", "pos_embed"};
+  CHECK(memory_json(frozen)["trained"]["frozen"] == json{"blocks", "pos_embed"});
+  CHECK(test::says(run({"memory", "vit_tiny_patch16_224", "--freeze", "blocks"}).out,
+                   "frozen      blocks"));
+  CHECK(memory_json({"vit_tiny_patch16_224", "--freeze", "."})["trained_params"] == 0);
+}
+
+TEST_CASE("memory: nothing is listed that cannot be there") {
+  const auto vit = run({"memory", "vit_tiny_patch16_224", "--mode", "inference"});
+  CHECK_FALSE(test::says(vit.out, "kv cache"));
+  CHECK(test::says(run({"memory", "gpt2", "--mode", "inference"}).out, "kv cache"));
 }

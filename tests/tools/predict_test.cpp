@@ -93,7 +93,7 @@ TEST_CASE("predict takes training steps, precisions and versions") {
 
 TEST_CASE("predict refuses what it cannot answer") {
   const auto unknown = test::run({"predict", "vit_base_patch16_224", "--device", "rtx409"});
-  CHECK(unknown.exit_code == 1);
+  CHECK(unknown.exit_code == 2);
   CHECK(unknown.out.empty());
   CHECK(unknown.err.find("did you mean 'rtx4090'") != std::string::npos);
   const auto lacks =
@@ -109,10 +109,10 @@ TEST_CASE("predict refuses what it cannot answer") {
 }
 
 TEST_CASE("predict names the nearest devices, and what a device can compute in") {
-  const auto message = [](const std::vector<std::string>& arguments) {
+  const auto message = [](const std::vector<std::string>& arguments, int exit_code = 2) {
     const auto result = test::run(arguments);
     CAPTURE(result.err);
-    CHECK(result.exit_code == 1);
+    CHECK(result.exit_code == exit_code);
     CHECK(result.out.empty());
     return result.err;
   };
@@ -125,9 +125,13 @@ TEST_CASE("predict names the nearest devices, and what a device can compute in")
         std::string::npos);
   CHECK(message({"compare", model, model, "--device", "h1000"}).find("did you mean 'h100'") !=
         std::string::npos);
-  const auto cpu = message({"predict", model, "--device", "i9-10940x", "--precision", "amp"});
+  // Every command that takes a device says the same of one that there is not.
+  for (const char* command : {"memory", "report"})
+    CHECK(message({command, model, "--device", "rtx409"})
+              .find("unknown device 'rtx409'; did you mean 'rtx4090'") != std::string::npos);
+  const auto cpu = message({"predict", model, "--device", "i9-10940x", "--precision", "amp"}, 1);
   CHECK(cpu.find("no matrix units for bfloat16; it has fp32") != std::string::npos);
-  const auto apple = message({"predict", model, "--device", "m2", "--precision", "amp-bf16"});
+  const auto apple = message({"predict", model, "--device", "m2", "--precision", "amp-bf16"}, 1);
   CHECK(apple.find("it has fp32, fp16 (amp)") != std::string::npos);
 }
 
@@ -206,6 +210,82 @@ TEST_CASE("a device file with calibrations is read whole, and faults in it are n
   CHECK(refused(folder.write("empty.json", "[]")).find("holds 0 devices") != std::string::npos);
 }
 
+TEST_CASE("a version of PyTorch that nothing was measured with is refused, with those that were") {
+  for (const char* version : {"abc", "9.9", "2", "2."}) {
+    CAPTURE(version);
+    const auto result =
+        test::run({"predict", "vit_base_patch16_224", "--device", "rtx4090", "--pytorch", version});
+    CHECK(result.exit_code == (std::string(version) == "2" ? 0 : 2));
+    if (result.exit_code == 2) CHECK(test::says(result.err, "but with 1.12.1, 2.4.0, 2.9.1"));
+  }
+}
+
+TEST_CASE("where the host is slower, the modules' times are said to be the device's") {
+  const std::vector<std::string> ask = {"predict", "vit_tiny_patch16_224", "--device", "rtx4090"};
+  const auto p = predict_json(ask);
+  REQUIRE(p["bound"] == "host");
+  CHECK(p["modules_sum_to"] == "device_ms");
+  CHECK(p["modules"][0]["total_ms"].get<double>() ==
+        doctest::Approx(p["device_ms"].get<double>()).epsilon(1e-6));
+  CHECK(p["device_ms"].get<double>() < p["step_ms"].get<double>());
+  CHECK(test::says(test::run(ask).out, "The modules' times are the device's"));
+}
+
+TEST_CASE("memory and report take devices of a file, too") {
+  const test::TemporaryFolder folder;
+  const auto file = [&](const std::string& name, const std::string& devices) {
+    return folder.write(name, "[" + devices + "]");
+  };
+  const auto gpu = [](const std::string& name, const std::string& memory) {
+    return R"({"name": ")" + name + R"(", "memory_gib": )" + memory +
+           R"(, "peak_tflops": {"fp16": 80, "fp32": 20}, "bandwidth_gb_s": 500})";
+  };
+  const std::string model = "vit_tiny_patch16_224";
+  const auto one = file("one.json", gpu("mine", "8"));
+  const auto named = predict_json({"memory", model, "--device-file", one, "--device", "mine"});
+  CHECK(named["device"] == "mine");
+  CHECK(named.contains("device_memory"));
+  CHECK(predict_json({"memory", model, "--device", one}) == named);
+  const auto fitted = predict_json({"memory", model, "--fit", one});
+  CHECK(fitted["device"] == "mine");
+  CHECK(fitted["fit"]["need"] <= fitted["fit"]["budget"]);
+  CHECK(predict_json({"memory", model, "--fit", "mine", "--device-file", one}) == fitted);
+  const auto page = test::run({"report", model, "--device", one});
+  CHECK(page.exit_code == 0);
+  CHECK(test::says(page.out, "mine"));
+  CHECK(test::run({"report", model, "--device-file", one, "--device", "mine"}).out == page.out);
+
+  const auto half = file("half.json", R"({"name": "half", "peak_tflops": {"fp16": 80},
+                                         "bandwidth_gb_s": 500})");
+  const auto undrawn = test::run({"report", model, "--device", half});
+  CHECK(undrawn.exit_code == 1);
+  CHECK(test::says(undrawn.err, "'half' states no peak in fp32"));
+
+  // A file that lacks a device is a fault of the input, not of the usage.
+  for (const char* command : {"memory", "report", "predict", "compare"}) {
+    CAPTURE(command);
+    std::vector<std::string> words = {command, model, "--device-file", one, "--device", "mien"};
+    if (words[0] == "compare") words.push_back(model);
+    const auto lacks = test::run(words);
+    CHECK(lacks.exit_code == 1);
+    CHECK(test::says(lacks.err, "unknown device 'mien'; did you mean 'mine'"));
+  }
+  CHECK(test::run({"memory", model, "--device-file", one}).exit_code == 2);
+
+  // CUDA takes more than this card has.
+  const auto tiny = file("tiny.json", gpu("tiny", "1"));
+  CHECK(predict_json({"predict", model, "--device", tiny})["memory"]["fits"] == false);
+  const auto none = test::run({"memory", model, "--fit", tiny});
+  CHECK(none.exit_code == 3);
+  CHECK(
+      test::says(none.err, "not even the smallest batch fits into the tiny's 1 GiB less 1.9 GiB"));
+
+  const auto twice = file("twice.json", gpu("mine", "8") + ", " + gpu("mine", "16"));
+  const auto refused = test::run({"devices", "--device-file", twice});
+  CHECK(refused.exit_code == 1);
+  CHECK(test::says(refused.err, "/1/name: another device is called 'mine', too"));
+}
+
 TEST_CASE("predict fails on demand") {
   const std::vector<std::string> ask = {
       "predict", "vit_base_patch16_224", "--device", "rtx4090", "--batch", "256", "--fail-if"};
@@ -259,8 +339,16 @@ TEST_CASE("list and compare take a device") {
   CHECK(refused.err.find("stages.0.blocks.0.conv_dw: the time of the op 'conv' in 96 groups") !=
         std::string::npos);
   const auto unknown = predict_json({"list", "convnext_tiny", "--device", "rtx4090"});
-  CHECK_FALSE(unknown["models"][0].contains("latency"));
-  CHECK(test::run({"list", "convnext*", "--names", "--device", "rtx4090"}).exit_code == 0);
+  CHECK(unknown["models"][0]["latency"].is_null());
+  const auto marked = test::run({"list", "convnext_tiny", "--device", "rtx4090"}).out;
+  CHECK(test::says(marked, "samples/s"));
+  CHECK(test::says(marked, "Where there is no time, `vitals predict` says why."));
+  const auto beside =
+      predict_json({"compare", "vit_base_patch16_224", "convnext_tiny", "--device", "rtx4090"});
+  CHECK(beside["models"][0]["latency_us"].is_number());
+  CHECK(beside["models"][1]["latency_us"].is_null());
+  CHECK(test::run({"list", "convnext*", "--names", "--device", "rtx4090", "--sort", "latency"})
+            .exit_code == 0);
   CHECK(test::run({"list", "--sort", "latency"}).exit_code == 2);
   CHECK(test::run({"list", "--batch", "8"}).exit_code == 2);
   const auto compared = predict_json({"compare", "vit_base_patch16_224", "vit_base_patch32_224",

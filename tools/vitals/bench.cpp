@@ -20,13 +20,13 @@ nlohmann::ordered_json json_of(const BenchArguments& o, std::span<const BenchRes
   if (results.size() == 1) return bench_json(results.front());
   auto list = nlohmann::ordered_json::array();
   for (const auto& r : results) list.push_back(bench_json(r));
-  auto json = nlohmann::ordered_json::object();
+  nlohmann::ordered_json json = {{"schema_version", 1}};
   json[o.second.empty() ? "sweep" : "models"] = std::move(list);
   return json;
 }
 
 Table numbers_of(const BenchArguments& o, std::span<const BenchResult> results) {
-  if (!o.second.empty()) return bench_comparison(results.front(), results.back());
+  if (!o.second.empty()) return bench_comparison_raw(results.front(), results.back());
   return results.size() > 1 ? bench_sweep_raw(results) : bench_ops_raw(results.front());
 }
 
@@ -90,7 +90,7 @@ BenchResult bench_model(const ModelOptions& model, const std::string& name) {
 Command bench_command() {
   auto o = std::make_shared<BenchArguments>();
   Command c{"bench", "A real forward pass on this machine: measured beside theoretical"};
-  add_model_options(c, o->model, true, false);
+  add_model_options(c, o->model, {.batch = false});
   c.options.front().required = false;  // --save-device has models of its own
   c.text("second", o->second, "MODEL", "A second model, to compare with").reads = files_of_model;
   c.group = "Measuring";

@@ -3,12 +3,10 @@
 #include "analysis/rollup.h"
 #include "core/error.h"
 #include "core/file.h"
-#include "core/suggest.h"
 #include "report/explain.h"
 #include "report/paint.h"
 #include "report/units.h"
 #include "report/wrap.h"
-#include "spec/device.h"
 #include "spec/load.h"
 #include "streams.h"
 #include "terminal.h"
@@ -81,19 +79,19 @@ BuildOptions ModelOptions::build_options() const {
 
 std::vector<std::string> itself(const std::string& file) { return {file}; }
 
-void add_model_options(Command& c, ModelOptions& o, bool positional, bool batch) {
-  if (positional)
+void add_model_options(Command& c, ModelOptions& o, ModelParts parts) {
+  if (parts.model)
     c.text("model", o.model, "MODEL",
            "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or its "
            "folder, or - for JSON on standard input")
         .required = true;
-  if (positional) c.options.back().reads = files_of_model;
+  if (parts.model) c.options.back().reads = files_of_model;
   c.group = "Model";
-  if (batch) c.count("--batch", o.batch, "Samples in a batch");
+  if (parts.batch) c.count("--batch", o.batch, "Samples in a batch");
   c.count("--num-classes", o.num_classes, "Classes of the head (0: no head)", {0});
   c.text("--img-size", o.img_size, "N|HxW", "Image size in pixels", check_img_size);
   c.count("--in-chans", o.in_chans, "Image channels");
-  c.count("--seq-len", o.seq_len, "Tokens of a language model's input");
+  if (parts.tokens) c.count("--seq-len", o.seq_len, "Tokens of a language model's input");
   c.texts("--set", o.set, "KEY=VALUE",
           "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)",
           check_set);
@@ -110,7 +108,7 @@ Option& add_output_file(Command& c, OutputOptions& o) {
   return option;
 }
 
-void add_output_options(Command& c, OutputOptions& o) {
+void add_output_options(Command& c, OutputOptions& o, bool rounds) {
   c.group = "Output";
   c.choice("--format", o.format,
            {{"table", Format::table},
@@ -119,10 +117,11 @@ void add_output_options(Command& c, OutputOptions& o) {
             {"markdown", Format::markdown}},
            "table, json, csv or markdown");
   add_output_file(c, o);
-  c.add("--exact", "", "All digits instead of 86.6 M or 330.2 MiB", [](const std::string&) {
-    show_all_digits();
-    return std::string();
-  });
+  if (rounds)
+    c.add("--exact", "", "All digits instead of 86.6 M or 330.2 MiB", [](const std::string&) {
+      show_all_digits();
+      return std::string();
+    });
   c.choice("--color", o.color, {"auto", "always", "never"},
            "Colour, and bars beside shares: auto (on a terminal), always or never");
   c.add("--width", "N", "Columns that text is folded to, 0: no limit (default: a terminal's width)",
@@ -145,14 +144,21 @@ std::vector<Quantity> model_figures(const Graph& graph) {
           {"tokens", Unit::count, static_cast<double>(graph.num_tokens)}};
 }
 
-Check device_check(std::vector<std::string> also) {
-  return [also = std::move(also)](const std::string& name) -> std::string {
-    auto known = device_names();
-    known.insert(known.end(), also.begin(), also.end());
-    if (std::find(known.begin(), known.end(), name) != known.end()) return "";
-    return "unknown device '" + name + "'" + did_you_mean(name, known);
-  };
+namespace {
+
+std::string_view example_amount(Unit unit) {
+  switch (unit) {
+    case Unit::bytes:
+      return "16GiB";
+    case Unit::seconds:
+      return "20ms";
+    case Unit::count:
+      break;
+  }
+  return "90M";
 }
+
+}  // namespace
 
 void add_fail_if(Command& c, std::vector<FailCondition>& conditions,
                  const std::vector<Quantity>& known) {
@@ -160,8 +166,7 @@ void add_fail_if(Command& c, std::vector<FailCondition>& conditions,
   for (const auto& quantity : known) names.push_back(quantity.name);
   c.add("--fail-if", "CONDITION",
         fmt::format("Exit with code 3 if it is true, as in '{} > {}' (repeatable). Figures: {}",
-                    names.front(), known.front().unit == Unit::bytes ? "16GiB" : "90M",
-                    fmt::join(names, ", ")),
+                    names.front(), example_amount(known.front().unit), fmt::join(names, ", ")),
         [&conditions, known](const std::string& text) {
           try {
             conditions.push_back(parse_fail_condition(text, known));

@@ -51,11 +51,17 @@ struct OutputOptions {
   std::optional<std::size_t> width;  // of text; 0: no limit
 };
 
-// Their options in a command's description; without `positional`, the command takes MODEL itself,
-// and without `batch` the size of the batch.
-void add_model_options(Command& command, ModelOptions& options, bool positional = true,
-                       bool batch = true);
-void add_output_options(Command& command, OutputOptions& options);
+// What a command leaves to add_model_options: MODEL itself, the size of a batch, and the tokens of
+// a text, of which only those commands take notice that build a model.
+struct ModelParts {
+  bool model = true;
+  bool batch = true;
+  bool tokens = true;
+};
+
+// Their options in a command's description. Where nothing is rounded, there is no --exact.
+void add_model_options(Command& command, ModelOptions& options, ModelParts parts = {});
+void add_output_options(Command& command, OutputOptions& options, bool rounds = true);
 Option& add_output_file(Command& command, OutputOptions& options);
 
 // The file that an option's value names, for Option::reads.
@@ -64,9 +70,6 @@ Option& add_output_file(Command& command, OutputOptions& options);
 // What every model can be held to: parameters, MACs, FLOPs, tokens.
 extern const std::vector<Quantity> kModelFigures;
 [[nodiscard]] std::vector<Quantity> model_figures(const Graph& graph);
-
-// A device's name, or one of the words `also`.
-[[nodiscard]] Check device_check(std::vector<std::string> also = {});
 
 // --fail-if: conditions on the figures `known`, whose values do not matter here.
 void add_fail_if(Command& command, std::vector<FailCondition>& conditions,

@@ -67,7 +67,8 @@ std::string broken_rule(const Command& command, const Given& given) {
     if (!o.needs.empty() && !given.has(o.needs))
       return fmt::format("{} requires {}", name, o.needs);
     for (const auto& other : o.unless)
-      if (given.has(other)) return fmt::format("{} changes nothing beside {}", name, other);
+      if (given.has(other))
+        return fmt::format("{} changes nothing beside {}", o.positional() ? o.value : name, other);
   }
   std::size_t dashes = 0;
   for (const auto& o : command.options)

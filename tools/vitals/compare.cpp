@@ -1,5 +1,6 @@
 #include "report/compare.h"
 
+#include "analysis/latency/predict.h"
 #include "command.h"
 #include "latency.h"
 #include "spec/load.h"
@@ -19,19 +20,24 @@ struct CompareArguments {
   std::size_t depth = 1;
 };
 
+// One model whose time nobody can tell keeps no other from being compared.
+std::optional<double> seconds_of(const Model& model, const Graph& graph,
+                                 const CompareArguments& o) {
+  if (!latency::unpredictable(graph).empty()) return std::nullopt;
+  return predict_latency(model, o.latency, o.model.build_options(), WithMemory::no)
+      .prediction.seconds();
+}
+
 std::string compare_models(const CompareArguments& o) {
   std::vector<Graph> graphs;
-  std::vector<double> seconds;
+  std::vector<std::optional<double>> seconds;
   for (const auto& name : o.names) {
     const auto model = o.model.load(name);
-    const auto build = o.model.build_options();
-    graphs.push_back(model.build(build));
-    if (!o.latency.device.empty())
-      seconds.push_back(
-          predict_latency(model, o.latency, build, WithMemory::no).prediction.seconds());
+    graphs.push_back(model.build(o.model.build_options()));
+    if (!o.latency.device.name.empty()) seconds.push_back(seconds_of(model, graphs.back(), o));
   }
   auto comparison = compare(graphs, o.depth);
-  if (!seconds.empty()) add_latency(comparison, o.latency.device, seconds);
+  if (!seconds.empty()) add_latency(comparison, o.latency.device.name, seconds);
   const auto page = [&] {
     auto text = render(quantities_table(comparison), o.output);
     if (!comparison.modules.empty()) text += "\n" + render(modules_table(comparison), o.output);
@@ -56,14 +62,15 @@ Command compare_command() {
   models.reads = files_of_model;
   c.count("--depth", o->depth, "Levels of modules to compare where the trees agree", {0, 64})
       .initial = "1";
-  add_model_options(c, o->model, false);
+  add_model_options(c, o->model, {.model = false});
   add_latency_options(c, o->latency, false);
-  add_output_options(c, o->output);
+  add_output_options(c, o->output, false);
   c.examples = {
       "vitals compare vit_base_patch16_224 vit_base_patch32_224",
       "vitals compare vit_small_patch16_224 deit3_small_patch16_224 my_vit.json --depth 3",
       "vitals compare vit_base_patch16_224 vit_base_patch32_224 --device rtx4090 --batch 256",
       "vitals compare vit_tiny_patch16_224 vit_small_patch16_224 --format json"};
+  c.check = [o](const Given&) { return latency_fault(o->latency); };
   c.run = [o] { deliver(compare_models(*o), o->output); };
   return c;
 }

@@ -1,5 +1,5 @@
 #include "command.h"
-#include "latency.h"
+#include "device_option.h"
 #include "report/latency.h"
 #include "spec/calibration.h"
 
@@ -50,7 +50,7 @@ Command devices_command() {
   c.text("--device-file", o->file, "FILE",
          "More devices, as JSON in the format of specs/devices.json")
       .reads = itself;
-  add_output_options(c, o->output);
+  add_output_options(c, o->output, false);
   c.examples = {"vitals devices", "vitals devices --device-file my_gpus.json",
                 "vitals devices --format json"};
   c.run = [o] { deliver(devices_text(*o), o->output); };

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <memory>
 
 namespace vitals::cli {
@@ -42,8 +43,8 @@ std::vector<Quantity> flops_figures(const FlopsModel& model) {
 
 std::string check_count(const std::string& text) {
   const auto tokens = parse_amount(text, Unit::count);
-  return tokens && tokens->value > 0 ? ""
-                                     : "'" + text + "' is no number of tokens; write 300B or 3e11";
+  const bool good = tokens && tokens->value > 0 && tokens->value == std::floor(tokens->value);
+  return good ? "" : "'" + text + "' is no whole number of tokens; write 300B or 3e11";
 }
 
 FlopsModel build(const FlopsArguments& o) {
@@ -90,7 +91,7 @@ nlohmann::ordered_json json_of(const FlopsModel& model, const Convention* conven
 }
 
 Table numbers_of(const FlopsArguments& o, const FlopsModel& model, const Convention* convention) {
-  if (o.convention == "all") return flops_by_convention(model.graph);
+  if (o.convention == "all") return convention_numbers(model.graph);
   return convention != nullptr ? flops_modules(model.graph, *convention) : flops_modules(model);
 }
 
@@ -129,6 +130,13 @@ std::vector<std::string> convention_names() {
   return names;
 }
 
+std::string check_usage(const FlopsArguments& o, const Given& given) {
+  if (o.convention != "all") return "";
+  for (const char* name : {"--depth", "--no-fold"})
+    if (given.has(name)) return fmt::format("{} changes nothing beside --convention all", name);
+  return "";
+}
+
 }  // namespace
 
 Command flops_command() {
@@ -158,6 +166,9 @@ Command flops_command() {
       "vitals flops deit_tiny_patch16_224 --num-classes 2 --convention thop --depth 2",
       "vitals flops llama-3-8b --seq-len 1024 --new-tokens 256 --tokens 15T",
       "vitals flops my_vit.json --batch 8 --checkpoint block --format json | jq .training"};
+  c.only("--explain", {"--tokens", "--new-tokens", "--depth", "--no-fold"});
+  c.only("--convention", {"--tokens", "--new-tokens", "--checkpoint"});
+  c.check = [o](const Given& given) { return check_usage(*o, given); };
   c.run = [o] {
     const auto model = build(*o);
     deliver(flops(*o, model), o->output);

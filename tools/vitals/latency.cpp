@@ -3,38 +3,19 @@
 #include "analysis/latency/execution.h"
 #include "analysis/memory.h"
 #include "analysis/rollup.h"
-#include "core/suggest.h"
+#include "core/error.h"
 #include "runtime/lower.h"
 #include "runtime/plan.h"
 #include "runtime/step_kernels.h"
 #include "spec/calibration.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace vitals::cli {
 namespace {
-
-// The device of a file that holds one, as `vitals bench --save-device` writes it.
-DeviceSpec only_device(const std::string& file) {
-  auto held = devices_in(file);
-  if (held.size() != 1)
-    fail("{} holds {} devices: say which with --device-file {} --device NAME", file, held.size(),
-         file);
-  return std::move(held.front());
-}
-
-DeviceSpec device(const LatencyOptions& o) {
-  const auto known = known_devices(o.device_file);
-  std::vector<std::string> names;
-  for (const auto& d : known) {
-    if (d.name == o.device) return d;
-    names.push_back(d.name);
-  }
-  if (o.device.ends_with(".json")) return only_device(o.device);
-  const auto hint = did_you_mean(o.device, names);
-  fail("--device: unknown device '{}'{}", o.device,
-       hint.empty() ? "; `vitals devices` shows the known ones" : hint);
-}
 
 std::string default_precision(const DeviceSpec& device) {
   return device.machine.kind == MachineKind::cpu ? "fp32" : "amp";
@@ -66,6 +47,20 @@ std::vector<Calibration> known_calibrations(const DeviceSpec& device) {
   return known;
 }
 
+// Of a version that no run was measured with: which there are.
+std::string version_fault(const std::vector<Calibration>& known, const std::string& asked) {
+  if (asked.empty()) return "";
+  std::vector<std::string> versions;
+  for (const auto& c : known) {
+    if (is_version(c.pytorch, asked)) return "";
+    if (!c.own_kernels()) versions.push_back(c.pytorch);
+  }
+  std::sort(versions.begin(), versions.end());
+  versions.erase(std::unique(versions.begin(), versions.end()), versions.end());
+  return fmt::format("--pytorch: nothing was measured with version '{}', but with {}", asked,
+                     fmt::join(versions, ", "));
+}
+
 void set_calibration(LatencyAnswer& a, const Match& match) {
   const auto& c = *match.calibration;
   a.own_kernels = match.own_kernels;
@@ -80,13 +75,15 @@ void set_calibration(LatencyAnswer& a, const Match& match) {
 
 }  // namespace
 
-std::vector<DeviceSpec> known_devices(const std::string& file) {
-  return file.empty() ? devices() : devices_with(file);
+std::string latency_fault(const LatencyOptions& o) {
+  auto fault = device_fault(o.device);
+  const bool own = !o.device.file.empty() || o.device.name.ends_with(".json");
+  return fault.empty() && !own ? version_fault(calibrations(), o.pytorch) : fault;
 }
 
 LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
                               const BuildOptions& build, WithMemory memory) {
-  const auto on = device(o);
+  const auto on = chosen_device(o.device);
   LatencyAnswer a;
   a.device = on.name;
   a.device_title = on.title;
@@ -95,6 +92,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.training = o.mode == "training";
   a.compiled = o.compiled;
   const auto known = known_calibrations(on);
+  if (const auto fault = version_fault(known, o.pytorch); !fault.empty()) fail("{}", fault);
   const auto found =
       match(known, {on.name, std::string(family_of(on.machine)), a.training, a.compiled,
                     a.precision, o.pytorch, o.channels_last, a.batch, model.reads_images()});
@@ -128,11 +126,11 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
 
 void add_latency_options(Command& c, LatencyOptions& o, bool required) {
   c.group = "Device";
-  c.text("--device", o.device, "NAME",
-         "A name that `vitals devices` shows, or a file that `vitals bench --save-device` wrote")
+  const auto first = c.options.size();
+  add_device_options(c, o.device,
+                     "A name that `vitals devices` shows, or a file that `vitals bench "
+                     "--save-device` wrote")
       .required = required;
-  c.text("--device-file", o.device_file, "FILE",
-         "More devices, as JSON in the format of specs/devices.json");
   c.choice("--precision", o.precision, latency::latency_precisions(),
            "fp32, amp, amp-bf16, fp16 or bf16 (amp on a GPU, fp32 on a CPU)");
   c.choice("--mode", o.mode, {"inference", "training"},
@@ -143,6 +141,8 @@ void add_latency_options(Command& c, LatencyOptions& o, bool required) {
   c.text("--pytorch", o.pytorch, "VERSION", "Version of the measured runs to go by, like 2.4");
   c.flag("--channels-last", o.channels_last, "Images and convolutions in channels_last");
   c.group = "Options";
+  if (required) return;
+  for (auto i = first + 1; i < c.options.size(); ++i) c.options[i].needs = "--device";
 }
 
 }  // namespace vitals::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "command.h"
+#include "device_option.h"
 #include "report/latency.h"
 #include "spec/device.h"
 
@@ -12,8 +13,7 @@
 namespace vitals::cli {
 
 struct LatencyOptions {
-  std::string device;
-  std::string device_file;
+  DeviceChoice device;
   std::string precision;  // empty: amp on a GPU, fp32 on a CPU
   std::string mode = "inference";
   std::string attention;  // empty: what the measured runs had
@@ -25,7 +25,8 @@ struct LatencyOptions {
 // --device is only required where the command is about nothing else.
 void add_latency_options(Command& command, LatencyOptions& options, bool required);
 
-[[nodiscard]] std::vector<DeviceSpec> known_devices(const std::string& file);
+// What is wrong with what they name.
+[[nodiscard]] std::string latency_fault(const LatencyOptions& options);
 
 enum class WithMemory { yes, no };
 [[nodiscard]] LatencyAnswer predict_latency(const Model& model, const LatencyOptions& options,

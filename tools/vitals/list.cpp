@@ -53,7 +53,7 @@ std::vector<ListedModel> models(const ListArguments& o) {
     const auto model = builtin_model(name, "");
     const auto graph = model.build();
     found.push_back(listed(graph, model.architecture->name));
-    if (!o.latency.device.empty() && latency::unpredictable(graph).empty())
+    if (!o.latency.device.name.empty() && latency::unpredictable(graph).empty())
       found.back().latency = model_latency(model, o);
   }
   if (found.empty())
@@ -62,15 +62,17 @@ std::vector<ListedModel> models(const ListArguments& o) {
   return found;
 }
 
+bool on_device(const ListArguments& o) { return !o.latency.device.name.empty(); }
+
 std::string page_of(const std::vector<ListedModel>& found, const ListArguments& o) {
-  auto table = list_table(found);
-  if (!o.latency.device.empty())
+  auto table = list_table(found, on_device(o));
+  if (!o.latency.device.name.empty())
     table.notes.push_back(fmt::format(
         "{} on {} at batch {}; `vitals predict` tells where the numbers come from and whether the "
         "batch fits.",
-        o.latency.mode, o.latency.device, o.batch));
+        o.latency.mode, o.latency.device.name, o.batch));
   if (std::any_of(found.begin(), found.end(), [](const auto& m) { return !m.latency; }) &&
-      !o.latency.device.empty())
+      !o.latency.device.name.empty())
     table.notes.emplace_back("Where there is no time, `vitals predict` says why.");
   return render(table, o.output);
 }
@@ -82,17 +84,19 @@ std::string list(const ListArguments& o) {
     for (const auto& m : found) text += m.name + "\n";
     return text;
   }
-  return written({.json = [&] { return list_json(found); },
-                  .numbers = [&] { return list_numbers(found); },
+  return written({.json = [&] { return list_json(found, on_device(o)); },
+                  .numbers = [&] { return list_numbers(found, on_device(o)); },
                   .page = [&] { return page_of(found, o); }},
                  o.output);
 }
 
 std::string check_usage(const ListArguments& o) {
-  if (!o.latency.device.empty()) return "";
-  return o.order == ListOrder::latency
-             ? "--sort latency needs a --device; `vitals devices` shows the known ones"
-             : "";
+  const bool by_latency = o.order == ListOrder::latency;
+  if (!on_device(o))
+    return by_latency ? "--sort latency needs a --device; `vitals devices` shows the known ones"
+                      : "";
+  if (o.names && !by_latency) return "--device changes no --names, unless with --sort latency";
+  return latency_fault(o.latency);
 }
 
 }  // namespace
@@ -116,7 +120,8 @@ Command list_command() {
   batch.initial = "256";
   batch.needs = "--device";
   batch.group = "Device";
-  add_output_options(c, o->output);
+  add_output_options(c, o->output, false);
+  c.only("--names", {"--format", "--color", "--width"});
   c.examples = {"vitals list", "vitals list 'deit*' --sort params",
                 "vitals list 'vit*' --device rtx4090 --compiled --sort latency",
                 "vitals list dinov3 --format csv", "vitals list swin --names"};

@@ -5,14 +5,16 @@
 #include "analysis/generation.h"
 #include "analysis/quantization.h"
 #include "command.h"
+#include "core/error.h"
 #include "core/suggest.h"
+#include "device_option.h"
 #include "progress.h"
-#include "spec/device.h"
 #include "terminal.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <memory>
 
 namespace vitals::cli {
@@ -25,7 +27,9 @@ struct MemoryArguments {
   std::string precision = "amp";
   std::string optimizer = "adamw";
   std::string attention = "fused";
-  std::string device = "cuda";
+  DeviceChoice device;           // empty: cuda, or the one that --fit names
+  std::optional<DeviceSpec> on;  // --device, where it names one
+  std::optional<DeviceSpec> fit_on;
   std::string loss = "cross-entropy";
   std::string checkpoint = "none";
   bool keep_gradients = false;
@@ -45,9 +49,40 @@ struct MemoryArguments {
   std::vector<FailCondition> fail_if;
 };
 
-bool is_gpu(const std::string& name) {
-  const auto* device = find_device(name);
-  return device != nullptr && device->machine.kind == MachineKind::gpu;
+const std::vector<std::string> kAnyDevice = {"cuda", "cpu"};
+
+bool is_any(const std::string& device) {
+  return std::find(kAnyDevice.begin(), kAnyDevice.end(), device) != kAnyDevice.end();
+}
+
+bool is_cpu(const DeviceSpec& device) { return device.machine.kind == MachineKind::cpu; }
+
+// Where --device says something else than --fit; `fit_on` is the device that --fit names.
+std::string contradiction(const MemoryArguments& o, const DeviceSpec* fit_on,
+                          const DeviceSpec* on) {
+  const auto& device = o.device.name;
+  if (o.fit.empty() || device.empty() || device == o.fit) return "";
+  if (is_any(device))
+    return fit_on != nullptr && is_cpu(*fit_on) != (device == "cpu")
+               ? fmt::format("--fit {} and --device {} are two kinds of device", o.fit, device)
+               : "";
+  if (on != nullptr && !on->memory && fit_on == nullptr) return "";  // it has no budget of its own
+  return fmt::format("--fit {} and --device {} are two budgets: leave one of them out", o.fit,
+                     device);
+}
+
+// The devices that are named. That of --fit is where the step runs, unless --device says so.
+void resolve(MemoryArguments& o) {
+  const auto pointer = [](const std::optional<DeviceSpec>& d) { return d ? &*d : nullptr; };
+  if (!o.fit.empty()) o.fit_on = find_known({o.fit, o.device.file});
+  if (!o.device.name.empty() && !is_any(o.device.name)) o.on = chosen_device(o.device);
+  if (const auto fault = contradiction(o, pointer(o.fit_on), pointer(o.on)); !fault.empty())
+    fail("{}", fault);
+  if (o.device.name.empty()) o.on = o.fit_on;
+  if (o.on) o.device.name = o.on->name;
+  if (o.device.name.empty()) o.device.name = "cuda";
+  if (o.allocator && o.on && is_cpu(*o.on))
+    fail("--allocator replays CUDA's: it says nothing of a CPU");
 }
 
 // What --fail-if may ask, of the most loaded device.
@@ -66,9 +101,8 @@ std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
           bytes("kv_cache", e.bytes.kv_cache)};
 }
 
-bool runs_on_cpu(const std::string& name) {
-  const auto* device = find_device(name);
-  return name == "cpu" || (device != nullptr && device->machine.kind == MachineKind::cpu);
+bool runs_on_cpu(const MemoryArguments& o) {
+  return o.device.name == "cpu" || (o.on && is_cpu(*o.on));
 }
 
 MemoryOptions memory_options(const MemoryArguments& o) {
@@ -76,10 +110,10 @@ MemoryOptions memory_options(const MemoryArguments& o) {
   m.training = o.mode == "training";
   m.precision = precision(o.precision);
   m.optimizer = optimizer(m.training ? o.optimizer : "none");
-  m.device = runs_on_cpu(o.device) ? eager::Device::cpu : eager::Device::cuda;
+  m.device = runs_on_cpu(o) ? eager::Device::cpu : eager::Device::cuda;
   m.cross_entropy = o.loss == "cross-entropy";
   m.keep_gradients = o.keep_gradients;
-  m.allocator = !runs_on_cpu(o.device) && (o.allocator || is_gpu(o.device) || is_gpu(o.fit));
+  m.allocator = !runs_on_cpu(o) && (o.allocator || o.on || o.fit_on);
   m.checkpoint = checkpoint_named(o.checkpoint).value_or(ActivationCheckpointing::none);
   m.parallel = o.parallel;
   return m;
@@ -97,10 +131,13 @@ BuildOptions build_options(const MemoryArguments& o) {
 }
 
 // Of a model that generates: the tokens of prompt and answer. Weights as they are stored.
-void add_inference(const Graph& graph, const MemoryArguments& o, MemoryOptions& m) {
+void add_inference(const Model& model, const Graph& graph, const MemoryArguments& o,
+                   MemoryOptions& m) {
   if (o.new_tokens) {
     if (graph.kv_caches.empty())
       fail("--new-tokens: {} generates no text, it keeps no keys and values", graph.model);
+    check_positions([&](const BuildOptions& b) { return model.build(b); }, build_options(o),
+                    *o.new_tokens);
     m.cached_tokens = (Count(graph.num_tokens) + *o.new_tokens).value();
   }
   if (o.latent_cache == "compressed") m.latent = LatentCache::compressed;
@@ -118,17 +155,14 @@ Graph build(const Model& model, const MemoryArguments& o, BuildOptions options) 
   return graph;
 }
 
-MemoryAnswer::Budget budget_of(const std::string& text) {
-  auto budget = memory_budget(text);
-  return {budget.bytes, std::move(budget.text)};
-}
+MemoryAnswer::Budget budget(MemoryBudget b) { return {b.bytes, std::move(b.text)}; }
 
 MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   MemoryAnswer::FitResult result;
-  result.budget = budget_of(o.fit);
+  result.budget = budget(o.fit_on ? memory_budget(*o.fit_on) : memory_budget(o.fit));
   FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
                        memory_options(o), result.budget.bytes};
-  add_inference(build(model, o, build_options(o)), o, question.memory);
+  add_inference(model, build(model, o, build_options(o)), o, question.memory);
   Progress progress(2);
   progress.begin("searching the largest batch");
   progress.show(0);
@@ -142,31 +176,44 @@ std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
   if (o.explain)
     return explained(explain_memory(answer.graph, answer.options, answer.whole, *o.explain),
                      answer.graph, o.output);
-  const TreeOptions tree{o.depth, !o.no_fold};
-  const auto page = [&] {
-    return o.output.format == Format::markdown
-               ? to_markdown(memory_modules(answer, tree))
-               : memory_text(answer, {tree, o.timeline, text_layout(o.output)});
-  };
+  const MemoryTextOptions form{{o.depth, !o.no_fold},
+                               o.timeline,
+                               o.output.format == Format::markdown,
+                               text_layout(o.output)};
   return written({.json = [&] { return memory_json(answer); },
-                  .numbers = [&] { return memory_layers(answer); },
-                  .page = page},
+                  .numbers = [&] { return memory_numbers(memory_json(answer)); },
+                  .page = [&] { return memory_text(answer, form); }},
                  o.output);
 }
 
+// What can be said where no batch fits. People find it in the message, since nothing was answered.
+[[noreturn]] void end_unfit(const MemoryArguments& o, const std::string& model,
+                            const MemoryAnswer::FitResult& f) {
+  const auto sentence = model + ": " + nothing_fits(f);
+  const auto json = [&] { return unfit_json(model, memory_options(o), f); };
+  const auto advice = f.advice.empty() ? "" : "\n\n" + render(advice_table(f), o.output);
+  if (o.output.format == Format::table) throw ConditionFailed(sentence + advice);
+  deliver(written({.json = json,
+                   .numbers = [&] { return memory_numbers(json()); },
+                   .page = [&] { return sentence + (advice.empty() ? "\n" : advice); }},
+                  o.output),
+          o.output);
+  throw ConditionFailed(sentence);
+}
+
 void memory(MemoryArguments o) {
+  resolve(o);
   const auto model = o.model.load();
   std::optional<MemoryAnswer::FitResult> fitted;
   if (!o.fit.empty()) {
     o.model.batch = o.parallel.micro_batches;
     fitted = fit(model, o);
-    if (fitted->fit.batch == 0)
-      throw ConditionFailed(model.name + ": " + does_not_fit(*fitted, text_layout(o.output)));
+    if (fitted->fit.batch == 0) end_unfit(o, model.name, *fitted);
     o.model.batch = fitted->fit.batch;
   }
   auto options = memory_options(o);
   const auto graph = build(model, o, build_options(o));
-  add_inference(graph, o, options);
+  add_inference(model, graph, o, options);
   auto alone = options;
   alone.parallel = {};
   alone.parallel.micro_batches = o.parallel.micro_batches;
@@ -174,26 +221,28 @@ void memory(MemoryArguments o) {
                       options,
                       build_options(o).attention,
                       o.model.batch.value_or(1),
-                      o.device,
+                      o.device.name,
                       estimate_memory(graph, alone),
                       std::nullopt,
                       std::move(fitted),
                       std::nullopt,
                       o.quantize,
-                      kGpuReserve};
-  if (const auto* device = find_device(o.device); device != nullptr && device->memory)
-    answer.capacity = budget_of(o.device);
+                      kGpuReserve,
+                      {o.freeze, o.lora_rank, o.lora_targets}};
+  if (o.on && o.on->memory) answer.capacity = budget(memory_budget(*o.on));
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
   check_conditions(o.fail_if, [&] { return memory_figures(answer.on_device()); });
 }
 
-std::string check_fit(const std::string& text) {
+// A size, or a device that a file explains later.
+std::string fit_fault(const MemoryArguments& o) {
+  if (o.fit.empty() || !o.device.file.empty() || o.fit.ends_with(".json")) return "";
   try {
-    (void)memory_budget(text);
+    (void)memory_budget(o.fit);
     return "";
   } catch (const Error& error) {
-    return error.what();
+    return fmt::format("--fit: {}", error.what());
   }
 }
 
@@ -217,13 +266,17 @@ void add_recipe(Command& c, MemoryArguments& o) {
   c.choice("--loss", o.loss, {"cross-entropy", "none"}, "cross-entropy or none");
   c.choice("--checkpoint", o.checkpoint, {"none", "selective", "block"},
            "none, selective (attention's core runs twice) or block (every block runs twice)");
-  c.text("--device", o.device, "NAME", "cuda, cpu, or a device's name",
-         device_check({"cuda", "cpu"}));
+  add_device_options(c, o.device,
+                     "cuda, cpu, a name that `vitals devices` shows, or a file that `vitals bench "
+                     "--save-device` wrote")
+      .initial = "cuda";
   c.flag("--keep-gradients", o.keep_gradients,
          "Gradients live through the next forward pass (zero_grad(set_to_none=False))");
   c.flag("--allocator", o.allocator,
          "Replay PyTorch's CUDA allocator, too (implied by a GPU's name)");
-  c.texts("--freeze", o.freeze, "PATH", "Do not train this module or parameter (repeatable)");
+  c.texts("--freeze", o.freeze, "PATH",
+          "Do not train this module or parameter (.: the model; repeatable)",
+          [](const std::string& path) { return path.empty() ? "the path is empty" : ""; });
   c.count("--lora-rank", o.lora_rank, "Train low-rank adapters alone", {1, std::uint64_t{1} << 20});
   c.texts("--lora-targets", o.lora_targets, "NAMES",
           "Linear layers that get one, by name: qkv,proj", {}, true);
@@ -259,8 +312,10 @@ void add_parallel(Command& c, Parallelism& p) {
 void tell_unused(const MemoryArguments& o, const Given& given) {
   if (o.mode == "training") return;
   std::vector<std::string> unused;
-  for (const char* name : {"--optimizer", "--loss", "--checkpoint", "--keep-gradients"})
+  for (const char* name : {"--optimizer", "--loss", "--checkpoint", "--keep-gradients", "--freeze",
+                           "--depth", "--no-fold"})
     if (given.has(name)) unused.emplace_back(name);
+  if (given.has("--zero") && o.parallel.zero < 3) unused.emplace_back("--zero below 3");
   if (!unused.empty())
     tell(fmt::format("inference trains nothing: {} changes nothing", fmt::join(unused, ", ")));
 }
@@ -271,10 +326,17 @@ std::string check_usage(const MemoryArguments& o) {
   const bool inference = o.mode == "inference";
   if (!inference && (o.new_tokens || !o.quantize.empty() || o.latent_cache != "expanded"))
     return "--new-tokens, --quantize and --latent-cache are for --mode inference";
-  if (o.allocator && runs_on_cpu(o.device))
+  const auto* on = find_device(o.device.name);
+  if (o.allocator && (o.device.name == "cpu" || (on != nullptr && is_cpu(*on))))
     return "--allocator replays CUDA's: it says nothing of a CPU";
   if (!o.fit.empty() && o.model.batch) return "--fit finds the batch itself: leave out --batch";
-  return "";
+  if (!o.device.file.empty() && o.device.name.empty() && o.fit.empty())
+    return "--device-file requires --device or --fit";
+  for (const auto& fault : {device_fault(o.device, kAnyDevice), fit_fault(o)})
+    if (!fault.empty()) return fault;
+  // What a file explains is looked at when it has been read.
+  const bool known = o.device.file.empty() && (on != nullptr || is_any(o.device.name));
+  return known ? contradiction(o, find_device(o.fit), on) : "";
 }
 
 }  // namespace
@@ -286,8 +348,8 @@ Command memory_command() {
   add_recipe(c, *o);
   add_generation(c, *o);
   add_parallel(c, o->parallel);
-  c.text("--fit", o->fit, "SIZE|DEVICE", "Find the largest batch that fits: 24GB, 24GiB, a100-80gb",
-         check_fit);
+  c.text("--fit", o->fit, "SIZE|DEVICE",
+         "Find the largest batch that fits: 24GB, 24GiB, a100-80gb");
   c.text("--explain", o->explain, "PATH",
          "Every byte of the module or parameter PATH (.: the model), on one device");
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
@@ -306,6 +368,8 @@ Command memory_command() {
       "vitals memory my_vit.json --batch 32 --fail-if 'memory > 16GiB'",
       "vitals memory llama-3-8b --mode inference --precision bf16 --seq-len 4096 --new-tokens 512",
       "vitals memory ./my-model --mode inference --quantize Q4_K_M --seq-len 2048"};
+  c.only("--explain", {"--dp", "--zero", "--tp", "--sequence-parallel", "--pp", "--interleave",
+                       "--timeline", "--allocator", "--depth", "--no-fold"});
   c.check = [o](const Given& given) {
     tell_unused(*o, given);
     return check_usage(*o);

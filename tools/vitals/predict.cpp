@@ -57,12 +57,20 @@ void predict(const PredictArguments& o) {
     check_conditions(o.fail_if, [&] { return latency_quantities(answer); });
 }
 
+std::string check_usage(const PredictArguments& o, const Given& given) {
+  if (o.batches.size() > 1)
+    for (const char* name : {"--depth", "--no-fold"})
+      if (given.has(name))
+        return fmt::format("{} is for one --batch, whose modules are shown", name);
+  return latency_fault(o.latency);
+}
+
 }  // namespace
 
 Command predict_command() {
   auto o = std::make_shared<PredictArguments>();
   Command c{"predict", "Latency and throughput on a named device"};
-  add_model_options(c, o->model, true, false);
+  add_model_options(c, o->model, {.batch = false});
   auto& batch =
       c.counts("--batch", o->batches, "Samples in a batch; several, as 1,8,64, for a sweep");
   batch.initial = "1";
@@ -78,6 +86,7 @@ Command predict_command() {
       "vitals predict vit_small_patch16_224 --device l4 --batch 8 --fail-if 'latency > 20ms'",
       "vitals predict deit3_small_patch16_224 --device rtx3090 --batch 128 --mode training",
       "vitals predict my_vit.json --device h100 --batch 64 --precision bf16 --format json"};
+  c.check = [o](const Given& given) { return check_usage(*o, given); };
   c.run = [o] { predict(*o); };
   return c;
 }

@@ -1,9 +1,9 @@
 #include "bench.h"
 #include "command.h"
 #include "core/error.h"
+#include "device_option.h"
 #include "report/page.h"
 #include "runtime/report/bench.h"
-#include "spec/device.h"
 #include "spec/load.h"
 #include "version.h"
 
@@ -19,7 +19,7 @@ struct ReportArguments {
   ModelOptions model;
   OutputOptions output;
   std::vector<std::string> names;
-  std::string device = "a100-80gb";
+  DeviceChoice device{"a100-80gb", ""};
   bool bench = false;
 };
 
@@ -79,6 +79,9 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
 }
 
 std::string report(const ReportArguments& o) {
+  const auto device = chosen_device(o.device);
+  if (!device.machine.fp32)
+    fail("--device: '{}' states no peak in fp32, which the roofline is drawn with", device.name);
   std::vector<std::unique_ptr<Subject>> subjects;
   std::vector<PageModel> models;
   for (const auto& name : o.names) {
@@ -86,7 +89,7 @@ std::string report(const ReportArguments& o) {
     models.push_back({s.flops, *s.training_memory, *s.inference_memory, s.spec,
                       s.measured ? &*s.measured : nullptr});
   }
-  return report_page(models, {*find_device(o.device), version()});
+  return report_page(models, {device, version()});
 }
 
 }  // namespace
@@ -99,18 +102,19 @@ Command report_command() {
   models.most = 8;
   models.reads = files_of_model;
   c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
-  c.text("--device", o->device, "NAME", "Whose peak and bandwidth the roofline shows",
-         device_check());
+  add_device_options(c, o->device,
+                     "Whose peak and bandwidth the roofline shows: a name that `vitals devices` "
+                     "shows, or a file that `vitals bench --save-device` wrote");
   add_output_file(c, o->output);
-  add_model_options(c, o->model, false);
+  add_model_options(c, o->model, {.model = false});
   c.examples = {"vitals report vit_base_patch16_224 -o report.html",
                 "vitals report vit_base_patch16_224 vit_base_patch32_224 -o both.html",
                 "vitals report vit_base_patch32 --bench -o measured.html",
                 "vitals report my_vit.json --batch 64 --device rtx4090 > report.html"};
-  c.check = [o](const Given&) {
-    return o->output.file.empty() && ::isatty(STDOUT_FILENO) == 1
-               ? "the page is for a browser: name a file with -o report.html"
-               : "";
+  c.check = [o](const Given&) -> std::string {
+    if (o->output.file.empty() && ::isatty(STDOUT_FILENO) == 1)
+      return "the page is for a browser: name a file with -o report.html";
+    return device_fault(o->device);
   };
   c.run = [o] { deliver(report(*o), o->output); };
   return c;

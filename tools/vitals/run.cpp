@@ -98,7 +98,7 @@ std::string output_of(const RunArguments& o) {
 Command run_command() {
   auto o = std::make_shared<RunArguments>();
   Command c{"run", "A forward pass on given weights and images, outputs as safetensors"};
-  add_model_options(c, o->model, true, false);
+  add_model_options(c, o->model, {.batch = false});
   c.group = "Running";
   c.text("--weights", o->weights, "FILE", "A safetensors file, an index of shards, or their folder")
       .required = true;

@@ -22,9 +22,10 @@ std::string spec(const SpecArguments& o) {
 Command spec_command() {
   auto o = std::make_shared<SpecArguments>();
   Command c{"spec", "The resolved spec as JSON: what MODEL really means"};
-  add_model_options(c, o->model);
+  add_model_options(c, o->model, {.batch = false, .tokens = false});
   c.options.front().required = false;
   c.flag("--schema", o->schema, "Print the JSON schema of specs instead");
+  c.only("--schema", {"model", "--num-classes", "--img-size", "--in-chans", "--set"});
   add_output_file(c, o->output);
   c.examples = {"vitals spec vit_base_patch32",
                 "vitals spec deit_tiny_patch16_224 --set depth=6 > my_vit.json",

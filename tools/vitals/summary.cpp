@@ -9,6 +9,7 @@
 #include "spec/load.h"
 #include "terminal.h"
 
+#include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
@@ -47,6 +48,13 @@ std::string summary(const SummaryArguments& o, const Graph& graph) {
                   .numbers = [&] { return summary_layers(graph); },
                   .page = [&] { return page_of(o, graph); }},
                  o.output);
+}
+
+std::string check_usage(const SummaryArguments& o, const Given& given) {
+  if (o.style == "tree" || sums_up_checkpoint(o.model.model)) return "";
+  for (const char* name : {"--depth", "--no-fold", "--exact"})
+    if (given.has(name)) return fmt::format("{} is for --style tree", name);
+  return "";
 }
 
 void run_checkpoint(const SummaryArguments& o) {
@@ -89,6 +97,7 @@ Command summary_command() {
                 "vitals summary my_vit.json --fail-if 'params > 90M' --fail-if 'macs > 18G'",
                 "vitals summary my_vit.json --format json | jq .totals",
                 "vitals summary model.safetensors"};
+  c.check = [o](const Given& given) { return check_usage(*o, given); };
   c.run = [o] { sums_up_checkpoint(o->model.model) ? run_checkpoint(*o) : run_model(*o); };
   return c;
 }

@@ -233,6 +233,7 @@ Table bench_sweep_raw(std::span<const BenchResult> results) {
 ordered_json bench_json(const BenchResult& r) {
   const auto& s = r.latency_ms;
   ordered_json json = ordered_json::object();
+  json["schema_version"] = 1;
   json["model"] = r.model;
   json["backend"] = r.backend;
   json["precision"] = precision_name(r.precision);

@@ -27,8 +27,10 @@ namespace vitals {
 [[nodiscard]] Table bench_sweep(std::span<const BenchResult> results);
 [[nodiscard]] Table bench_sweep_raw(std::span<const BenchResult> results);
 
-// Two models on one machine: totals, then the time by kind of op, then the difference in words.
+// Two models on one machine: totals (as raw numbers, too), then the time by kind of op, then the
+// difference in words.
 [[nodiscard]] Table bench_comparison(const BenchResult& a, const BenchResult& b);
+[[nodiscard]] Table bench_comparison_raw(const BenchResult& a, const BenchResult& b);
 [[nodiscard]] Table bench_comparison_by_kind(const BenchResult& a, const BenchResult& b);
 
 [[nodiscard]] nlohmann::ordered_json bench_json(const BenchResult& result);

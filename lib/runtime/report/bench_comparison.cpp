@@ -70,22 +70,52 @@ std::string in_words(const BenchResult& a, const BenchResult& b,
 
 }  // namespace
 
+namespace {
+
+struct Figure {
+  const char* name;   // for programs
+  const char* title;  // for people
+  double of[2];
+  std::string (*text)(double);
+};
+
+std::vector<Figure> figures_of(const BenchResult& a, const BenchResult& b) {
+  const auto number = [](double v) { return fmt::format("{:.4g}", v); };
+  const auto of = [&](auto member) {
+    return std::pair(static_cast<double>(a.*member), static_cast<double>(b.*member));
+  };
+  std::vector<Figure> figures;
+  const auto add = [&](const char* name, const char* title, std::pair<double, double> values,
+                       std::string (*text)(double)) {
+    figures.push_back({name, title, {values.first, values.second}, text});
+  };
+  add("params", "parameters", of(&BenchResult::params), si);
+  add("flops", "FLOPs", of(&BenchResult::flops), si);
+  add("median_ms", "latency, median ms", {a.latency_ms.median, b.latency_ms.median}, number);
+  add("samples_per_s", "samples/s", of(&BenchResult::samples_per_s), number);
+  add("gflops_per_s", "GFLOP/s", of(&BenchResult::gflops_per_s), number);
+  add("efficiency", "of the peak", of(&BenchResult::efficiency), percent);
+  add("roofline_ms", "roofline ms", of(&BenchResult::roofline_ms), number);
+  add("weights_bytes", "weights", of(&BenchResult::weights_bytes), binary_bytes);
+  add("arena_bytes", "activations", of(&BenchResult::arena_bytes), binary_bytes);
+  return figures;
+}
+
+}  // namespace
+
 Table bench_comparison(const BenchResult& a, const BenchResult& b) {
   Table table{{{""}, {a.model, true}, {b.model, true}, {"ratio", true}}, {}, {}};
-  const auto row = [&](const char* name, double x, double y, auto&& text) {
-    table.rows.push_back({name, text(x), text(y), ratio_text(x, y)});
-  };
-  const auto number = [](double v) { return fmt::format("{:.4g}", v); };
-  const auto count = [](std::uint64_t n) { return static_cast<double>(n); };
-  row("parameters", count(a.params), count(b.params), si);
-  row("FLOPs", count(a.flops), count(b.flops), si);
-  row("latency, median ms", a.latency_ms.median, b.latency_ms.median, number);
-  row("samples/s", a.samples_per_s, b.samples_per_s, number);
-  row("GFLOP/s", a.gflops_per_s, b.gflops_per_s, number);
-  row("of the peak", a.efficiency, b.efficiency, percent);
-  row("roofline ms", a.roofline_ms, b.roofline_ms, number);
-  row("weights", count(a.weights_bytes), count(b.weights_bytes), binary_bytes);
-  row("activations", count(a.arena_bytes), count(b.arena_bytes), binary_bytes);
+  for (const auto& f : figures_of(a, b))
+    table.rows.push_back({f.title, f.text(f.of[0]), f.text(f.of[1]), ratio_text(f.of[0], f.of[1])});
+  return table;
+}
+
+Table bench_comparison_raw(const BenchResult& a, const BenchResult& b) {
+  Table table{{{"quantity"}, {a.model, true}, {b.model, true}, {"ratio", true}}, {}, {}};
+  const auto raw = [](double v) { return fmt::format("{:.10g}", v); };
+  for (const auto& f : figures_of(a, b))
+    table.rows.push_back({f.name, raw(f.of[0]), raw(f.of[1]),
+                          f.of[0] > 0 ? fmt::format("{:.6g}", f.of[1] / f.of[0]) : ""});
   return table;
 }
 
