@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 using nlohmann::json;
 using vitals::test::run;
@@ -297,9 +298,10 @@ TEST_CASE("an option that would change nothing is refused") {
       words.insert(words.end(), option.begin(), option.end());
       cases.emplace_back(words, option.front() + " requires --device");
     }
-  for (const auto& [words, message] : cases) {
+  for (const auto& refused : cases) {
+    const auto& message = refused.second;
     CAPTURE(message);
-    const auto result = run(words);
+    const auto result = run(refused.first);
     CAPTURE(result.err);
     CHECK(result.exit_code == 2);
     CHECK(result.out.empty());
@@ -312,12 +314,13 @@ TEST_CASE("an option that would change nothing is refused") {
 }
 
 TEST_CASE("the example of --fail-if is one that the command takes") {
-  for (const auto& [command, example] :
-       {std::pair("predict", "'latency > 20ms'"), std::pair("memory", "'memory > 16GiB'"),
-        std::pair("summary", "'params > 90M'")}) {
-    CAPTURE(command);
-    auto help = run({command, "--help"}).out;
+  const std::map<std::string, std::string> examples = {{"predict", "'latency > 20ms'"},
+                                                       {"memory", "'memory > 16GiB'"},
+                                                       {"summary", "'params > 90M'"}};
+  for (const auto& example : examples) {
+    CAPTURE(example.first);
+    auto help = run({example.first, "--help"}).out;
     std::replace(help.begin(), help.end(), '\n', ' ');
-    CHECK(test::says(help, example));
+    CHECK(test::says(help, example.second));
   }
 }
