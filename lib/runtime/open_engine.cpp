@@ -26,11 +26,19 @@ void require_bf16(Engine& engine) {
   }
 }
 
+// Whether our own kernels widen bf16 weights and multiply them as fp32. What a library does inside
+// is its own.
+bool widens_bf16(const Engine& engine) {
+  const auto& table = engine.table();
+  return &engine.backend() == &backends().front() && table.peak_bf16 == table.peak_f32;
+}
+
 }  // namespace
 
 std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
   EngineOptions options;
-  options.backend = request.backend != nullptr ? request.backend : &fastest_backend();
+  options.backend =
+      request.backend != nullptr ? request.backend : &fastest_backend(request.precision);
   options.threads = request.threads > 0 ? request.threads : usable_cpus();
   // Two threads on one CPU would wait for each other.
   options.pin = request.pin && options.threads <= usable_cpus();
@@ -44,10 +52,6 @@ std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
   return engine;
 }
 
-bool multiplies_bf16(const Engine& engine) {
-  return engine.table().peak_bf16 != engine.table().peak_f32;
-}
-
 std::vector<std::string> cautions(Engine& engine, Element precision) {
   std::vector<std::string> sentences;
   const int threads = engine.pool().threads();
@@ -55,9 +59,10 @@ std::vector<std::string> cautions(Engine& engine, Element precision) {
     sentences.push_back(
         fmt::format("{} threads share {} CPUs: they wait for each other, and the times say little.",
                     threads, usable_cpus()));
-  if (precision == Element::kBf16 && !multiplies_bf16(engine))
-    sentences.emplace_back(
-        "This CPU has no bf16 products: bf16 halves the bytes, but is multiplied as fp32.");
+  if (precision == Element::kBf16 && widens_bf16(engine))
+    sentences.push_back(fmt::format(
+        "The {} kernels have no bf16 products: bf16 halves the bytes, but is multiplied as fp32.",
+        isa_name(engine.table().isa)));
   return sentences;
 }
 

@@ -11,7 +11,7 @@
 namespace vitals {
 
 struct EngineRequest {
-  const Backend* backend = nullptr;  // null: the fastest here
+  const Backend* backend = nullptr;  // null: the fastest here for the precision
   Element precision = Element::kF32;
   int threads = 0;  // 0: one for every CPU that the process may use
   bool pin = false;
@@ -21,11 +21,8 @@ struct EngineRequest {
 [[nodiscard]] std::unique_ptr<Engine> open_engine(const EngineRequest& request);
 
 // What a person should know of an engine before trusting its times: more threads than CPUs, a
-// precision that this CPU has no products for. Sentences.
+// precision that is multiplied in another one. Sentences.
 [[nodiscard]] std::vector<std::string> cautions(Engine& engine, Element precision);
-
-// Whether the CPU multiplies bf16 itself; else bf16 weights are widened and multiplied as fp32.
-[[nodiscard]] bool multiplies_bf16(const Engine& engine);
 
 // "fp32", "bf16"
 [[nodiscard]] const char* precision_name(Element precision);

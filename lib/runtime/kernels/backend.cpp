@@ -23,11 +23,12 @@ bool available(const Backend& backend) {
   }
 }
 
-const Backend& fastest_backend() {
-  // Our own kernels beat the others wherever they were measured; without AVX2 we have only a plain
-  // loop in 128-bit vectors, and a library may know this CPU better.
+const Backend& fastest_backend(Element precision) {
+  // Our own kernels beat the others wherever they were measured, in both precisions; without AVX2
+  // we have only a plain loop in 128-bit vectors, and a library may know this CPU better. But no
+  // library was seen to multiply bf16 on such a CPU.
   const auto& all = backends();
-  if (best_isa() != Isa::kPortable) return all.front();
+  if (best_isa() != Isa::kPortable || precision == Element::kBf16) return all.front();
   const auto other =
       std::find_if(all.begin() + 1, all.end(), [](const Backend& b) { return available(b); });
   return other == all.end() ? all.front() : *other;

@@ -3,6 +3,7 @@
 // backends goes through the list. Must not know any one of them.
 #pragma once
 
+#include "runtime/kernels/element.h"
 #include "runtime/thread_pool.h"
 
 #include <memory>
@@ -56,7 +57,7 @@ struct Backend {
 // Whether it can be opened here.
 [[nodiscard]] bool available(const Backend& backend);
 
-// The fastest backend on this machine.
-[[nodiscard]] const Backend& fastest_backend();
+// The fastest backend on this machine for this precision; one that can compute in it.
+[[nodiscard]] const Backend& fastest_backend(Element precision);
 
 }  // namespace vitals

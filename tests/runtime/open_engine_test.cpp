@@ -1,0 +1,39 @@
+// What `auto` stands for, and what is said of engines before their times are trusted.
+#include "runtime/open_engine.h"
+
+#include "runtime/kernel_case.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace vitals;
+
+namespace {
+
+bool says_widened(Engine& engine, Element precision) {
+  const auto sentences = cautions(engine, precision);
+  return std::any_of(sentences.begin(), sentences.end(), [](const auto& sentence) {
+    return sentence.find("multiplied as fp32") != std::string::npos;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("the fastest backend computes in the precision that it was asked for") {
+  for (const auto precision : {Element::kF32, Element::kBf16}) {
+    const auto engine = open_engine({.precision = precision, .threads = 1});
+    CHECK(engine->backend().name == fastest_backend(precision).name);
+  }
+}
+
+TEST_CASE("a caution says when our own kernels widen bf16, and not what a library does") {
+  for_each_engine([](Engine& engine) {
+    const bool own = engine.backend().name == "eigen";
+    const auto isa = engine.table().isa;
+    CAPTURE(engine.description());
+    const bool pairs = isa == Isa::kAvx512Bf16 || isa == Isa::kAmx;  // VDPBF16PS, TDPBF16PS
+    CHECK(says_widened(engine, Element::kBf16) == (own && !pairs));
+    CHECK_FALSE(says_widened(engine, Element::kF32));
+  });
+}
