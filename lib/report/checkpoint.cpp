@@ -140,7 +140,7 @@ Table checkpoint_tree_table(const CheckpointReport& r, TreeOptions options) {
     auto row = [&](const std::string& type, const std::string& shape, Count params, Count bytes) {
       const auto share = bytes.as_double() * static_cast<double>(line.times) / all;
       table.rows.push_back({indent, type, shape, params == Count(0) ? "-" : grouped(params),
-                            binary_bytes(bytes.as_double()), percent(share)});
+                            binary_bytes(bytes), percent(share)});
     };
     if (line.param != kNone) {
       const auto& t = r.checkpoint->tensors[line.param];
@@ -167,13 +167,13 @@ Table checkpoint_tensors(const Checkpoint& checkpoint) {
 
 std::string checkpoint_totals(const CheckpointReport& r) {
   const auto& c = *r.checkpoint;
-  auto text = fmt::format(
-      "{} in {}: {} parameters, {} of tensors + {} of header\n", plural(c.tensors.size(), "tensor"),
-      plural(c.files.size(), "file"), grouped(r.tree->params.sum()),
-      binary_bytes(r.tree->bytes.sum().as_double()), binary_bytes(header_bytes(c).as_double()));
+  auto text = fmt::format("{} in {}: {} parameters, {} of tensors + {} of header\n",
+                          plural(c.tensors.size(), "tensor"), plural(c.files.size(), "file"),
+                          grouped(r.tree->params.sum()), binary_bytes(r.tree->bytes.sum()),
+                          binary_bytes(header_bytes(c)));
   for (const auto& [type, total] : by_type(c))
     text += fmt::format("  {}: {}, {} elements, {}\n", type, plural(total.tensors, "tensor"),
-                        grouped(total.elements), binary_bytes(total.bytes.as_double()));
+                        grouped(total.elements), binary_bytes(total.bytes));
   for (const auto& [name, stored] : c.shared)
     text += fmt::format("  {} is shared: stored as {}\n", name, stored);
   for (const auto& remark : c.remarks) text += remark + "\n";

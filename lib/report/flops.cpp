@@ -4,6 +4,7 @@
 #include "analysis/macs.h"
 #include "analysis/module_costs.h"
 #include "analysis/traffic.h"
+#include "report/module_table.h"
 #include "report/units.h"
 
 #include <algorithm>
@@ -12,20 +13,12 @@
 namespace vitals {
 namespace {
 
-std::string dash_or(Count n, std::string text) {
-  return n == Count(0) ? std::string("-") : std::move(text);
-}
-std::string amount(Count n) { return dash_or(n, si(n.as_double())); }
-std::string exact(Count n) { return dash_or(n, grouped(n)); }
-std::string bytes_or_dash(Count n) { return dash_or(n, binary_bytes(n.as_double())); }
+std::string amount(Count n) { return or_dash(n, si(n)); }
+std::string exact(Count n) { return or_dash(n, grouped(n)); }
+std::string bytes_or_dash(Count n) { return or_dash(n, binary_bytes(n)); }
 std::string intensity_text(Count flops, Count bytes) {
-  return dash_or(flops, fmt::format("{:.1f}", arithmetic_intensity(flops, bytes)));
+  return or_dash(flops, fmt::format("{:.1f}", arithmetic_intensity(flops, bytes)));
 }
-std::string share_text(Count part, Count whole, std::uint64_t times = 1) {
-  return dash_or(part, percent(part.as_double() * static_cast<double>(times) /
-                               std::max(whole.as_double(), 1.0)));
-}
-std::string indented(const TreeLine& line) { return std::string(2 * line.level, ' ') + line.label; }
 
 // Sums over all ops of one kind.
 struct OpKind {
@@ -57,23 +50,6 @@ std::vector<OpKind> op_kinds(const Graph& graph) {
   return kinds;
 }
 
-// The lines of the module tree without those of parameters, which do no work.
-std::vector<TreeLine> work_lines(const Graph& graph, const TreeOptions& options,
-                                 const OwnFigures& own) {
-  auto lines = tree_lines(graph, options, own);
-  std::erase_if(lines, [](const TreeLine& line) { return line.param != kNone; });
-  return lines;
-}
-
-Count at(const Rollup& rollup, const TreeLine& line) {
-  return (line.own_ops ? rollup.own : rollup.total)[line.module];
-}
-
-void note_folds(Table& table, const std::vector<TreeLine>& lines) {
-  if (std::any_of(lines.begin(), lines.end(), [](const TreeLine& l) { return l.repeat > 1; }))
-    table.notes.emplace_back(kFoldNote);
-}
-
 std::string sentence_of(const Convention& convention) {
   return fmt::format("{}: {}", convention.name, convention.sentence);
 }
@@ -89,7 +65,7 @@ Table flops_totals(const FlopsModel& model) {
   for (const auto& node : graph.nodes) all += operations(arithmetic(graph, node));
   Table table{{{"quantity"}, {"about", true}, {"exactly", true}, {"what it is"}}, {}, {}};
   auto row = [&](const char* name, Count n, const char* what) {
-    table.rows.push_back({name, si(n.as_double()), grouped(n), what});
+    table.rows.push_back({name, si(n), grouped(n), what});
   };
   row("MACs", macs, "matrix products and convolutions");
   row("FLOPs", macs * 2, "2 x MACs");
@@ -101,7 +77,7 @@ Table flops_totals(const FlopsModel& model) {
   row("operations", all, "every addition, multiplication, exp, comparison, ...");
   row("activations", *total(fvcore_activations(), graph), "elements, as fvcore counts them");
   const auto bytes = costs.bytes.sum();
-  table.rows.push_back({"bytes moved", binary_bytes(bytes.as_double()), grouped(bytes),
+  table.rows.push_back({"bytes moved", binary_bytes(bytes), grouped(bytes),
                         "every operand read once, every result written once"});
   table.rows.push_back({"FLOPs per byte",
                         fmt::format("{:.1f}", arithmetic_intensity(macs * 2, bytes)), "",
@@ -139,38 +115,24 @@ Table flops_by_op(const Graph& graph) {
 
 Table flops_tree(const Graph& graph, const TreeOptions& options) {
   const auto costs = module_costs(graph);
-  const auto lines = work_lines(graph, options, {&costs.macs.own, &costs.bytes.own});
-  Table table{{{"module"},
-               {"type"},
-               {"MACs", true},
-               kShareColumn,
-               {"FLOPs", true},
-               {"bytes", true},
-               {"FLOPs/byte", true}},
-              {},
-              {}};
-  for (const auto& line : lines) {
-    const auto n = at(costs.macs, line);
-    const auto bytes = at(costs.bytes, line);
-    table.rows.push_back({indented(line), line.own_ops ? "" : graph.modules[line.module].type,
-                          exact(n), share_text(n, costs.macs.sum(), line.times), amount(n * 2),
-                          bytes_or_dash(bytes), intensity_text(n * 2, bytes)});
-  }
-  note_folds(table, lines);
-  return table;
+  const auto macs = of_ops(costs.macs);
+  const auto bytes = of_ops(costs.bytes);
+  return module_table(
+      graph, work_lines(graph, options, {&costs.macs.own, &costs.bytes.own}),
+      {figure_column("MACs", macs, grouped),
+       share_column(macs, costs.macs.sum()),
+       {{"FLOPs", true}, [&](const TreeLine& line) { return amount(macs(line) * 2); }},
+       figure_column("bytes", bytes, binary_bytes),
+       {{"FLOPs/byte", true},
+        [&](const TreeLine& line) { return intensity_text(macs(line) * 2, bytes(line)); }}});
 }
 
 Table flops_tree(const Graph& graph, const Convention& convention, const TreeOptions& options) {
   const auto counts = roll_up(convention, graph);
-  const auto lines = work_lines(graph, options, {&counts.own});
-  const auto title = fmt::format("{} {}", convention.name, convention.unit);
-  Table table{{{"module"}, {"type"}, {title, true}, kShareColumn}, {}, {}};
-  for (const auto& line : lines) {
-    const auto n = at(counts, line);
-    table.rows.push_back({indented(line), line.own_ops ? "" : graph.modules[line.module].type,
-                          exact(n), share_text(n, counts.sum(), line.times)});
-  }
-  note_folds(table, lines);
+  auto table = module_table(graph, work_lines(graph, options, {&counts.own}),
+                            {figure_column(fmt::format("{} {}", convention.name, convention.unit),
+                                           of_ops(counts), grouped),
+                             share_column(of_ops(counts), counts.sum())});
   table.notes.push_back(sentence_of(convention));
   return table;
 }

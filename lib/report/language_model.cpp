@@ -126,9 +126,8 @@ Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
   const bool latent = is_latent(graph);
   auto row = [&](std::string name, Count kept, Count per_token, Count elements) {
     const auto size = size_of(dtype);
-    table.rows.push_back({std::move(name), grouped(kept),
-                          binary_bytes((per_token * size).as_double()),
-                          binary_bytes((elements * size).as_double())});
+    table.rows.push_back({std::move(name), grouped(kept), binary_bytes(per_token * size),
+                          binary_bytes(elements * size)});
   };
   auto part = [&](const CacheKind& kind, LatentCache form, const char* suffix) {
     const auto all = Count(kind.layers) * graph.batch;
@@ -185,7 +184,7 @@ Table quantized_table(const QuantizedSize& size) {
   auto row = [&](std::string name, Count params, Count bytes) {
     table.rows.push_back({std::move(name), grouped(params),
                           fmt::format("{:.4f}", 8 * bytes.as_double() / params.as_double()),
-                          binary_bytes(bytes.as_double())});
+                          binary_bytes(bytes)});
   };
   for (const auto& part : size.parts) row(std::string(part.format), part.params, part.bytes);
   row("all", size.params, size.bytes);

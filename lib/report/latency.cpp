@@ -1,5 +1,6 @@
 #include "report/latency.h"
 
+#include "report/module_table.h"
 #include "report/units.h"
 
 #include <fmt/format.h>
@@ -35,7 +36,7 @@ std::string bound_text(const LatencyAnswer& a) {
 }
 
 std::string fit_text(const LatencyAnswer& a) {
-  const auto peak = binary_bytes(a.memory->peak.as_double());
+  const auto peak = binary_bytes(a.memory->peak);
   const auto fits = a.fits();
   if (!fits) return peak + "; how much the device has is not stated";
   return fmt::format("{} of {} that can be used{}", peak,
@@ -98,22 +99,13 @@ Table latency_figures(const LatencyAnswer& a) {
 
 Table latency_modules(const LatencyAnswer& a, const TreeOptions& options) {
   const auto& p = a.prediction;
-  auto lines = tree_lines(a.graph, options, {&p.picoseconds.own});
-  std::erase_if(lines, [](const TreeLine& line) { return line.param != kNone; });
-  Table table{{{"module"}, {"type"}, {"ms", true}, kShareColumn}, {}, {}};
-  const double whole = p.picoseconds.sum().as_double();
-  bool folded = false;
-  for (const auto& line : lines) {
-    const auto& sums = line.own_ops ? p.picoseconds.own : p.picoseconds.total;
-    const double ps = sums[line.module].as_double();
-    if (ps == 0) continue;
-    folded = folded || line.repeat > 1;
-    table.rows.push_back({std::string(2 * line.level, ' ') + line.label,
-                          line.own_ops ? "" : a.graph.modules[line.module].type,
-                          milliseconds(ps * 1e-12),
-                          percent(ps * static_cast<double>(line.times) / whole)});
-  }
-  if (folded) table.notes.emplace_back(kFoldNote);
+  const auto time = of_ops(p.picoseconds);
+  auto lines = work_lines(a.graph, options, {&p.picoseconds.own});
+  std::erase_if(lines, [&](const TreeLine& line) { return time(line) == Count(0); });
+  auto table = module_table(
+      a.graph, lines,
+      {figure_column("ms", time, [](Count ps) { return milliseconds(ps.as_double() * 1e-12); }),
+       share_column(time, p.picoseconds.sum())});
   if (p.host > p.busy)
     table.notes.push_back(fmt::format(
         "The modules' times are the device's and sum to {} ms; the step takes the {} ms "
@@ -135,7 +127,7 @@ Table latency_sweep(const std::vector<LatencyAnswer>& answers) {
   for (const auto& a : answers)
     table.rows.push_back({std::to_string(a.batch), rate(a.samples_per_s()), range_text(a),
                           milliseconds(a.prediction.seconds()), percent(a.share_of_peak()),
-                          a.memory ? binary_bytes(a.memory->peak.as_double()) : "-",
+                          a.memory ? binary_bytes(a.memory->peak) : "-",
                           !a.fits()   ? "-"
                           : *a.fits() ? "yes"
                                       : "no"});

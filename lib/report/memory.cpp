@@ -4,6 +4,7 @@
 #include "analysis/stack.h"
 #include "report/chart.h"
 #include "report/language_model.h"
+#include "report/module_table.h"
 #include "report/units.h"
 #include "report/wrap.h"
 
@@ -15,7 +16,6 @@
 namespace vitals {
 namespace {
 
-std::string bytes_text(Count bytes) { return binary_bytes(bytes.as_double()); }
 std::string bytes_axis(double bytes) { return binary_bytes(bytes); }
 
 Count weight_bytes(const MemoryAnswer& a, ParamId id) {
@@ -98,7 +98,7 @@ Table assumptions(const MemoryAnswer& a) {
 std::string weights_text(const MemoryAnswer& a) {
   const auto& p = a.options.precision;
   const auto type = a.quantization.empty() ? std::string(to_string(p.weights)) : a.quantization;
-  return fmt::format("{} parameters in {}", si(parameters(a.graph).sum().as_double()), type);
+  return fmt::format("{} parameters in {}", si(parameters(a.graph).sum()), type);
 }
 
 Table parts(const MemoryAnswer& a) {
@@ -106,14 +106,14 @@ Table parts(const MemoryAnswer& a) {
   const auto& b = e.bytes;
   Table table{{{"part"}, {"bytes", true}, {""}}, {}, {}};
   const auto row = [&](const char* name, Count bytes, std::string text) {
-    table.rows.push_back({name, bytes_text(bytes), std::move(text)});
+    table.rows.push_back({name, binary_bytes(bytes), std::move(text)});
   };
   row("weights", b.weights, weights_text(a));
   if (a.options.training) {
     const auto trained = trainable_parameters(a.graph);
     const auto share = trained == parameters(a.graph).sum()
                            ? ""
-                           : fmt::format(" of {} trained parameters", si(trained.as_double()));
+                           : fmt::format(" of {} trained parameters", si(trained));
     row("gradients", b.gradients, "of the loss by every weight" + std::string(share));
     row("optimizer", b.optimizer,
         a.options.precision.master_weights ? "states and fp32 master weights" : "states");
@@ -134,7 +134,7 @@ Table parts(const MemoryAnswer& a) {
   if (e.allocator) {
     row("allocator", *e.allocator, "what PyTorch's caching allocator needs for that");
     row("device", *e.allocator + a.reserve,
-        fmt::format("with {} for CUDA, its libraries and the driver", bytes_text(a.reserve)));
+        fmt::format("with {} for CUDA, its libraries and the driver", binary_bytes(a.reserve)));
   }
   return table;
 }
@@ -164,12 +164,11 @@ Table at_the_peak(const MemoryAnswer& a) {
       rest += sorted[i].second;
       continue;
     }
-    table.rows.push_back({sorted[i].first, bytes_text(sorted[i].second),
-                          percent(sorted[i].second.as_double() / peak.bytes.as_double())});
+    table.rows.push_back({sorted[i].first, binary_bytes(sorted[i].second),
+                          share_text(sorted[i].second, peak.bytes)});
   }
   if (rest > Count(0))
-    table.rows.push_back(
-        {"everything else", bytes_text(rest), percent(rest.as_double() / peak.bytes.as_double())});
+    table.rows.push_back({"everything else", binary_bytes(rest), share_text(rest, peak.bytes)});
   return table;
 }
 
@@ -247,8 +246,8 @@ Table rules_table(const MemoryAnswer& a) {
 std::string fit_text(const MemoryAnswer::FitResult& f) {
   return fmt::format(
       "Batch {} is the largest that fits into {}:\nit needs {} of {}, the next one {}.\n",
-      f.fit.batch, f.budget.text, bytes_text(f.fit.need), bytes_text(f.budget.bytes),
-      bytes_text(f.fit.next_need));
+      f.fit.batch, f.budget.text, binary_bytes(f.fit.need), binary_bytes(f.budget.bytes),
+      binary_bytes(f.fit.next_need));
 }
 
 std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_t height) {
@@ -266,7 +265,7 @@ std::string verdict(const MemoryAnswer& a) {
   const bool fits = a.need() <= a.capacity->bytes;
   return fmt::format("It {}: {} are {}, and PyTorch needs {}.\n",
                      fits ? "fits" : fmt::format("does not fit (try --fit {})", a.device),
-                     a.capacity->text, bytes_text(a.capacity->bytes), bytes_text(a.need()));
+                     a.capacity->text, binary_bytes(a.capacity->bytes), binary_bytes(a.need()));
 }
 
 std::string headline(const MemoryAnswer& a) {
@@ -282,7 +281,7 @@ std::string headline(const MemoryAnswer& a) {
                                            a.options.parallel.devices(), a.share->pipeline_rank)
                              : fmt::format("each of {} devices", a.options.parallel.devices()));
   return fmt::format("{}: {} takes {}{},\nmost in the {} {}, at {} ({}).\n", a.graph.model, what,
-                     bytes_text(peak.bytes), device, to_string(peak.phase),
+                     binary_bytes(peak.bytes), device, to_string(peak.phase),
                      peak.phase == eager::Phase::optimizer ? "step" : "pass", where, peak.op);
 }
 
@@ -300,33 +299,13 @@ std::vector<Count> weights_by_module(const MemoryAnswer& a) {
 }
 
 Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
-  const auto& e = a.whole;
   const auto weights = roll_up_modules(a.graph, weights_by_module(a));
-  const auto& kept = e.activations.by_module;
-  Table table{{{"module"}, {"type"}, {"weights", true}, {"kept", true}, kShareColumn}, {}, {}};
-  const auto all = std::max(kept.sum().as_double(), 1.0);
-  const auto text = [](Count bytes) { return bytes == Count(0) ? "-" : bytes_text(bytes); };
-  bool folded = false;
-  for (const auto& line : tree_lines(a.graph, options, {&kept.own})) {
-    folded = folded || line.repeat > 1;
-    Count weight = weights.total[line.module];
-    Count saved = kept.total[line.module];
-    std::string type = a.graph.modules[line.module].type;
-    if (line.param != kNone) {
-      weight = weight_bytes(a, line.param);
-      saved = 0;
-      type = "Parameter";
-    } else if (line.own_ops) {
-      weight = 0;
-      saved = kept.own[line.module];
-      type = "";
-    }
-    const auto share = saved.as_double() * static_cast<double>(line.times) / all;
-    table.rows.push_back({std::string(2 * line.level, ' ') + line.label, type, text(weight),
-                          text(saved), saved == Count(0) ? "-" : percent(share)});
-  }
-  if (folded) table.notes.emplace_back(kFoldNote);
-  return table;
+  const auto& kept = a.whole.activations.by_module;
+  return module_table(
+      a.graph, tree_lines(a.graph, options, {&kept.own}),
+      {figure_column("weights", of_params(weights, [&](ParamId id) { return weight_bytes(a, id); }),
+                     binary_bytes),
+       figure_column("kept", of_ops(kept), binary_bytes), share_column(of_ops(kept), kept.sum())});
 }
 
 Table advice_table(const MemoryAnswer::FitResult& f) {
@@ -339,8 +318,8 @@ Table advice_table(const MemoryAnswer::FitResult& f) {
               {},
               {}};
   for (const auto& x : f.advice)
-    table.rows.push_back({x.change, bytes_text(x.need),
-                          x.need < f.fit.need ? bytes_text(f.fit.need - x.need) : "-",
+    table.rows.push_back({x.change, binary_bytes(x.need),
+                          x.need < f.fit.need ? binary_bytes(f.fit.need - x.need) : "-",
                           x.largest > 0 ? fmt::format("{}", x.largest) : "does not fit", x.cost});
   return table;
 }
@@ -371,7 +350,7 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
 
 std::string nothing_fits(const MemoryAnswer::FitResult& f) {
   return fmt::format("not even the smallest batch fits into {}: it needs {}", f.budget.text,
-                     bytes_text(f.fit.need));
+                     binary_bytes(f.fit.need));
 }
 
 }  // namespace vitals

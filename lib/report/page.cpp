@@ -78,7 +78,7 @@ std::string figures(const std::vector<Figure>& all) {
   return text + "</dl>\n";
 }
 
-std::string bytes_figure(Count bytes) { return binary_bytes(bytes.as_double()); }
+std::string bytes_figure(Count bytes) { return binary_bytes(bytes); }
 
 std::string headline(const PageModel& m) {
   const auto& graph = m.flops.graph;
@@ -87,8 +87,8 @@ std::string headline(const PageModel& m) {
   const auto& training = m.training.whole.peak;
   const auto& inference = m.inference.whole.peak;
   return figures({
-      {"Parameters", si(params.as_double()), grouped(params)},
-      {"FLOPs of a sample", si((macs * 2).as_double()), grouped(macs) + " MACs, twice"},
+      {"Parameters", si(params), grouped(params)},
+      {"FLOPs of a sample", si(macs * 2), grouped(macs) + " MACs, twice"},
       {fmt::format("Memory of a training step, batch {}", m.training.batch),
        bytes_figure(training.bytes), grouped(training.bytes) + " bytes at the peak"},
       {fmt::format("Memory of inference, batch {}", m.inference.batch),

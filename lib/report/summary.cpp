@@ -1,6 +1,7 @@
 #include "report/summary.h"
 
 #include "analysis/rollup.h"
+#include "report/module_table.h"
 #include "report/torchsummary.h"
 #include "report/units.h"
 
@@ -38,43 +39,22 @@ ordered_json shapes_json(const std::vector<Shape>& shapes) {
 // torchsummary prints two digits; so does the JSON of its figures.
 double two_digits(double x) { return std::round(x * 100) / 100; }
 
-std::string macs_text(Count macs) {
-  return macs == Count(0) ? std::string("-") : si(macs.as_double());
-}
-
 }  // namespace
 
 Table summary_tree(const Graph& graph, const TreeOptions& options) {
   const auto params = parameters(graph);
   const auto macs = macs_by_module(graph);
   const auto shapes = output_shapes(graph);
-  const auto all = std::max(params.sum().as_double(), 1.0);
-  Table table{
-      {{"module"}, {"type"}, {"output shape"}, {"params", true}, kShareColumn, {"MACs", true}},
-      {},
-      {}};
-  bool folded = false;
-  for (const auto& line : tree_lines(graph, options, {&macs.own})) {
-    folded = folded || line.repeat > 1;
-    const auto indent = std::string(2 * line.level, ' ') + line.label;
-    const auto m = line.module;
-    const auto row = [&](std::string type, std::string shape, Count p, Count c) {
-      const auto share = p.as_double() * static_cast<double>(line.times) / all;
-      table.rows.push_back({indent, std::move(type), std::move(shape),
-                            p == Count(0) ? "-" : grouped(p), p == Count(0) ? "-" : percent(share),
-                            macs_text(c)});
-    };
-    if (line.param != kNone) {
-      const auto& param = graph.params[line.param];
-      row("Parameter", to_string(param.shape), numel(param), 0);
-    } else if (line.own_ops) {
-      row("", "", 0, macs.own[m]);
-    } else {
-      row(graph.modules[m].type, shapes_text(shapes[m]), params.total[m], macs.total[m]);
-    }
-  }
-  if (folded) table.notes.emplace_back(kFoldNote);
-  return table;
+  const auto held = of_params(params, [&](ParamId id) { return numel(graph.params[id]); });
+  const auto shape = [&](const TreeLine& line) {
+    if (line.param != kNone) return to_string(graph.params[line.param].shape);
+    return line.own_ops ? std::string() : shapes_text(shapes[line.module]);
+  };
+  return module_table(graph, tree_lines(graph, options, {&macs.own}),
+                      {{{"output shape"}, shape},
+                       figure_column("params", held, grouped),
+                       share_column(held, params.sum()),
+                       figure_column("MACs", of_ops(macs), si)});
 }
 
 Table summary_layers(const Graph& graph) {

@@ -1,6 +1,8 @@
 #include "report/units.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace vitals {
 
@@ -46,5 +48,12 @@ std::string binary_bytes(double bytes) {
 }
 
 std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+std::string or_dash(Count n, std::string text) { return n == Count(0) ? "-" : std::move(text); }
+
+std::string share_text(Count part, Count whole, std::uint64_t times) {
+  const double all = part.as_double() * static_cast<double>(times);
+  return or_dash(part, percent(all / std::max(whole.as_double(), 1.0)));
+}
 
 }  // namespace vitals

@@ -17,4 +17,11 @@ void show_all_digits();
 
 [[nodiscard]] std::string percent(double share);  // 12.3 %
 
+[[nodiscard]] inline std::string si(Count n) { return si(n.as_double()); }
+[[nodiscard]] inline std::string binary_bytes(Count n) { return binary_bytes(n.as_double()); }
+// "-" for nothing at all, else the text.
+[[nodiscard]] std::string or_dash(Count n, std::string text);
+// What `times` parts make of the whole, "-" for none.
+[[nodiscard]] std::string share_text(Count part, Count whole, std::uint64_t times = 1);
+
 }  // namespace vitals
