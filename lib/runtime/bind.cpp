@@ -83,6 +83,31 @@ class Binder {
     return [&engine = b_.engine, layer, operands] { layer->run(engine, operands); };
   }
 
+  KernelCall operator()(const step::Depthwise& s) const {
+    const auto& x = step_.in[0];
+    const auto& y = step_.out;
+    DepthwiseJob job;
+    job.x = at(x);
+    job.x_type = type(x);
+    job.y = at(y);
+    job.y_type = type(y);
+    job.channels = i64(x.shape[1]);
+    job.height = i64(x.shape[2]);
+    job.width = i64(x.shape[3]);
+    job.out_height = i64(y.shape[2]);
+    job.out_width = i64(y.shape[3]);
+    job.kernel_h = s.kernel[0];
+    job.kernel_w = s.kernel[1];
+    job.stride_h = s.stride[0];
+    job.stride_w = s.stride[1];
+    job.padding_h = s.padding[0];
+    job.padding_w = s.padding[1];
+    job.weight = taps_first(s.weight);
+    job.bias = kept(s.bias);
+    const auto rows = job.out_height * i64(y.shape[0]);
+    return [&engine = b_.engine, job, rows] { depthwise(engine, job, rows); };
+  }
+
   KernelCall operator()(const step::Attention& s) const {
     AttentionJob job;
     const auto heads = [&](const View& v) {
@@ -333,6 +358,17 @@ class Binder {
     auto* values = static_cast<float*>(b_.store.allocate(count * sizeof(float)));
     b_.params(id, {values, count});
     return values;
+  }
+
+  // A depthwise kernel [C, 1, h, w] as [h, w, C].
+  const float* taps_first(ParamId id) const {
+    const auto values = parameter(id);
+    const auto channels = b_.graph.params[id].shape[0];
+    const auto taps = values.size() / channels;
+    auto* turned = static_cast<float*>(b_.store.allocate(values.size() * sizeof(float)));
+    for (std::size_t c = 0; c < channels; ++c)
+      for (std::size_t t = 0; t < taps; ++t) turned[t * channels + c] = values[c * taps + t];
+    return turned;
   }
 
   std::vector<float> gathered(const View& view) const {

@@ -17,6 +17,9 @@ std::optional<View> with_heads(const View& x) {
   return y;
 }
 
+// The strides of images [B, C, H, W] whose channels lie last.
+Strides channels_last(const Shape& s) { return {s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}; }
+
 }  // namespace
 
 void Lowering::refuse(NodeId id) const {
@@ -98,9 +101,21 @@ void Lowering::linear(const LinearChain& c) {
   emit(c.head, s, std::move(in), matrix(c.head, y, o.out, std::nullopt), std::move(overwrites));
 }
 
+void Lowering::depthwise(NodeId id, const op::Conv& o) {
+  auto x = input(id, 0);
+  const auto strides = channels_last(x.shape);
+  if (!(x.strides == strides)) x = repacked(id, x, strides, dtype_of(x));
+  const auto& s = node(id).shape;
+  const auto y = fresh(s, channels_last(s), result_type(id));
+  const auto& params = node(id).params;
+  emit(id, step::Depthwise{o.kernel, o.stride, o.padding, params[0], params[1]}, {x}, y);
+  program_.value[id] = y;
+}
+
 // A convolution whose kernel equals its stride is a dense layer on patches; its output lies with
 // the channels last, which is how everything behind it wants it.
 void Lowering::conv(NodeId id, const op::Conv& o) {
+  if (o.spatial_dims == 2 && o.groups == o.in && o.in == o.out) return depthwise(id, o);
   if (o.spatial_dims != 2 || o.kernel != o.stride || o.padding != op::Conv::Extent{0, 0} ||
       o.groups != 1)
     return reference(id);
@@ -118,7 +133,7 @@ void Lowering::conv(NodeId id, const op::Conv& o) {
   layer.bias = node(id).params[1];
   const auto y = dense({patches.shape[0], o.out}, result_type(id));
   emit(id, layer, {patches}, y);
-  program_.value[id] = {y.buffer, 0, s, {s[2] * s[3] * o.out, 1, s[3] * o.out, o.out}};
+  program_.value[id] = {y.buffer, 0, s, channels_last(s)};
 }
 
 void Lowering::attention(NodeId id, const op::Sdpa& o) {

@@ -53,6 +53,7 @@ class Lowering {
   void op(NodeId id);
   void linear(const LinearChain& chain);
   void conv(NodeId id, const op::Conv& o);
+  void depthwise(NodeId id, const op::Conv& o);
   void attention(NodeId id, const op::Sdpa& o);
   void binary(NodeId id, const op::Binary& o);
   void norm(NodeId id, double eps, bool center);

@@ -25,6 +25,9 @@ Count weight_bytes_of(const Graph& graph, const Step& step, Element weights) {
                         [&](const step::Norm& s) {
                           return (elements(s.weight) + elements(s.bias)) * sizeof(float);
                         },
+                        [&](const step::Depthwise& s) {
+                          return (elements(s.weight) + elements(s.bias)) * sizeof(float);
+                        },
                         [&](const step::Lookup&) {
                           return numel(step.out.shape) * sizeof(float);  // the rows that are read
                         },

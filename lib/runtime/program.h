@@ -56,6 +56,15 @@ struct Linear {
   bool residual = false;
 };
 
+// Over images [B, C, H, W] whose channels lie last, densely; a kernel for each channel.
+struct Depthwise {
+  op::Conv::Extent kernel{1, 1};
+  op::Conv::Extent stride{1, 1};
+  op::Conv::Extent padding{0, 0};
+  ParamId weight = kNone;
+  ParamId bias = kNone;
+};
+
 // q [B, H, s, d], k [B, G, t, d], v [B, G, t, e] and, fourth, an fp32 bias [B, H, s, t].
 struct Attention {
   double scale = 1.0;
@@ -118,9 +127,9 @@ struct Reference {};
 }  // namespace step
 
 using StepKind =
-    std::variant<step::Patches, step::Linear, step::Attention, step::Norm, step::Softmax,
-                 step::Unary, step::Map, step::Binary, step::Copy, step::Reduce, step::MatMul,
-                 step::Rope, step::Lookup, step::Reference>;
+    std::variant<step::Patches, step::Linear, step::Depthwise, step::Attention, step::Norm,
+                 step::Softmax, step::Unary, step::Map, step::Binary, step::Copy, step::Reduce,
+                 step::MatMul, step::Rope, step::Lookup, step::Reference>;
 
 struct Step {
   NodeId node = 0;  // the host: the op that the step is part of

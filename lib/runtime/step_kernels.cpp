@@ -55,7 +55,16 @@ class Sizes {
                 static_cast<double>(step_.in[0].shape.at(-1)));
     count_macs();
   }
-  void operator()(const step::Reference&) {
+  void operator()(const step::Reference&) { set_plain(); }
+  void operator()(const step::Depthwise&) { set_plain(); }
+  void operator()(const step::Norm&) { kernel_.kind = KernelKind::norm; }
+  void operator()(const step::Softmax&) { kernel_.kind = KernelKind::norm; }
+  template <class Other>
+  void operator()(const Other&) {}  // bytes alone
+
+ private:
+  // Products that are no matrix's.
+  void set_plain() {
     const double macs = vitals::macs(graph_, graph_.nodes[step_.node]).as_double();
     if (macs == 0) return;
     const auto& out = step_.out.shape;
@@ -63,12 +72,6 @@ class Sizes {
     set_product(kernel_, 1, elements(out) / n, n, macs / elements(out));
     count_macs();
   }
-  void operator()(const step::Norm&) { kernel_.kind = KernelKind::norm; }
-  void operator()(const step::Softmax&) { kernel_.kind = KernelKind::norm; }
-  template <class Other>
-  void operator()(const Other&) {}  // bytes alone
-
- private:
   // As the trace counts: an operand that broadcasting repeats once.
   void count_macs() { kernel_.flops = 2 * macs(graph_, graph_.nodes[step_.node]).as_double(); }
 

@@ -83,6 +83,40 @@ TEST_CASE("every op on every engine computes what its reference kernel does") {
   });
 }
 
+TEST_CASE("thirty random depthwise convolutions on every engine") {
+  for_each_engine([](Engine& engine) {
+    Random random(5);
+    const auto side = [&](std::int64_t low, std::int64_t high) {
+      return static_cast<std::uint32_t>(random.integer(low, high));
+    };
+    for (int i = 0; i < 30; ++i) {
+      const std::uint64_t channels = side(1, 40);
+      const op::Conv::Extent kernel{side(1, 7), side(1, 7)};
+      const op::Conv conv{channels,
+                          channels,
+                          kernel,
+                          {side(1, 3), side(1, 3)},
+                          {side(0, kernel[0] / 2), side(0, kernel[1] / 2)},
+                          channels,
+                          random.coin(),
+                          2};
+      Builder b("model", {});
+      const auto x = b.input({side(1, 2), channels, side(7, 12), side(7, 24)});
+      const auto y = b.add(conv, {x}, b.param("weight", {channels, 1, kernel[0], kernel[1]}),
+                           conv.bias ? b.param("bias", {channels}) : kNone);
+      const auto graph = b.finish({y});
+      CAPTURE(engine.description());
+      CAPTURE(i);
+      const auto program = lower(graph, {});
+      CHECK(std::any_of(program.steps.begin(), program.steps.end(), [](const Step& s) {
+        return std::holds_alternative<step::Depthwise>(s.kind);
+      }));
+      check_op(engine, graph, Element::kF32);
+      if (engine.backend().name == "eigen") check_op(engine, graph, Element::kBf16);
+    }
+  });
+}
+
 TEST_CASE("an op that no kernel runs is named, with its module") {
   Builder b("model", {});
   const auto x = b.input({2, 4});

@@ -23,8 +23,9 @@ Graph built(const char* name, std::uint64_t batch) {
 }  // namespace
 
 TEST_CASE("the kernels of a program compute the trace's FLOPs and move the steps' bytes") {
-  for (const char* name : {"vit_tiny_patch16_224", "mixer_s16_224", "eva02_tiny_patch14_224",
-                           "swin_tiny_patch4_window7_224", "beit_base_patch16_224"}) {
+  for (const char* name :
+       {"vit_tiny_patch16_224", "mixer_s16_224", "eva02_tiny_patch14_224",
+        "swin_tiny_patch4_window7_224", "convnext_tiny", "beit_base_patch16_224"}) {
     CAPTURE(name);
     const auto graph = built(name, 2);
     const auto program = lower(graph, {Element::kF32, {}});

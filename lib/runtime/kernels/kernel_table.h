@@ -124,6 +124,29 @@ struct RopeJob {
   bool interleaved = false;        // pairs (2i, 2i+1) instead of (i, i + dim/2)
 };
 
+// y[b, oy, ox, c] = bias[c] + sum over the taps (i, j) of
+// x[b, oy * stride_h - padding_h + i, ox * stride_w - padding_w + j, c] * weight[i, j, c]; what
+// lies outside of the image is zero. A row is one line of one output image.
+struct DepthwiseJob {
+  const void* x = nullptr;  // [batch, height, width, channels]
+  Element x_type = Element::kF32;
+  void* y = nullptr;  // [batch, out_height, out_width, channels]
+  Element y_type = Element::kF32;
+  std::int64_t channels = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t out_height = 0;
+  std::int64_t out_width = 0;
+  std::int64_t kernel_h = 1;
+  std::int64_t kernel_w = 1;
+  std::int64_t stride_h = 1;
+  std::int64_t stride_w = 1;
+  std::int64_t padding_h = 0;
+  std::int64_t padding_w = 0;
+  const float* weight = nullptr;  // [kernel_h, kernel_w, channels]
+  const float* bias = nullptr;    // [channels] or null
+};
+
 struct KernelTable {
   Isa isa;
   GemmKernel gemm_f32;
@@ -144,6 +167,7 @@ struct KernelTable {
   void (*binary)(const BinaryJob& job, std::int64_t begin, std::int64_t end);
   void (*mean)(const MeanJob& job, std::int64_t begin, std::int64_t end);
   void (*rope)(const RopeJob& job, std::int64_t begin, std::int64_t end);
+  void (*depthwise)(const DepthwiseJob& job, std::int64_t begin, std::int64_t end);
 
   // Runs FMAs (fp32; bf16: the fastest bf16 product) from registers and returns the FLOPs done.
   double (*peak_f32)(std::int64_t iterations);

@@ -53,4 +53,9 @@ void rope(Engine& engine, const RopeJob& job, std::int64_t rows) {
   split(engine, engine.table().rope, job, rows, job.dim);
 }
 
+void depthwise(Engine& engine, const DepthwiseJob& job, std::int64_t rows) {
+  split(engine, engine.table().depthwise, job, rows,
+        job.out_width * job.channels * job.kernel_h * job.kernel_w);
+}
+
 }  // namespace vitals

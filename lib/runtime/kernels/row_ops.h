@@ -1,6 +1,6 @@
 // Row-wise kernels on the engine's threads: norms, softmax, activations, sums and products with
-// broadcast rows, means, rotary positions. Any mix of fp32 and bf16 rows, fp32 arithmetic.
-// Must not know of graphs; shapes are rows and columns.
+// broadcast rows, means, rotary positions, depthwise convolutions. Any mix of fp32 and bf16 rows,
+// fp32 arithmetic. Must not know of graphs; shapes are rows and columns.
 #pragma once
 
 #include "runtime/kernels/engine.h"
@@ -12,6 +12,7 @@ namespace vitals {
 // The jobs are described in kernel_table.h; `rows` is how many. y may be x (or a, or b).
 using kernels::BinaryJob;
 using kernels::BinaryOp;
+using kernels::DepthwiseJob;
 using kernels::MeanJob;
 using kernels::NormJob;
 using kernels::RopeJob;
@@ -31,5 +32,7 @@ void binary(Engine& engine, const BinaryJob& job, std::int64_t rows);
 void mean_rows(Engine& engine, const MeanJob& job, std::int64_t groups);
 // Rotates pairs of channels in place by the angle of the row's token.
 void rope(Engine& engine, const RopeJob& job, std::int64_t rows);
+// A convolution of each channel with a kernel of its own; rows are lines of output images.
+void depthwise(Engine& engine, const DepthwiseJob& job, std::int64_t rows);
 
 }  // namespace vitals

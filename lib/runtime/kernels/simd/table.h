@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/kernels/kernel_table.h"
+#include "runtime/kernels/simd/depthwise.h"
 #include "runtime/kernels/simd/gemm_tile.h"
 #include "runtime/kernels/simd/rows.h"
 
@@ -21,6 +22,7 @@ inline KernelTable kernel_table(Isa isa) {
           binary,
           mean,
           rope,
+          depthwise,
           peak<Widened<float>>,
           peak<Widened<float>>,
           read_sum};
