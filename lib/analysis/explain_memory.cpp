@@ -69,30 +69,13 @@ class Explainer {
   }
 
   [[nodiscard]] ExplainedTerm states(ParamId id) const {
-    const auto& o = options_.optimizer;
     const auto& param = graph_.params[id];
-    ExplainedTerm term{param.name, "", "", 0, std::string(o.source)};
-    if (!learns(graph_.params[id])) return term;
-    term.value = eager::optimizer_bytes(graph_, id, recipe_);
-    const auto shape = product(param.shape);
-    switch (o.form) {
-      case StateForm::full:
-        term.formula = "states x shape x bytes each";
-        term.numbers =
-            fmt::format("{} x {} x {}", o.states, shape, size_of(options_.precision.states));
-        break;
-      case StateForm::eight_bit:
-        term.formula = "states x (shape + a maximum a block), small tensors in fp32";
-        break;
-      case StateForm::factored:
-        term.formula = "sums of rows and columns in fp32";
-        break;
-    }
-    if (o.step_bytes > 0) term.numbers += fmt::format(" + {}", o.step_bytes);
-    if (o.step_bytes > 0) term.formula += " + step";
-    if (!options_.precision.master_weights) return term;
-    term.formula += " + master weight";
-    if (!term.numbers.empty()) term.numbers += fmt::format(" + {} x 4", shape);
+    ExplainedTerm term{param.name, "", "", 0, std::string(options_.optimizer.source)};
+    if (!learns(param)) return term;
+    const auto formula = eager::optimizer_formula(graph_, id, recipe_);
+    term.formula = formula.symbols();
+    term.numbers = formula.numbers();
+    term.value = formula.value();
     return term;
   }
 

@@ -28,19 +28,24 @@ constexpr Optimizer kOptimizers[] = {
      "Chen et al. 2023, arXiv:2302.06675: exp_avg"},
 };
 
-Count eight_bit_bytes(std::uint64_t states, Count n) {
-  if (n < Count(kEightBitLeast)) return n * states * size_of(DType::f32);
-  const auto blocks = (n + (kEightBitBlock - 1)) / kEightBitBlock;
-  return (n + blocks * size_of(DType::f32)) * states;
+Formula full_states(std::uint64_t states, std::uint64_t elements, DType dtype) {
+  return {{"states", states}, {"elements", elements}, {"bytes each", size_of(dtype)}};
+}
+
+Formula eight_bit_states(std::uint64_t states, std::uint64_t elements) {
+  if (elements < kEightBitLeast) return full_states(states, elements, DType::f32);
+  const auto blocks = (elements + (kEightBitBlock - 1)) / kEightBitBlock;
+  Formula formula{{"states", states}, {"elements", elements}};
+  return formula.plus(
+      {{"states", states}, {"blocks", blocks}, {"bytes of a maximum", size_of(DType::f32)}});
 }
 
 // The last two dimensions are the matrix; what stands before them is a batch of matrices.
-Count factored_bytes(const Shape& shape) {
-  const auto n = numel(shape);
-  if (shape.rank() < 2) return n * size_of(DType::f32);
-  const auto rows = n / shape.at(-1);
-  const auto columns = n / shape.at(-2);
-  return (rows + columns) * size_of(DType::f32);
+Formula factored_states(const Shape& shape, std::uint64_t elements) {
+  const Formula::Factor each{"bytes each", size_of(DType::f32)};
+  if (shape.rank() < 2) return {{"elements", elements}, each};
+  Formula formula{{"rows", elements / shape.at(-1)}, each};
+  return formula.plus({{"columns", elements / shape.at(-2)}, each});
 }
 
 }  // namespace
@@ -59,16 +64,24 @@ const Optimizer& optimizer(std::string_view name) {
   fail("unknown optimizer '{}'{}", name, did_you_mean(name, optimizer_names()));
 }
 
-Count state_bytes(const Optimizer& o, const Shape& param, DType dtype) {
+Formula state_formula(const Optimizer& o, const Shape& param, DType dtype) {
+  const auto elements = numel(param).value();
   switch (o.form) {
-    case StateForm::full:
-      return numel(param) * o.states * size_of(dtype) + o.step_bytes;
+    case StateForm::full: {
+      if (o.states == 0) return {};
+      auto formula = full_states(o.states, elements, dtype);
+      return o.step_bytes > 0 ? formula.plus({{"bytes of the step", o.step_bytes}}) : formula;
+    }
     case StateForm::eight_bit:
-      return eight_bit_bytes(o.states, numel(param));
+      return eight_bit_states(o.states, elements);
     case StateForm::factored:
-      return factored_bytes(param);
+      return elements > 0 ? factored_states(param, elements) : Formula{};
   }
-  return 0;
+  return {};
+}
+
+Count state_bytes(const Optimizer& o, const Shape& param, DType dtype) {
+  return state_formula(o, param, dtype).value();
 }
 
 }  // namespace vitals

@@ -2,6 +2,7 @@
 // sources. Knows no model.
 #pragma once
 
+#include "analysis/formula.h"
 #include "core/count.h"
 #include "core/dtype.h"
 #include "core/shape.h"
@@ -43,6 +44,7 @@ struct Optimizer {
 [[nodiscard]] std::vector<std::string> optimizer_names();
 
 // Bytes of the states of one parameter, its step counter included; master weights are not.
+[[nodiscard]] Formula state_formula(const Optimizer& optimizer, const Shape& param, DType dtype);
 [[nodiscard]] Count state_bytes(const Optimizer& optimizer, const Shape& param, DType dtype);
 
 }  // namespace vitals

@@ -98,6 +98,9 @@ Table assumptions(const MemoryAnswer& a) {
 std::string weights_text(const MemoryAnswer& a) {
   const auto& p = a.options.precision;
   const auto type = a.quantization.empty() ? std::string(to_string(p.weights)) : a.quantization;
+  if (a.share)
+    return fmt::format("this device's part of {} parameters in {}", si(parameters(a.graph).sum()),
+                       type);
   return fmt::format("{} parameters in {}", si(parameters(a.graph).sum()), type);
 }
 
@@ -301,11 +304,14 @@ std::vector<Count> weights_by_module(const MemoryAnswer& a) {
 Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   const auto weights = roll_up_modules(a.graph, weights_by_module(a));
   const auto& kept = a.whole.activations.by_module;
-  return module_table(
+  auto table = module_table(
       a.graph, tree_lines(a.graph, options, {&kept.own}),
       {figure_column("weights", of_params(weights, [&](ParamId id) { return weight_bytes(a, id); }),
                      binary_bytes),
        figure_column("kept", of_ops(kept), binary_bytes), share_column(of_ops(kept), kept.sum())});
+  if (a.share)
+    table.notes.emplace_back("The table is of the whole model, as one device would hold it.");
+  return table;
 }
 
 Table advice_table(const MemoryAnswer::FitResult& f) {

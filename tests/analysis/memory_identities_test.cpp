@@ -1,5 +1,6 @@
 // What must hold for every model and recipe, whatever the figures are.
 #include "analysis/adapters.h"
+#include "analysis/explain_memory.h"
 #include "analysis/fit.h"
 #include "analysis/memory.h"
 #include "analysis/rules_of_thumb.h"
@@ -128,6 +129,39 @@ TEST_CASE("the pieces at the highest moment are the highest moment") {
     for (const auto& piece : e.peak.pieces) pieces += piece.bytes;
     CHECK(pieces == e.peak.bytes);
   }
+}
+
+TEST_CASE("what is explained of the model is what is reported, for every optimizer") {
+  const auto of = [](const Explanation& e, std::string_view name) {
+    for (const auto& q : e.quantities)
+      if (q.name == name) return q.value;
+    return Count(0);
+  };
+  for (const auto& o : optimizers())
+    for (const char* recipe : {"fp32", "mixed16"}) {
+      auto a = ask();
+      a.options.optimizer = o;
+      a.options.precision = precision(recipe);
+      CAPTURE(o.name);
+      CAPTURE(recipe);
+      const auto graph = graph_of(a);
+      const auto e = estimate_memory(graph, a.options);
+      const auto explained = explain_memory(graph, a.options, e, "");
+      CHECK(of(explained, "weights") == e.bytes.weights);
+      CHECK(of(explained, "gradients") == e.bytes.gradients);
+      CHECK(of(explained, "optimizer") == e.bytes.optimizer);
+      CHECK(of(explained, "activations") == e.activations.saved);
+    }
+}
+
+TEST_CASE("stored weights are explained as they are stored") {
+  auto a = ask();
+  a.options.training = a.build.training = false;
+  const auto graph = graph_of(a);
+  for (const auto& param : graph.params) a.options.stored_weights.push_back(numel(param) / 2);
+  const auto e = estimate_memory(graph, a.options);
+  const auto explained = explain_memory(graph, a.options, e, "");
+  CHECK(explained.quantities[0].value == e.bytes.weights);
 }
 
 TEST_CASE("running again never keeps more") {

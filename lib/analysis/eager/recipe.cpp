@@ -42,11 +42,17 @@ Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
   return part(numel(graph.params[param]) * bytes_of_gradient(o.precision), parts);
 }
 
-Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+Formula optimizer_formula(const Graph& graph, ParamId param, const StepOptions& o) {
   const auto& shape = graph.params[param].shape;
-  auto bytes = state_bytes(o.optimizer, shape, o.precision.states);
-  if (o.precision.master_weights) bytes += numel(shape) * size_of(DType::f32);
-  return part(bytes, o.tensor.split(param) * o.zero.parts(1));
+  auto formula = state_formula(o.optimizer, shape, o.precision.states);
+  if (o.precision.master_weights)
+    formula.plus(
+        {{"elements", numel(shape).value()}, {"bytes of the master weight", size_of(DType::f32)}});
+  return formula;
+}
+
+Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  return part(optimizer_formula(graph, param, o).value(), o.tensor.split(param) * o.zero.parts(1));
 }
 
 std::vector<bool> used_params(const Graph& graph, const NodeRange& stage) {

@@ -56,6 +56,9 @@ struct StepOptions {
 [[nodiscard]] Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& options);
 [[nodiscard]] Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& options);
 [[nodiscard]] Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& options);
+// The same before it is cut over devices.
+[[nodiscard]] Formula optimizer_formula(const Graph& graph, ParamId param,
+                                        const StepOptions& options);
 // The parameters that the stage uses.
 [[nodiscard]] std::vector<bool> used_params(const Graph& graph, const NodeRange& stage);
 // Keys and values of all tokens: 2 L b min(s, window) kv_heads head_dim bytes for plain attention.
