@@ -153,9 +153,11 @@ Tensors forward(Builder& b, const DecoderConfig& c) {
     });
   if (c.head == "none") return {hidden->x};
   if (c.head == "lm") return {lm_head(b, *hidden, c, n)};
-  const bool tokens = c.head == "token_classification";
-  const auto scores = linear(b, "score", hidden->x, c.num_labels, tokens);
-  return {tokens ? scores : b.select(scores, 1, s - 1)};
+  if (c.head == "token_classification") {
+    const auto x = dropout(b, "dropout", hidden->x, c.classifier_dropout);
+    return {linear(b, n.token_classifier, x, c.num_labels)};
+  }
+  return {b.select(linear(b, "score", hidden->x, c.num_labels, false), 1, s - 1)};
 }
 
 }  // namespace

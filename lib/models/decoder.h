@@ -85,6 +85,7 @@ struct DecoderConfig {
   double embd_pdrop = 0.0;
   double resid_pdrop = 0.0;
   double attn_pdrop = 0.0;
+  double classifier_dropout = 0.0;
 };
 
 [[nodiscard]] Architecture decoder_architecture();

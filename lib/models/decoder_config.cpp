@@ -266,6 +266,9 @@ std::vector<Field> head_fields() {
       field<&C::embd_pdrop>("embd_pdrop", "Dropout after the embeddings.").below(1),
       field<&C::resid_pdrop>("resid_pdrop", "Dropout after attention and feed-forward.").below(1),
       field<&C::attn_pdrop>("attn_pdrop", "Dropout of the attention weights.").below(1),
+      field<&C::classifier_dropout>("classifier_dropout",
+                                    "Dropout before the scores of token_classification.")
+          .below(1),
   };
 }
 

@@ -20,6 +20,7 @@ struct DecoderNames {
   std::string_view layers = "layers";
   std::string_view final_norm = "norm";
   std::string_view head = "lm_head";
+  std::string_view token_classifier = "score";
   // a layer
   std::string_view attn = "self_attn";
   std::string_view attn_norm = "input_layernorm";

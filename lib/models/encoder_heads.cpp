@@ -29,7 +29,8 @@ Tensor masked_lm(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
 Tensor text_vector(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
                    const EncoderNames& n) {
   if (n.classifier_dense.empty()) return b.dropout(*e.pooled, head_dropout(c));
-  auto x = b.dropout(b.select(e.tokens, 1, 0), head_dropout(c));
+  auto x = b.select(e.tokens, 1, 0);
+  if (n.drops_before_dense) x = b.dropout(x, head_dropout(c));
   x = b.activation(linear(b, n.classifier_dense, x, c.hidden_size), n.classifier_act);
   return b.dropout(x, head_dropout(c));
 }

@@ -55,6 +55,7 @@ constexpr EncoderNames kEncoders[] = {
      .lm_decoder = "vocab_projector",
      .classifier_dense = "pre_classifier",
      .classifier_act = op::ActivationKind::relu,
+     .drops_before_dense = false,
      .drops_spans = true},
     {.naming = "albert",
      .base = "albert",

@@ -27,6 +27,7 @@ struct EncoderNames {
   // layer of the head
   std::string_view classifier_dense = {};
   op::ActivationKind classifier_act = op::ActivationKind::tanh;
+  bool drops_before_dense = true;  // besides the dropout behind it
   std::string_view sentence_classifier = "classifier";
   // the second task of pretraining: two classes for a pair, or one for each token
   std::string_view pair_classifier = {};

@@ -62,6 +62,15 @@ void labels(const Values& hf, const HfFamily&, ordered_json& spec) {
     spec["num_labels"] = hf.at("id2label").size();
 }
 
+// What *ForTokenClassification drops out before its scores, where the config says nothing: hidden
+// states' rate, else a tenth.
+void token_dropout(const Values& hf, const HfFamily&, ordered_json& spec) {
+  if (spec["head"] != "token_classification") return;
+  spec["classifier_dropout"] = 0.1;
+  for (const auto* key : {"hidden_dropout", "classifier_dropout"})
+    if (hf.has(key)) spec["classifier_dropout"] = hf.number(key);
+}
+
 // A share of the head's features is rotated: rotary_dim = int(head_dim * factor).
 void partial_rotary(const Values& hf, const HfFamily& family, ordered_json& spec) {
   auto factor = hf.number(family.at("partial_rotary").get<std::string>());
@@ -117,12 +126,13 @@ void no_rope_layers(const Values& hf, const HfFamily&, ordered_json& spec) {
   if (!rope.empty()) spec["no_rope_layers"] = rope;
 }
 
+// Layers without positions are those that slide.
 void smollm3(const Values& hf, const HfFamily&, ordered_json& spec) {
   const bool on = hf.flag("use_sliding_window") && hf.has("sliding_window");
   if (hf.has("layer_types")) return set_layer_types(hf, spec, hf.at("layer_types"));
   if (!on) return;
   const auto rope = spec.value("no_rope_layers", ordered_json::array());
-  set_layer_types(hf, spec, types_by(rope.size(), [&](auto i) { return rope[i] == 1; }));
+  set_layer_types(hf, spec, types_by(rope.size(), [&](auto i) { return rope[i] == 0; }));
 }
 
 void gemma(const Values& hf, const HfFamily&, ordered_json& spec) {
@@ -279,6 +289,7 @@ void next_token_layers(const Values& hf, const HfFamily&, ordered_json&) {
 
 constexpr HfRule kDecoderRules[] = {
     {"labels", labels},
+    {"token_dropout", token_dropout},
     {"partial_rotary", partial_rotary},
     {"qk_norm", qk_norm},
     {"window_pattern", window_pattern},

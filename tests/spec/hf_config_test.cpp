@@ -91,6 +91,59 @@ TEST_CASE("layers differ as the config says") {
   CHECK(spec({{"model_type", "phi"}})["rotary_dim"] == 32);
 }
 
+// configuration_smollm3.py: a layer slides when use_sliding_window is set and it has no RoPE.
+TEST_CASE("SmolLM3's layers without positions are those that slide") {
+  const auto types = spec({{"model_type", "smollm3"},
+                           {"num_hidden_layers", 4},
+                           {"use_sliding_window", true},
+                           {"sliding_window", 16}})["layer_types"];
+  CHECK(types == json({"full_attention", "full_attention", "full_attention", "sliding_attention"}));
+}
+
+// The signatures of __init__ in configuration_*.py of transformers 4.57.
+TEST_CASE("defaults that a class does not share with its kin") {
+  const std::pair<const char*, double> eps[] = {
+      {"llama", 1e-6}, {"phi3", 1e-5},    {"olmo2", 1e-5},  {"glm4", 1.5625e-07},
+      {"olmoe", 1e-5}, {"granite", 1e-6}, {"gpt_oss", 1e-5}};
+  for (const auto& [type, value] : eps) {
+    CAPTURE(type);
+    CHECK(spec({{"model_type", type}})["norm_layer"]["eps"] == value);
+  }
+  CHECK(spec({{"model_type", "glm4_moe"}, {"head_dim", 128}})["norm_layer"]["eps"] == 1e-5);
+  CHECK(spec({{"model_type", "roberta"}})["vocab_size"] == 50265);
+  CHECK(spec({{"model_type", "xlm-roberta"}})["vocab_size"] == 30522);
+  CHECK(spec({{"model_type", "camembert"}})["vocab_size"] == 30522);
+  CHECK(spec({{"architectures", {"CamembertModel"}}})["vocab_size"] == 30522);
+}
+
+// OPTDecoder.forward drops nothing out of the embeddings; each layer does twice.
+TEST_CASE("OPT's dropouts stand in its layers alone") {
+  const auto opt = test::trace({{"model_type", "opt"}, {"num_hidden_layers", 3}},
+                               {.training = true, .seq_len = 4});
+  CHECK(test::number_of<op::Dropout>(opt) == 6);
+}
+
+// modeling_*.py: GPT-2's, GPT-Neo's, GPT-NeoX', BLOOM's, Falcon's and MPT's classes call the layer
+// `classifier`; GenericForTokenClassification, which all others are made of, calls it `score`. Each
+// drops out before it, by 0.1 where the config gives no rate.
+TEST_CASE("scores of tokens: the layer's name and its dropout") {
+  const std::pair<const char*, const char*> heads[] = {
+      {"GPT2", "classifier"},  {"GPTNeo", "classifier"}, {"GPTNeoX", "classifier"},
+      {"Bloom", "classifier"}, {"Falcon", "classifier"}, {"Mpt", "classifier"},
+      {"Llama", "score"},      {"Qwen2", "score"},       {"Gemma2", "score"}};
+  for (const auto& [prefix, name] : heads) {
+    CAPTURE(prefix);
+    const json config = {{"architectures", {std::string(prefix) + "ForTokenClassification"}}};
+    CHECK(spec(config)["classifier_dropout"] == (std::string(prefix) == "Bloom"    ? 0.0
+                                                 : std::string(prefix) == "Falcon" ? 0.0
+                                                                                   : 0.1));
+    const auto graph = test::trace(config, {.seq_len = 2});
+    CHECK(path_of(graph, graph.params.back()) == name + std::string(".bias"));
+  }
+  CHECK(spec({{"architectures", {"LlamaForTokenClassification"}},
+              {"classifier_dropout", 0.3}})["classifier_dropout"] == 0.3);
+}
+
 TEST_CASE("Falcon's three kinds of keys and values") {
   auto kv = [](json more) {
     more["model_type"] = "falcon";

@@ -43,6 +43,21 @@ TEST_CASE("published parameters of encoders are met exactly") {
   }
 }
 
+// modeling_distilbert.py: pre_classifier, ReLU, dropout; RobertaClassificationHead and
+// ElectraClassificationHead: dropout, dense, activation, dropout.
+TEST_CASE("dropouts of a classification's head") {
+  const std::pair<const char*, std::size_t> heads[] = {
+      {"DistilBert", 1}, {"Roberta", 2}, {"Electra", 2}, {"Bert", 1}};
+  for (const auto& [prefix, dropouts] : heads) {
+    CAPTURE(prefix);
+    const auto trace = [name = std::string(prefix)](const char* head) {
+      return test::trace({{"architectures", {name + head}}}, {.training = true, .seq_len = 4});
+    };
+    CHECK(test::number_of<op::Dropout>(trace("ForSequenceClassification")) ==
+          test::number_of<op::Dropout>(trace("Model")) + dropouts);
+  }
+}
+
 TEST_CASE("accelerate's bytes of bert-base-cased are parameters and both id buffers") {
   const auto record = test::published("accelerate/bert-base-cased-total", "encoders.json").at(0);
   const auto graph = builtin_model("bert-base-cased", "").build();
