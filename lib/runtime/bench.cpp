@@ -120,6 +120,10 @@ void fill_inputs(const Executor& executor, std::uint64_t seed) {
 
 std::vector<BenchResult> bench(std::span<const Graph> graphs, Engine& engine,
                                const MachinePeaks& machine, const BenchOptions& options) {
+  // What came before, such as another batch's scratch or the buffer that bandwidth is measured
+  // with, is not the models' memory.
+  engine.release_scratch();
+  reset_peak_resident();
   std::vector<std::unique_ptr<Executor>> executors;
   std::vector<Executor*> pointers;
   for (const auto& graph : graphs) {

@@ -84,6 +84,25 @@ TEST_CASE("bench: the keys that scripts rely on; its FLOPs are those of `flops`"
   CHECK(test::parsed(theory.out).at("flops") == flops);
 }
 
+TEST_CASE("bench: the memory of a batch is its own, whatever was measured before") {
+  const auto memory = [](const char* batches) {
+    const auto result = run(small({"--format", "json", "--batch", batches}));
+    REQUIRE(result.exit_code == 0);
+    return test::parsed(result.out).at("sweep");
+  };
+  const auto up = memory("1,16");
+  const auto down = memory("16,1");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto& one = up.at(i).at("memory");
+    const auto& other = down.at(1 - i).at("memory");
+    CHECK(one.at("scratch_bytes") == other.at("scratch_bytes"));
+    CHECK(one.at("arena_bytes") == other.at("arena_bytes"));
+    // Sanitizers keep what is freed.
+    CHECK(one.at("peak_rss_bytes").get<double>() ==
+          doctest::Approx(other.at("peak_rss_bytes").get<double>()).epsilon(0.1));
+  }
+}
+
 TEST_CASE("bench: sweeps, two models, and the table's parts") {
   const auto sweep = run(small({"--batch", "1,3", "--format", "csv"}));
   REQUIRE(sweep.exit_code == 0);

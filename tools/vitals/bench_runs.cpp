@@ -2,7 +2,6 @@
 
 #include "core/error.h"
 #include "progress.h"
-#include "runtime/memory_limits.h"
 #include "runtime/report/calibrate.h"
 
 #include <algorithm>
@@ -26,9 +25,6 @@ std::vector<Graph> graphs_of(const BenchArguments& o, const std::vector<std::str
 std::vector<BenchResult> measured(const BenchArguments& o, const std::vector<std::string>& models,
                                   Engine& engine, const MachinePeaks& machine, std::uint64_t batch,
                                   Progress& progress, const Interruption& interruption) {
-  // What came before, such as the buffer that bandwidth is measured with, is not the model's
-  // memory.
-  reset_peak_resident();
   const auto graphs = graphs_of(o, models, batch);
   BenchOptions options;
   options.precision = o.compute.precision;
@@ -45,17 +41,16 @@ MachinePeaks limits(int threads, bool fresh, Progress& progress) {
 }
 
 // All rounds on one engine.
-std::vector<BenchResult> measured_on(const BenchArguments& o, int threads,
+std::vector<BenchResult> measured_on(const BenchArguments& o, Engine& engine,
                                      const MachinePeaks& machine, Progress& progress,
                                      const Interruption& interruption) {
-  const auto engine = open_engine({o.compute.backend, o.compute.precision, threads, true});
   std::vector<BenchResult> results;
   for (const auto& models : o.rounds())
     for (const auto batch : o.all_batches()) {
       if (interruption.seen()) return results;
       const auto what = o.own_set() ? models.front() + ", " : std::string();
-      progress.begin(fmt::format("{}batch {}, {} threads", what, batch, threads));
-      for (auto& r : measured(o, models, *engine, machine, batch, progress, interruption))
+      progress.begin(fmt::format("{}batch {}, {} threads", what, batch, engine.pool().threads()));
+      for (auto& r : measured(o, models, engine, machine, batch, progress, interruption))
         results.push_back(std::move(r));
     }
   return results;
@@ -87,8 +82,11 @@ std::vector<BenchResult> measure(const BenchArguments& arguments) {
   Progress progress(threads.size() * arguments.rounds().size() * arguments.all_batches().size());
   std::vector<BenchResult> results;
   for (const int t : threads) {
+    // First of all, because a backend that is not there is said at once, too.
+    const auto engine =
+        open_engine({arguments.compute.backend, arguments.compute.precision, t, true});
     auto machine = limits(t, arguments.fresh, progress);
-    auto ours = measured_on(arguments, t, machine, progress, interruption);
+    auto ours = measured_on(arguments, *engine, machine, progress, interruption);
     if (beats_its_limits(ours)) {
       if (!arguments.fresh) machine = limits(t, true, progress);
       raise_limits(machine, ours);

@@ -44,4 +44,8 @@ std::size_t Engine::scratch_bytes() const {
   return total;
 }
 
+void Engine::release_scratch() {
+  for (AlignedBuffer& buffer : scratch_) buffer = AlignedBuffer();
+}
+
 }  // namespace vitals

@@ -44,6 +44,8 @@ class Engine {
   void* scratch(int worker, std::size_t bytes);
   void* shared_scratch(std::size_t bytes) { return scratch(pool_.threads(), bytes); }
   std::size_t scratch_bytes() const;  // held now, over all slots
+  // Gives it back, so that what runs next holds only what it needs itself. Between calls only.
+  void release_scratch();
 
  private:
   const Backend& backend_;
