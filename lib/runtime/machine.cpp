@@ -92,26 +92,6 @@ bool recall(const std::filesystem::path& file, MachinePeaks& peaks) {
   return false;
 }
 
-void remember(const std::filesystem::path& file, const MachinePeaks& peaks) {
-  const std::string key = key_of(peaks);
-  std::string kept;
-  {
-    std::ifstream in(file);
-    for (std::string line; std::getline(in, line);) {
-      if (!line.starts_with(key)) kept += line + "\n";
-    }
-  }
-  std::error_code ignored;
-  std::filesystem::create_directories(file.parent_path(), ignored);
-  kept += key + fmt::format("{:.6g}\t{:.6g}\t{:.6g}\n", peaks.f32_gflops, peaks.bf16_gflops,
-                            peaks.read_gb_per_s);
-  try {
-    write_file(file.string(), kept);
-  } catch (const Error&) {
-    // What is not remembered is measured again.
-  }
-}
-
 const char* environment(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && value[0] == '/' ? value : nullptr;
@@ -172,6 +152,26 @@ std::optional<std::filesystem::path> peaks_cache_file() {
   return std::nullopt;
 }
 
+void remember_peaks(const std::filesystem::path& file, const MachinePeaks& peaks) {
+  const std::string key = key_of(peaks);
+  std::string kept;
+  {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+      if (!line.starts_with(key)) kept += line + "\n";
+    }
+  }
+  std::error_code ignored;
+  std::filesystem::create_directories(file.parent_path(), ignored);
+  kept += key + fmt::format("{:.6g}\t{:.6g}\t{:.6g}\n", peaks.f32_gflops, peaks.bf16_gflops,
+                            peaks.read_gb_per_s);
+  try {
+    write_file(file.string(), kept);
+  } catch (const Error&) {
+    // What is not remembered is measured again.
+  }
+}
+
 MachinePeaks machine_peaks(int threads, bool pin) {
   return machine_peaks(threads, pin, peaks_cache_file(), false);
 }
@@ -181,7 +181,7 @@ MachinePeaks machine_peaks(int threads, bool pin, const std::optional<std::files
   MachinePeaks peaks = identity(threads);
   if (cache && !fresh && recall(*cache, peaks)) return peaks;
   peaks = measure_peaks(threads, pin);
-  if (cache && !peaks.disturbed) remember(*cache, peaks);
+  if (cache && !peaks.disturbed) remember_peaks(*cache, peaks);
   return peaks;
 }
 

@@ -38,4 +38,7 @@ MachinePeaks machine_peaks(int threads, bool pin);
 MachinePeaks machine_peaks(int threads, bool pin, const std::optional<std::filesystem::path>& cache,
                            bool fresh);
 
+// Keeps them in the file beside those of other CPUs and threads.
+void remember_peaks(const std::filesystem::path& file, const MachinePeaks& peaks);
+
 }  // namespace vitals

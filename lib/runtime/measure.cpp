@@ -48,20 +48,19 @@ class Subject {
     check();
   }
 
-  // Runs until three runs in a row took what the three before them took.
-  void warm_up(const std::function<bool()>& stop) {
+  // Runs for `long_enough` seconds, and until three runs in a row took what the three before took.
+  void warm_up(double long_enough, const std::function<bool()>& stop) {
     constexpr std::size_t kWindow = 3;
-    constexpr double kLongEnough = 0.2;
-    constexpr double kTooLong = 4.0;
+    const double too_long = std::max(4.0, long_enough);
     constexpr double kSame = 0.03;
     std::vector<double> times;
     const auto begin = Clock::now();
     while (true) {
       times.push_back(run_seconds());
-      if (stop && stop()) break;
+      if (long_enough == 0 || (stop && stop())) break;
       const auto elapsed = seconds_since(begin);
-      if (times.size() < 2 * kWindow || elapsed < kLongEnough) {
-        if (elapsed < kTooLong) continue;
+      if (times.size() < 2 * kWindow || elapsed < long_enough) {
+        if (elapsed < too_long) continue;
         result.settled = times.size() >= 2 * kWindow;
         break;
       }
@@ -69,7 +68,7 @@ class Subject {
       const double now = median(all.last(kWindow));
       const double before = median(all.last(2 * kWindow).first(kWindow));
       if (std::abs(now - before) <= kSame * before) break;
-      result.settled = elapsed < kTooLong;
+      result.settled = elapsed < too_long;
       if (!result.settled) break;
     }
     result.warmup_runs = times.size() + 1;
@@ -105,7 +104,8 @@ std::vector<Measurement> measure(std::span<Executor* const> executors,
                                  const MeasureOptions& options) {
   std::vector<Subject> subjects;
   subjects.reserve(executors.size());
-  for (auto* executor : executors) subjects.emplace_back(*executor).warm_up(options.stop);
+  for (auto* executor : executors)
+    subjects.emplace_back(*executor).warm_up(options.warm_up_seconds, options.stop);
   const auto before = load_counters();
   const auto begin = Clock::now();
   bool interrupted = false;

@@ -21,6 +21,7 @@ std::vector<std::string> small(std::vector<std::string> more) {
                                         "--img-size", "64",
                                         "--set",      "depth=2",
                                         "--runs",     "3",
+                                        "--warmup",   "0",
                                         "--threads",  "1"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
@@ -107,8 +108,9 @@ TEST_CASE("bench: sweeps, two models, and the table's parts") {
   const auto sweep = run(small({"--batch", "1,3", "--format", "csv"}));
   REQUIRE(sweep.exit_code == 0);
   CHECK(std::count(sweep.out.begin(), sweep.out.end(), '\n') == 3);
-  const auto two = run({"bench", "vit_tiny_patch16_224", "deit_tiny_patch16_224", "--img-size",
-                        "32", "--runs", "3", "--threads", "1", "--precision", "bf16"});
+  const auto two =
+      run({"bench", "vit_tiny_patch16_224", "deit_tiny_patch16_224", "--img-size", "32", "--runs",
+           "3", "--warmup", "0", "--threads", "1", "--precision", "bf16"});
   REQUIRE(two.exit_code == 0);
   CHECK(two.out.find("deit_tiny_patch16_224") != std::string::npos);
   CHECK(two.out.find(" the time of ") != std::string::npos);
@@ -161,7 +163,7 @@ TEST_CASE("bench: a machine that is saved is one that predict answers for") {
 TEST_CASE("bench: more threads than CPUs are taken, with a word on what that means") {
   const auto threads = std::to_string(std::thread::hardware_concurrency() + 1);
   const auto result = run({"bench", "vit_tiny_patch16_224", "--img-size", "32", "--set", "depth=1",
-                           "--runs", "2", "--threads", threads});
+                           "--runs", "2", "--warmup", "0", "--threads", threads});
   CHECK(result.exit_code == 0);
   CHECK(result.err.find("threads share") != std::string::npos);
 }
@@ -200,7 +202,7 @@ TEST_CASE("bench: what is refused, in words") {
 
 TEST_CASE("a model on standard input is read once and measured") {
   const std::string spec = R"({"name": "mine", "base": "vit_tiny_patch16_224", "depth": 1})";
-  const auto bench = run({"bench", "-", "--runs", "1", "--format", "json"}, spec);
+  const auto bench = run({"bench", "-", "--runs", "1", "--warmup", "0", "--format", "json"}, spec);
   CHECK(bench.exit_code == 0);
   CHECK(test::parsed(bench.out)["model"] == "mine");
   CHECK(run({"report", "-", "--bench"}, spec).exit_code == 0);

@@ -25,7 +25,7 @@ const char* const kQuestions[] = {
     "flops gpt2 --tokens 3B",
     "memory vit_tiny_patch16_224",
     "memory vit_tiny_patch16_224 --fit 16GiB",
-    "memory vit_huge_patch14_224 --fit t4",
+    "memory vit_tiny_patch16_224 --fit t4",
     "memory vit_tiny_patch16_224 --explain blocks.0.attn",
     "memory gpt2 --mode inference --seq-len 128 --new-tokens 8",
     "memory gpt2 --mode inference --quantize int8",

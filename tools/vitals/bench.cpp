@@ -51,14 +51,15 @@ std::string bench_text(const BenchArguments& o) {
                  o.output);
 }
 
-// A number of seconds, for --seconds.
-Check seconds_into(double& target) {
-  return [&target](const std::string& text) {
+// A number of seconds.
+Check seconds_into(double& target, double least) {
+  return [&target, least](const std::string& text) {
     constexpr double kMost = 86400;
     const auto* end = text.data() + text.size();
     const auto [stopped, code] = std::from_chars(text.data(), end, target);
-    const bool good = code == std::errc() && stopped == end && target >= 0.01 && target <= kMost;
-    return good ? std::string() : "'" + text + "' is no number of seconds from 0.01 to 86400";
+    const bool good = code == std::errc() && stopped == end && target >= least && target <= kMost;
+    return good ? std::string()
+                : fmt::format("'{}' is not a number of seconds from {} to {}", text, least, kMost);
   };
 }
 
@@ -98,7 +99,10 @@ Command bench_command() {
            "Samples in a batch; several (1,2,4,8) make a sweep (1; 1,8 to calibrate)");
   c.counts("--threads", o->threads, "Threads, one a CPU if not given; several make a sweep",
            kThreads);
-  c.add("--seconds", "S", "How long to measure", seconds_into(o->seconds)).initial = "3";
+  c.add("--warmup", "S", "How long to warm up at the least; 0: a single run",
+        seconds_into(o->warm_up_seconds, 0))
+      .initial = "0.2";
+  c.add("--seconds", "S", "How long to measure", seconds_into(o->seconds, 0.01)).initial = "3";
   c.count("--runs", o->runs, "How many runs to measure, instead of a time",
           {1, std::uint64_t{1} << 20});
   c.flag("--fresh", o->fresh, "Measure the machine's limits anew, whatever is remembered");

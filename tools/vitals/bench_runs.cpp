@@ -28,6 +28,7 @@ std::vector<BenchResult> measured(const BenchArguments& o, const std::vector<std
   const auto graphs = graphs_of(o, models, batch);
   BenchOptions options;
   options.precision = o.compute.precision;
+  options.measure.warm_up_seconds = o.warm_up_seconds;
   options.measure.seconds = o.seconds_a_round();
   options.measure.runs = o.runs;
   options.measure.progress = [&](double part) { progress.show(part); };

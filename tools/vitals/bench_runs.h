@@ -19,6 +19,7 @@ struct BenchArguments {
   ComputeOptions compute;
   std::vector<std::uint64_t> batches;  // empty: one sample
   std::vector<int> threads;            // empty: one thread for every CPU
+  double warm_up_seconds = 0.2;
   double seconds = 3;
   std::optional<std::size_t> runs;
   bool fresh = false;       // measure the machine's limits anew
