@@ -66,8 +66,8 @@ struct Command {
   std::function<void()> run = {};
 
   Option& add(std::string names, std::string value, std::string text, Check store);
-  // None of `others` changes anything beside the option `name`: they are refused there.
-  void only(const std::string& name, const std::vector<std::string>& others);
+  // Where the option `beside` is given, none of `others` changes anything: they are refused.
+  void only(const std::string& beside, const std::vector<std::string>& others);
   Option& flag(std::string names, bool& target, std::string text);
   Option& text(std::string names, std::string& target, std::string value, std::string text,
                Check valid = {});

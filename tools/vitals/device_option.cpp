@@ -28,41 +28,41 @@ std::string unknown(const std::string& name, const std::vector<std::string>& kno
 
 }  // namespace
 
-Option& add_device_options(Command& c, DeviceChoice& o, const std::string& doc) {
+Option& add_device_options(Command& c, DeviceChoice& choice, const std::string& doc) {
   const auto place = c.options.size();
-  c.text("--device", o.name, "NAME", doc).reads = [](const std::string& name) {
+  c.text("--device", choice.name, "NAME", doc).reads = [](const std::string& name) {
     return names_file(name) ? std::vector{name} : std::vector<std::string>();
   };
-  c.text("--device-file", o.file, "FILE",
+  c.text("--device-file", choice.file, "FILE",
          "More devices, as JSON in the format of specs/devices.json")
       .reads = itself;
   return c.options[place];
 }
 
-std::string device_fault(const DeviceChoice& o, const std::vector<std::string>& words) {
-  if (o.name.empty() || !o.file.empty() || names_file(o.name)) return "";
+std::string device_fault(const DeviceChoice& choice, const std::vector<std::string>& words) {
+  if (choice.name.empty() || !choice.file.empty() || names_file(choice.name)) return "";
   auto known = device_names();
   known.insert(known.end(), words.begin(), words.end());
-  if (std::find(known.begin(), known.end(), o.name) != known.end()) return "";
-  return unknown(o.name, known);
+  if (std::find(known.begin(), known.end(), choice.name) != known.end()) return "";
+  return unknown(choice.name, known);
 }
 
 std::vector<DeviceSpec> known_devices(const std::string& file) {
   return file.empty() ? devices() : devices_with(file);
 }
 
-std::optional<DeviceSpec> find_known(const DeviceChoice& o) {
-  for (auto& device : known_devices(o.file))
-    if (device.name == o.name) return std::move(device);
-  if (names_file(o.name)) return only_device(o.name);
+std::optional<DeviceSpec> find_known(const DeviceChoice& choice) {
+  for (auto& device : known_devices(choice.file))
+    if (device.name == choice.name) return std::move(device);
+  if (names_file(choice.name)) return only_device(choice.name);
   return std::nullopt;
 }
 
-DeviceSpec chosen_device(const DeviceChoice& o) {
-  if (auto found = find_known(o)) return std::move(*found);
+DeviceSpec chosen_device(const DeviceChoice& choice) {
+  if (auto found = find_known(choice)) return std::move(*found);
   std::vector<std::string> names;
-  for (const auto& device : known_devices(o.file)) names.push_back(device.name);
-  fail("{}", unknown(o.name, names));
+  for (const auto& device : known_devices(choice.file)) names.push_back(device.name);
+  fail("{}", unknown(choice.name, names));
 }
 
 }  // namespace vitals::cli
