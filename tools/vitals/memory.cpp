@@ -7,14 +7,13 @@
 #include "command.h"
 #include "core/error.h"
 #include "core/suggest.h"
-#include "device_option.h"
+#include "memory_device.h"
 #include "progress.h"
 #include "terminal.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <memory>
 
 namespace vitals::cli {
@@ -27,9 +26,7 @@ struct MemoryArguments {
   std::string precision = "amp";
   std::string optimizer = "adamw";
   std::string attention = "fused";
-  DeviceChoice device;           // empty: cuda, or the one that --fit names
-  std::optional<DeviceSpec> on;  // --device, where it names one
-  std::optional<DeviceSpec> fit_on;
+  MemoryDevice place;
   std::string loss = "cross-entropy";
   std::string checkpoint = "none";
   bool keep_gradients = false;
@@ -41,7 +38,6 @@ struct MemoryArguments {
   std::optional<std::uint64_t> lora_rank;
   std::vector<std::string> lora_targets;
   Parallelism parallel;
-  std::string fit;
   std::optional<std::size_t> depth = 3;
   bool no_fold = false;
   bool timeline = false;
@@ -49,41 +45,7 @@ struct MemoryArguments {
   std::vector<FailCondition> fail_if;
 };
 
-const std::vector<std::string> kAnyDevice = {"cuda", "cpu"};
-
-bool is_any(const std::string& device) {
-  return std::find(kAnyDevice.begin(), kAnyDevice.end(), device) != kAnyDevice.end();
-}
-
-bool is_cpu(const DeviceSpec& device) { return device.machine.kind == MachineKind::cpu; }
-
-// Where --device says something else than --fit; `fit_on` is the device that --fit names.
-std::string contradiction(const MemoryArguments& o, const DeviceSpec* fit_on,
-                          const DeviceSpec* on) {
-  const auto& device = o.device.name;
-  if (o.fit.empty() || device.empty() || device == o.fit) return "";
-  if (is_any(device))
-    return fit_on != nullptr && is_cpu(*fit_on) != (device == "cpu")
-               ? fmt::format("--fit {} and --device {} are two kinds of device", o.fit, device)
-               : "";
-  if (on != nullptr && !on->memory && fit_on == nullptr) return "";  // it has no budget of its own
-  return fmt::format("--fit {} and --device {} are two budgets: leave one of them out", o.fit,
-                     device);
-}
-
-// The devices that are named. That of --fit is where the step runs, unless --device says so.
-void resolve(MemoryArguments& o) {
-  const auto pointer = [](const std::optional<DeviceSpec>& d) { return d ? &*d : nullptr; };
-  if (!o.fit.empty()) o.fit_on = find_known({o.fit, o.device.file});
-  if (!o.device.name.empty() && !is_any(o.device.name)) o.on = chosen_device(o.device);
-  if (const auto fault = contradiction(o, pointer(o.fit_on), pointer(o.on)); !fault.empty())
-    fail("{}", fault);
-  if (o.device.name.empty()) o.on = o.fit_on;
-  if (o.on) o.device.name = o.on->name;
-  if (o.device.name.empty()) o.device.name = "cuda";
-  if (o.allocator && o.on && is_cpu(*o.on))
-    fail("--allocator replays CUDA's: it says nothing of a CPU");
-}
+constexpr const char* kNoAllocator = "--allocator replays CUDA's: it says nothing of a CPU";
 
 // What --fail-if may ask, of the most loaded device.
 std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
@@ -101,19 +63,15 @@ std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
           bytes("kv_cache", e.bytes.kv_cache)};
 }
 
-bool runs_on_cpu(const MemoryArguments& o) {
-  return o.device.name == "cpu" || (o.on && is_cpu(*o.on));
-}
-
 MemoryOptions memory_options(const MemoryArguments& o) {
   MemoryOptions m;
   m.training = o.mode == "training";
   m.precision = precision(o.precision);
   m.optimizer = optimizer(m.training ? o.optimizer : "none");
-  m.device = runs_on_cpu(o) ? eager::Device::cpu : eager::Device::cuda;
+  m.device = o.place.is_cpu() ? eager::Device::cpu : eager::Device::cuda;
   m.cross_entropy = o.loss == "cross-entropy";
   m.keep_gradients = o.keep_gradients;
-  m.allocator = !runs_on_cpu(o) && (o.allocator || o.on || o.fit_on);
+  m.allocator = !o.place.is_cpu() && (o.allocator || o.place.is_named());
   m.checkpoint = checkpoint_named(o.checkpoint).value_or(ActivationCheckpointing::none);
   m.parallel = o.parallel;
   return m;
@@ -159,7 +117,7 @@ MemoryAnswer::Budget budget(MemoryBudget b) { return {b.bytes, std::move(b.text)
 
 MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   MemoryAnswer::FitResult result;
-  result.budget = budget(o.fit_on ? memory_budget(*o.fit_on) : memory_budget(o.fit));
+  result.budget = budget(o.place.budget());
   FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
                        memory_options(o), result.budget.bytes};
   add_inference(model, build(model, o, build_options(o)), o, question.memory);
@@ -202,10 +160,11 @@ std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
 }
 
 void memory(MemoryArguments o) {
-  resolve(o);
+  resolve(o.place);
+  if (o.allocator && o.place.is_cpu()) fail("{}", kNoAllocator);
   const auto model = o.model.load();
   std::optional<MemoryAnswer::FitResult> fitted;
-  if (!o.fit.empty()) {
+  if (!o.place.fit.empty()) {
     o.model.batch = o.parallel.micro_batches;
     fitted = fit(model, o);
     if (fitted->fit.batch == 0) end_unfit(o, model.name, *fitted);
@@ -221,7 +180,7 @@ void memory(MemoryArguments o) {
                       options,
                       build_options(o).attention,
                       o.model.batch.value_or(1),
-                      o.device.name,
+                      o.place.device.name,
                       estimate_memory(graph, alone),
                       std::nullopt,
                       std::move(fitted),
@@ -229,21 +188,10 @@ void memory(MemoryArguments o) {
                       o.quantize,
                       kGpuReserve,
                       {o.freeze, o.lora_rank, o.lora_targets}};
-  if (o.on && o.on->memory) answer.capacity = budget(memory_budget(*o.on));
+  if (const auto& on = o.place.on; on && on->memory) answer.capacity = budget(memory_budget(*on));
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
   check_conditions(o.fail_if, [&] { return memory_figures(answer.on_device()); });
-}
-
-// A size, or a device that a file explains later.
-std::string fit_fault(const MemoryArguments& o) {
-  if (o.fit.empty() || !o.device.file.empty() || o.fit.ends_with(".json")) return "";
-  try {
-    (void)memory_budget(o.fit);
-    return "";
-  } catch (const Error& error) {
-    return fmt::format("--fit: {}", error.what());
-  }
 }
 
 std::string check_scheme(const std::string& name) {
@@ -266,7 +214,7 @@ void add_recipe(Command& c, MemoryArguments& o) {
   c.choice("--loss", o.loss, {"cross-entropy", "none"}, "cross-entropy or none");
   c.choice("--checkpoint", o.checkpoint, {"none", "selective", "block"},
            "none, selective (attention's core runs twice) or block (every block runs twice)");
-  add_device_options(c, o.device,
+  add_device_options(c, o.place.device,
                      "cuda, cpu, a name that `vitals devices` shows, or a file that `vitals bench "
                      "--save-device` wrote")
       .initial = "cuda";
@@ -326,17 +274,10 @@ std::string check_usage(const MemoryArguments& o) {
   const bool inference = o.mode == "inference";
   if (!inference && (o.new_tokens || !o.quantize.empty() || o.latent_cache != "expanded"))
     return "--new-tokens, --quantize and --latent-cache are for --mode inference";
-  const auto* on = find_device(o.device.name);
-  if (o.allocator && (o.device.name == "cpu" || (on != nullptr && is_cpu(*on))))
-    return "--allocator replays CUDA's: it says nothing of a CPU";
-  if (!o.fit.empty() && o.model.batch) return "--fit finds the batch itself: leave out --batch";
-  if (!o.device.file.empty() && o.device.name.empty() && o.fit.empty())
-    return "--device-file requires --device or --fit";
-  for (const auto& fault : {device_fault(o.device, kAnyDevice), fit_fault(o)})
-    if (!fault.empty()) return fault;
-  // What a file explains is looked at when it has been read.
-  const bool known = o.device.file.empty() && (on != nullptr || is_any(o.device.name));
-  return known ? contradiction(o, find_device(o.fit), on) : "";
+  if (o.allocator && o.place.is_cpu()) return kNoAllocator;
+  if (!o.place.fit.empty() && o.model.batch)
+    return "--fit finds the batch itself: leave out --batch";
+  return usage_fault(o.place);
 }
 
 }  // namespace
@@ -348,7 +289,7 @@ Command memory_command() {
   add_recipe(c, *o);
   add_generation(c, *o);
   add_parallel(c, o->parallel);
-  c.text("--fit", o->fit, "SIZE|DEVICE",
+  c.text("--fit", o->place.fit, "SIZE|DEVICE",
          "Find the largest batch that fits: 24GB, 24GiB, a100-80gb");
   c.text("--explain", o->explain, "PATH",
          "Every byte of the module or parameter PATH (.: the model), on one device");
