@@ -6,6 +6,7 @@
 #include "runtime/kernels/kernel_table.h"
 #include "runtime/kernels/memory.h"
 #include "runtime/machine_load.h"
+#include "runtime/memory_limits.h"
 #include "runtime/thread_pool.h"
 
 #include <fmt/core.h>
@@ -54,21 +55,29 @@ double peak_gflops(ThreadPool& pool, double (*kernel)(std::int64_t)) {
   });
 }
 
+// Twice what the largest cache holds, so that memory is read and not the cache; from 256 MiB to a
+// gigabyte, and no more than a quarter of what is free.
+std::int64_t bytes_to_read() {
+  const auto cache = static_cast<std::int64_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
+  const auto wanted = std::clamp(2 * cache, std::int64_t{256} << 20, std::int64_t{1} << 30);
+  const auto available = static_cast<std::int64_t>(available_memory().value_or(1U << 30) / 4);
+  return std::max(std::min(wanted, available) >> 20, std::int64_t{1}) << 20;
+}
+
 double read_bandwidth(ThreadPool& pool, const kernels::KernelTable& table) {
-  constexpr std::int64_t kFloats = std::int64_t{64} << 20;  // 256 MiB
   constexpr std::int64_t kPieces = 64;
+  const auto length = bytes_to_read() / static_cast<std::int64_t>(sizeof(float)) / kPieces;
   WeightStore store;  // huge pages, as weights have
-  float* data = static_cast<float*>(store.allocate(kFloats * sizeof(float)));
-  pool.parallel_for(kPieces, [&](std::int64_t piece, int) {
-    std::fill_n(data + piece * (kFloats / kPieces), kFloats / kPieces, 1.0f);
-  });
+  auto* data = static_cast<float*>(
+      store.allocate(static_cast<std::size_t>(length * kPieces) * sizeof(float)));
+  pool.parallel_for(
+      kPieces, [&](std::int64_t piece, int) { std::fill_n(data + piece * length, length, 1.0f); });
   std::vector<float> sums(kPieces);
   return best_rate(6, [&] {
     pool.parallel_for(kPieces, [&](std::int64_t piece, int) {
-      sums[static_cast<std::size_t>(piece)] =
-          table.read_sum(data + piece * (kFloats / kPieces), kFloats / kPieces);
+      sums[static_cast<std::size_t>(piece)] = table.read_sum(data + piece * length, length);
     });
-    return static_cast<double>(kFloats * static_cast<std::int64_t>(sizeof(float)));
+    return static_cast<double>(length * kPieces) * sizeof(float);
   });
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <sched.h>
 #include <string>
 #include <sys/resource.h>
@@ -57,14 +59,30 @@ LoadCounters operator-(const LoadCounters& later, const LoadCounters& earlier) {
           difference(later.stolen_cpu_seconds, earlier.stolen_cpu_seconds)};
 }
 
+namespace {
+
+int scheduled_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+// CPU time that the container may take, in whole CPUs (cgroup v2: "200000 100000" is two).
+int granted_cpus() {
+  std::ifstream in("/sys/fs/cgroup/cpu.max");
+  double quota = 0;
+  double period = 0;
+  if (!(in >> quota >> period) || !(quota > 0 && period > 0))
+    return std::numeric_limits<int>::max();
+  return static_cast<int>(std::min(std::ceil(quota / period), 1e6));
+}
+
+}  // namespace
+
 int usable_cpus() {
   // As the process began: a pool that is alive has pinned its caller to one of them.
-  static const int count = [] {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  }();
+  static const int count = std::max(1, std::min(scheduled_cpus(), granted_cpus()));
   return count;
 }
 

@@ -15,15 +15,28 @@ double sorted_quantile(const std::vector<double>& sorted, double q) {
   return sorted[below] + part * (sorted[above] - sorted[below]);
 }
 
-// How many of n values lie below the median varies as a fair coin: ranks n/2 -+ 1.96 sqrt(n)/2
-// enclose it in 95 of 100 cases (Conover 1999, Practical Nonparametric Statistics, 3.2).
+// How many of n values lie below the median varies as n tosses of a fair coin (Conover 1999,
+// Practical Nonparametric Statistics, 3.2): how many values may be left out at each end, so that
+// the rest encloses the median in 95 of 100 cases.
+std::size_t left_out(std::size_t n) {
+  const auto values = static_cast<double>(n);
+  if (n > 1000)  // where the normal distribution is as good, and 2^-n no number
+    return static_cast<std::size_t>((values - 1.96 * std::sqrt(values)) / 2);
+  double chance = std::pow(0.5, values);  // of exactly `below` values below the median
+  double sum = chance;                    // of at most so many
+  std::size_t below = 0;
+  while (sum <= 0.025) {
+    ++below;
+    chance *= (values - static_cast<double>(below) + 1) / static_cast<double>(below);
+    sum += chance;
+  }
+  return below > 0 ? below - 1 : 0;
+}
+
 void add_interval(Statistics& s, const std::vector<double>& sorted) {
-  const auto n = static_cast<double>(sorted.size());
-  const double half = 0.98 * std::sqrt(n);
-  const auto low = std::max(0.0, std::floor(n / 2 - half));
-  const auto high = std::min(n - 1, std::ceil(n / 2 + half));
-  s.ci95_low = sorted[static_cast<std::size_t>(low)];
-  s.ci95_high = sorted[static_cast<std::size_t>(high)];
+  const auto out = left_out(sorted.size());
+  s.ci95_low = sorted[out];
+  s.ci95_high = sorted[sorted.size() - 1 - out];
 }
 
 }  // namespace

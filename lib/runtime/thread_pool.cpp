@@ -1,5 +1,7 @@
 #include "runtime/thread_pool.h"
 
+#include "core/error.h"
+
 #include <algorithm>
 #include <chrono>
 #include <dlfcn.h>
@@ -7,6 +9,7 @@
 #include <sched.h>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace vitals {
@@ -109,15 +112,27 @@ ThreadPool::ThreadPool(PoolOptions options) : options_(options) {
     if (options_.pin) openmp_->parallel(pin, this, static_cast<unsigned>(options_.threads), 0);
     return;
   }
-  for (int i = 1; i < options_.threads; ++i) workers_.emplace_back([this, i] { worker_loop(i); });
+  try {
+    for (int i = 1; i < options_.threads; ++i) workers_.emplace_back([this, i] { worker_loop(i); });
+  } catch (const std::system_error& error) {
+    const auto started = workers_.size() + 1;
+    stop();  // a thread that is not joined ends the program
+    fail("the system gives out {} of {} threads ({}); ask for fewer --threads", started,
+         options_.threads, error.what());
+  }
   if (options_.pin) pin_to(allowed_, 0);
 }
 
-ThreadPool::~ThreadPool() {
+void ThreadPool::stop() {
   stopping_.store(true, std::memory_order_seq_cst);
   epoch_.fetch_add(1, std::memory_order_seq_cst);
   epoch_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
+}
+
+ThreadPool::~ThreadPool() {
+  stop();
   if (options_.pin) pthread_setaffinity_np(pthread_self(), sizeof allowed_, &allowed_);
 }
 

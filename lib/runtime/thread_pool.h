@@ -61,6 +61,7 @@ class ThreadPool {
   void worker_loop(int worker);
   void run_task(Task fn, void* context, std::int64_t task, int worker);
   void rethrow();
+  void stop();
 
   PoolOptions options_;
   cpu_set_t allowed_ = {};  // the constructing thread's CPUs, given back at the end

@@ -30,6 +30,24 @@ TEST_CASE("statistics follow numpy's definitions") {
   CHECK(one.ci95_high == 7);
 }
 
+// Conover 1999, table A3: the binomial distribution with p = 0.5.
+TEST_CASE("the interval of the median has the ranks of the sign test's tables") {
+  const auto ranks = [](int n) {
+    std::vector<double> values;
+    for (int i = 1; i <= n; ++i) values.push_back(i);
+    const auto s = statistics(values);
+    return std::pair(s.ci95_low, s.ci95_high);
+  };
+  CHECK(ranks(5) == std::pair(1.0, 5.0));
+  CHECK(ranks(6) == std::pair(1.0, 6.0));
+  CHECK(ranks(10) == std::pair(2.0, 9.0));
+  CHECK(ranks(20) == std::pair(6.0, 15.0));
+  CHECK(ranks(41) == std::pair(14.0, 28.0));
+  CHECK(ranks(1000) == std::pair(469.0, 532.0));
+  // Beyond, the normal distribution: the same within a rank.
+  CHECK(ranks(1001) == std::pair(470.0, 532.0));
+}
+
 TEST_CASE("the interval holds the true median in 95 of 100 samples, whatever the distribution") {
   std::mt19937 random(1);
   std::exponential_distribution<double> skewed(1.0);

@@ -170,17 +170,18 @@ std::string bench_heading(const BenchResult& r) {
 std::string bench_totals(const BenchResult& r) {
   const auto& s = r.latency_ms;
   return fmt::format(
-      "latency     median {} ms (95 % interval {} to {}), min {}, mean {}, p95 {}, stddev {}\n"
+      "latency     median {} ms ({} {} to {}), min {}, mean {}, p95 {}, stddev {}\n"
       "            {} runs after {} to warm up{}\n"
       "throughput  {:.4g} samples/s, {:.4g} GFLOP/s: {} of the peak; the roofline is {} ms\n"
       "memory      predicted {}: weights {}, activations {} (the arena, {} planned), kernels' "
       "scratch "
       "{}\n            measured peak RSS {} ({:+.1f} %: the program itself and its libraries)\n",
-      ms_text(s.median), ms_text(s.ci95_low), ms_text(s.ci95_high), ms_text(s.min), ms_text(s.mean),
-      ms_text(s.p95), ms_text(s.stddev), s.runs, r.warmup_runs,
-      r.interrupted ? "; interrupted" : "", r.samples_per_s, r.gflops_per_s, percent(r.efficiency),
-      ms_text(r.roofline_ms), mib(r.predicted_bytes()), mib(r.weights_bytes), mib(r.arena_bytes),
-      mib(r.planned_bytes), mib(r.scratch_bytes), mib(r.peak_rss_bytes),
+      ms_text(s.median), s.runs < kFewestForInterval ? "all runs" : "95 % interval",
+      ms_text(s.ci95_low), ms_text(s.ci95_high), ms_text(s.min), ms_text(s.mean), ms_text(s.p95),
+      ms_text(s.stddev), s.runs, r.warmup_runs, r.interrupted ? "; interrupted" : "",
+      r.samples_per_s, r.gflops_per_s, percent(r.efficiency), ms_text(r.roofline_ms),
+      mib(r.predicted_bytes()), mib(r.weights_bytes), mib(r.arena_bytes), mib(r.planned_bytes),
+      mib(r.scratch_bytes), mib(r.peak_rss_bytes),
       100 * (static_cast<double>(r.peak_rss_bytes) / static_cast<double>(r.predicted_bytes()) - 1));
 }
 
