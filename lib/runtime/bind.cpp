@@ -3,7 +3,8 @@
 #include "runtime/kernels/layout.h"
 #include "runtime/kernels/linear.h"
 #include "runtime/kernels/loops.h"
-#include "runtime/reference.h"
+#include "runtime/reference/pointwise.h"
+#include "runtime/reference_call.h"
 #include "runtime/rows.h"
 
 #include <algorithm>
@@ -270,30 +271,9 @@ class Binder {
     std::vector<Strided<const float>> inputs;
     for (const auto& view : step_.in)
       inputs.push_back({static_cast<const float*>(at(view)), view.shape, view.strides});
-    const auto tensor = [&](ParamId id) -> Strided<const float> {
-      if (id == kNone) return {};
-      const auto& shape = b_.graph.params[id].shape;
-      return {kept(id), shape, contiguous_strides(shape)};
-    };
-    const Strided<float> out{static_cast<float*>(at(step_.out)), step_.out.shape,
-                             step_.out.strides};
-    std::vector<std::int64_t> rows;
-    if (const auto* gather = std::get_if<op::Gather>(&node.op)) {
-      rows.resize(gather->count);
-      if (!gather->rows)
-        fail("{}: vitals does not know which rows are gathered here",
-             b_.graph.module_of(node).path);
-      gather->rows(rows);
-    }
-    return
-        [&node, inputs, weight = tensor(node.params[0]), bias = tensor(node.params[1]), out, rows] {
-          Operands<float> operands;
-          operands.index = rows.data();
-          operands.inputs = inputs;
-          operands.weight = weight;
-          operands.bias = bias;
-          run_reference<float>(node, operands, out);
-        };
+    return ReferenceCall(b_.graph, node, std::move(inputs),
+                         {kept(node.params[0]), kept(node.params[1])},
+                         {static_cast<float*>(at(step_.out)), step_.out.shape, step_.out.strides});
   }
 
  private:

@@ -1,6 +1,9 @@
 #include "runtime/fixed_values.h"
 
-#include "runtime/reference.h"
+#include "runtime/reference_call.h"
+
+#include <array>
+#include <utility>
 
 namespace vitals {
 namespace {
@@ -56,35 +59,16 @@ class Evaluator {
       const auto& view = program_.value[input];
       inputs.push_back({values_[view.buffer].data() + view.offset, view.shape, view.strides});
     }
-    Operands<float> operands;
-    operands.inputs = inputs;
-    const auto weight = node.params[0] == kNone ? std::vector<float>{} : parameter(node.params[0]);
-    const auto bias = node.params[1] == kNone ? std::vector<float>{} : parameter(node.params[1]);
-    const auto as_vector = [](const std::vector<float>& v) {
-      return Strided<const float>{v.data(), {v.size()}, {1}};
-    };
-    if (!weight.empty()) operands.weight = as_vector(weight);
-    if (!bias.empty()) operands.bias = as_vector(bias);
-    std::vector<std::int64_t> rows;
-    if (const auto* gather = std::get_if<op::Gather>(&node.op)) {
-      if (!gather->rows) unknown(node);
-      rows.resize(gather->count);
-      gather->rows(rows);
-      operands.index = rows.data();
-    }
-    run_reference<float>(node, operands,
-                         {values_[b].data(), node.shape, contiguous_strides(node.shape)});
+    std::array<std::vector<float>, 2> params;
+    for (std::size_t i = 0; i < params.size(); ++i)
+      if (node.params[i] != kNone) params[i] = parameter(node.params[i]);
+    ReferenceCall(graph_, node, std::move(inputs), {params[0].data(), params[1].data()},
+                  {values_[b].data(), node.shape, contiguous_strides(node.shape)})();
   }
 
   void fill(const Node& node, const op::Constant& constant, std::vector<float>& values) const {
-    if (!constant.fill || node.dtype != DType::f32) unknown(node);
+    if (!constant.fill || node.dtype != DType::f32) values_unknown(graph_, node);
     constant.fill(values);
-  }
-
-  [[noreturn]] void unknown(const Node& node) const {
-    const auto& path = graph_.module_of(node).path;
-    fail("{}: vitals can count this model but not run it: it does not know the values of a {} {}",
-         path.empty() ? graph_.model : path, name_of(node.op), to_string(node.shape));
   }
 
   const Graph& graph_;

@@ -146,6 +146,6 @@ TEST_CASE("rows that nobody named are not gathered; the module is said") {
   const auto graph = b.finish({y});
   Engine engine({});
   CHECK_THROWS_WITH_AS(Executor(graph, engine, random_params(graph, 0), {}),
-                       doctest::Contains("layer: vitals does not know which rows are gathered"),
+                       doctest::Contains("layer: vitals can count this model but not run it"),
                        Error);
 }
