@@ -21,7 +21,9 @@ Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint6
   if (c.parallel_residual) {
     const auto first = normed(n.attn_norm, x);
     const auto second = c.parallel_norms == 2 ? normed(n.mlp_norm, x) : first;
-    return add(x, attention(first) + mlp(second));
+    const auto sum = attention(first) + mlp(second);
+    const bool drops = c.joint_dropout && c.resid_pdrop > 0;
+    return add(x, drops ? dropout(b, "dropout", sum, c.resid_pdrop) : sum);
   }
   if (c.norm_position == "post_residual") {
     x = normed(n.attn_norm, add(x, attention(x)));

@@ -84,6 +84,8 @@ struct DecoderConfig {
 
   double embd_pdrop = 0.0;
   double resid_pdrop = 0.0;
+  std::optional<double> attn_resid_pdrop;  // null: resid_pdrop
+  bool joint_dropout = false;
   double attn_pdrop = 0.0;
   double classifier_dropout = 0.0;
 };

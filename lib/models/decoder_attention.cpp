@@ -1,3 +1,4 @@
+#include "models/decoder_config.h"
 #include "models/decoder_layers.h"
 
 #include <cmath>
@@ -39,7 +40,8 @@ Tensor project_out(Builder& b, Tensor x, const DecoderContext& ctx) {
   x = merge_heads(b, x);
   x = ctx.names.conv1d ? conv1d(b, ctx.names.out, x, c.hidden_size)
                        : linear(b, ctx.names.out, x, c.hidden_size, c.attention_out_bias);
-  return c.resid_pdrop > 0 ? dropout(b, "resid_dropout", x, c.resid_pdrop) : x;
+  const auto rate = attention_drop(c);
+  return rate > 0 ? dropout(b, "resid_dropout", x, rate) : x;
 }
 
 // q, k and v, each [B, s, heads, d].

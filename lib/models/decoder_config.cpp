@@ -29,6 +29,12 @@ std::uint64_t rotary_dim(const DecoderConfig& c) {
   return c.rotary_dim.value_or(head_dim(c));
 }
 
+double attention_drop(const DecoderConfig& c) {
+  return c.joint_dropout ? 0.0 : c.attn_resid_pdrop.value_or(c.resid_pdrop);
+}
+
+double feed_forward_drop(const DecoderConfig& c) { return c.joint_dropout ? 0.0 : c.resid_pdrop; }
+
 bool has_experts(const DecoderConfig& c, std::uint64_t layer) {
   return c.num_experts > 0 &&
          std::find(c.dense_layers.begin(), c.dense_layers.end(), layer) == c.dense_layers.end();
@@ -102,6 +108,10 @@ void validate_experts(const DecoderConfig& c) {
 void validate(const DecoderConfig& c) {
   if (c.parallel_residual && c.norm_position != "pre")
     fail("/norm_position: '{}' has no parallel form", c.norm_position);
+  if (c.joint_dropout && !c.parallel_residual)
+    fail("/joint_dropout: only a parallel layer sums its halves; set parallel_residual to true");
+  if (c.joint_dropout && c.attn_resid_pdrop)
+    fail("/attn_resid_pdrop: joint_dropout leaves attention none of its own; set it to null");
   if (c.norm_bias && c.norm_layer.kind == "RmsNorm" && c.qk_norm_bias)
     fail("/qk_norm_bias: an RmsNorm has no bias");
   validate_names(c);
@@ -265,6 +275,10 @@ std::vector<Field> head_fields() {
       field<&C::logits_multiplier>("logits_multiplier", "Factor of the logits.").at_least(-1e18),
       field<&C::embd_pdrop>("embd_pdrop", "Dropout after the embeddings.").below(1),
       field<&C::resid_pdrop>("resid_pdrop", "Dropout after attention and feed-forward.").below(1),
+      field<&C::attn_resid_pdrop>("attn_resid_pdrop", "Dropout after attention; null: resid_pdrop.")
+          .below(1),
+      field<&C::joint_dropout>("joint_dropout",
+                               "A parallel layer drops out of the sum of its halves, once."),
       field<&C::attn_pdrop>("attn_pdrop", "Dropout of the attention weights.").below(1),
       field<&C::classifier_dropout>("classifier_dropout",
                                     "Dropout before the scores of token_classification.")

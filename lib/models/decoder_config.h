@@ -13,5 +13,8 @@ void validate(const DecoderConfig& c);
 
 [[nodiscard]] std::uint64_t rotary_dim(const DecoderConfig& c);
 [[nodiscard]] std::uint64_t embedding_size(const DecoderConfig& c);
+// Dropout rates of what attention and the feed-forward return; 0 where their sum is dropped out.
+[[nodiscard]] double attention_drop(const DecoderConfig& c);
+[[nodiscard]] double feed_forward_drop(const DecoderConfig& c);
 
 }  // namespace vitals

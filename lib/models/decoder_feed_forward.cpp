@@ -1,4 +1,5 @@
 #include "models/activation_names.h"
+#include "models/decoder_config.h"
 #include "models/decoder_layers.h"
 
 namespace vitals {
@@ -28,7 +29,7 @@ Tensor dense(Builder& b, Tensor x, std::uint64_t width, const DecoderContext& ct
 
 Tensor feed_forward(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto y = dense(b, x, intermediate_size(ctx.config), ctx);
-  const auto rate = ctx.config.resid_pdrop;
+  const auto rate = feed_forward_drop(ctx.config);
   return rate > 0 ? dropout(b, "dropout", y, rate) : y;
 }
 

@@ -36,7 +36,9 @@ StackLayer layer_of(const ImageTowerConfig& c, const ImageTowerNames& n) {
   o.act = c.swiglu ? op::ActivationKind::silu : activation_kind(c.hidden_act);
   o.drop = c.hidden_dropout_prob;
   o.attn_drop = c.attention_probs_dropout_prob;
+  o.mlp_drop = c.mlp_drop_rate;
   o.drop_path = c.drop_path_rate;
+  o.drop_path_constant = c.drop_path_schedule == "constant";
   return o;
 }
 

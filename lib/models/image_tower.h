@@ -40,7 +40,9 @@ struct ImageTowerConfig {
   std::uint64_t decoder_intermediate_size = 2048;
   double hidden_dropout_prob = 0.0;
   double attention_probs_dropout_prob = 0.0;
+  std::optional<double> mlp_drop_rate;  // null: hidden_dropout_prob
   double drop_path_rate = 0.0;
+  std::string drop_path_schedule = "linear";
 };
 
 [[nodiscard]] Architecture image_tower_architecture();

@@ -79,11 +79,16 @@ template <auto... Outer>
           field<Outer..., &C::attention_probs_dropout_prob>("attention_probs_dropout_prob",
                                                             "Dropout of the attention weights.")
               .below(1),
-          field<Outer..., &C::drop_path_rate>(
-              "drop_path_rate",
-              "Stochastic depth of the last layer; it grows linearly "
-              "from 0.")
-              .below(1)});
+          field<Outer..., &C::mlp_drop_rate>("mlp_drop_rate",
+                                             "Dropout behind the MLP; null: hidden_dropout_prob.")
+              .below(1),
+          field<Outer..., &C::drop_path_rate>("drop_path_rate",
+                                              "Stochastic depth of the last layer.")
+              .below(1),
+          field<Outer..., &C::drop_path_schedule>(
+              "drop_path_schedule",
+              "The rate of stochastic depth grows from 0, or is the same in all layers.")
+              .one_of({"linear", "constant"})});
 }
 
 }  // namespace vitals

@@ -95,7 +95,8 @@ Tensor mlp_hidden(Builder& b, Tensor x, const StackLayer& o) {
 Tensor feed_forward(Builder& b, Tensor x, const StackLayer& o) {
   return named_call(b, o.names.mlp, "Mlp", {x}, [&] {
     const auto y = b.dropout(mlp_hidden(b, x, o), o.act_drop);
-    return b.dropout(linear(b, o.names.down, y, x.dim(-1), o.mlp_bias), o.drop);
+    return b.dropout(linear(b, o.names.down, y, x.dim(-1), o.mlp_bias),
+                     o.mlp_drop.value_or(o.drop));
   });
 }
 
@@ -131,7 +132,7 @@ Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Ten
   return b.within(list, "ModuleList", [&] {
     for (std::uint64_t i = 0; i < count; ++i) {
       auto o = layer;
-      o.drop_path = drop_path_rate_at(layer.drop_path, i, count);
+      if (!layer.drop_path_constant) o.drop_path = drop_path_rate_at(layer.drop_path, i, count);
       x = b.call(std::to_string(i), type, {x}, [&] { return stack_layer(b, x, o, ctx); });
     }
     return x;

@@ -57,7 +57,9 @@ struct StackLayer {
   double drop = 0.0;
   double attn_drop = 0.0;
   double act_drop = 0.0;
-  double drop_path = 0.0;  // stochastic depth of the last layer; it grows linearly from 0
+  std::optional<double> mlp_drop = {};  // behind the MLP; null: drop
+  double drop_path = 0.0;           // stochastic depth of the last layer; it grows linearly from 0
+  bool drop_path_constant = false;  // or is the same in all
 };
 
 // What a layer takes from outside.

@@ -171,8 +171,9 @@ json image_size_of(const json& preprocessor) {
 ordered_json part_of(const json& config, const HfFamily& family, const HfClass& which) {
   const auto& part = family.at("part");
   const auto field = part.at("field").get<std::string>();
-  auto inner = config.value(field, json::object());
-  if (inner.is_null()) inner = json::object();
+  auto inner = config.value(field, json());
+  // Without it the class of the whole makes one, whose sizes may be its own.
+  if (inner.is_null()) inner = part.value("absent", json::object());
   if (!inner.is_object()) fail("/{}: expected an object, got {}", field, inner.dump());
   const auto type = inner.value("model_type", part.at("model_type"));
   const auto* inner_family = type.is_string() ? find_hf_family(type.get<std::string>()) : nullptr;

@@ -81,7 +81,14 @@ void partial_rotary(const Values& hf, const HfFamily& family, ordered_json& spec
     hf.refuse(family.at("partial_rotary").get<std::string>(), "expected a share from 0 to 1");
   if (factor == 1.0) return;
   const auto width = static_cast<double>(head_dim(hf, spec));
-  spec["rotary_dim"] = static_cast<std::uint64_t>(std::floor(width * factor));
+  // Frequencies are those of arange(0, dim, 2), so that an odd number turns one feature more.
+  const auto dims = static_cast<std::uint64_t>(std::floor(width * factor));
+  spec["rotary_dim"] = dims + dims % 2;
+}
+
+// getattr(config, "head_dim", hidden_size // num_attention_heads), whatever is left over.
+void floored_head_dim(const Values& hf, const HfFamily&, ordered_json& spec) {
+  if (!hf.has("head_dim")) spec["head_dim"] = head_dim(hf, spec);
 }
 
 // A switch of the config decides whether queries and keys are normalised, and how.
@@ -101,13 +108,21 @@ void window_pattern(const Values& hf, const HfFamily& family, ordered_json& spec
   set_layer_types(hf, spec, types_by(layers(hf), [&](auto i) { return (i + 1) % every != 0; }));
 }
 
-// Qwen: with use_sliding_window the layers from max_window_layers on slide.
-void window_above(const Values& hf, const HfFamily&, ordered_json& spec) {
-  const auto first = hf.has("max_window_layers") ? hf.integer("max_window_layers") : 0;
+// Qwen with use_sliding_window, by the family's "window": layers from max_window_layers on slide
+// (above), every second one before it (even_below), or all, whatever else is stated.
+void qwen_window(const Values& hf, const HfFamily& family, ordered_json& spec) {
+  const auto limit = hf.has("max_window_layers") ? hf.integer("max_window_layers") : 0;
   const bool on = hf.flag("use_sliding_window") && hf.has("sliding_window");
   if (!on) return;
+  const auto& kind = family.at("window");
+  if (kind == "all") {
+    spec["sliding_window"] = hf.at("sliding_window");
+    return;
+  }
   if (hf.has("layer_types")) return set_layer_types(hf, spec, hf.at("layer_types"));
-  set_layer_types(hf, spec, types_by(layers(hf), [&](auto i) { return i >= first; }));
+  set_layer_types(hf, spec, types_by(layers(hf), [&](auto i) {
+                    return kind == "even_below" ? i % 2 == 0 && i < limit : i >= limit;
+                  }));
 }
 
 // Every n-th layer goes without positions.
@@ -151,10 +166,11 @@ void logits_scaling(const Values& hf, const HfFamily&, ordered_json& spec) {
 
 // GPT-Neo's kinds of layers, at most `depth` of them. attention_types: [[["global", "local"], 12]],
 // a pattern and its repetitions.
-json gpt_neo_kinds(const Values& hf, std::uint64_t depth) {
+json gpt_neo_kinds(const Values& hf, const HfFamily& family, std::uint64_t depth) {
   if (hf.has("attention_layers")) return hf.at("attention_layers");
   auto kinds = json::array();
-  for (const auto& part : hf.at("attention_types")) {
+  const auto& stated = hf.at("attention_types");
+  for (const auto& part : stated.is_null() ? family["defaults"]["attention_types"] : stated) {
     const bool pair =
         part.is_array() && part.size() == 2 && part[0].is_array() && part[1].is_number_unsigned();
     if (!pair || part[0].empty()) hf.refuse("attention_types", "expected [[[kinds], times], ...]");
@@ -164,10 +180,10 @@ json gpt_neo_kinds(const Values& hf, std::uint64_t depth) {
   return kinds;
 }
 
-void gpt_neo(const Values& hf, const HfFamily&, ordered_json& spec) {
+void gpt_neo(const Values& hf, const HfFamily& family, ordered_json& spec) {
   auto types = json::array();
   const auto depth = layers(hf, "num_layers");
-  for (const auto& kind : gpt_neo_kinds(hf, depth)) {
+  for (const auto& kind : gpt_neo_kinds(hf, family, depth)) {
     if (types.size() >= depth)
       hf.refuse("attention_types", "describes more layers than num_layers");
     if (kind != "global" && kind != "local")
@@ -199,7 +215,16 @@ void falcon(const Values& hf, const HfFamily&, ordered_json& spec) {
     spec["num_key_value_heads"] = hf.flag("multi_query") ? json(1) : json();
   spec["parallel_norms"] = parallel ? norms : 1;
   spec["naming"] = parallel && norms == 2 ? "falcon_two_norms" : "falcon";
-  if (hf.flag("alibi")) spec["position_embedding"] = "alibi";
+  // FalconDecoderLayer.forward: dropout_add of both halves' sum by hidden_dropout, or of attention
+  // by attention_dropout and then of the MLP. FalconAttention drops weights with ALiBi alone.
+  if (parallel)
+    spec["joint_dropout"] = true;
+  else
+    spec["attn_resid_pdrop"] = hf.at("attention_dropout");
+  if (hf.flag("alibi"))
+    spec["position_embedding"] = "alibi";
+  else
+    spec["attn_pdrop"] = 0.0;
 }
 
 void mpt(const Values& hf, const HfFamily&, ordered_json& spec) {
@@ -290,10 +315,11 @@ void next_token_layers(const Values& hf, const HfFamily&, ordered_json&) {
 constexpr HfRule kDecoderRules[] = {
     {"labels", labels},
     {"token_dropout", token_dropout},
+    {"floored_head_dim", floored_head_dim},
     {"partial_rotary", partial_rotary},
     {"qk_norm", qk_norm},
     {"window_pattern", window_pattern},
-    {"window_above", window_above},
+    {"qwen_window", qwen_window},
     {"no_rope_layers", no_rope_layers},
     {"smollm3", smollm3},
     {"gemma", gemma},
