@@ -3,6 +3,7 @@
 #include "core/suggest.h"
 #include "spec/hf_keys.h"
 #include "spec/hf_rules.h"
+#include "spec/json_text.h"
 #include "spec/spec.h"
 #include "spec/timm_config.h"
 
@@ -17,24 +18,42 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-// architectures[0], which a table of models may write as architecture; empty when there is none.
-std::string class_of(const json& config) {
-  const auto list = config.find("architectures");
-  if (list != config.end() && list->is_array() && !list->empty() && list->front().is_string())
-    return list->front().get<std::string>();
+struct ClassName {
+  std::string name;   // empty when the config names none
+  std::string field;  // where it stands
+};
+
+// architectures[0], which a table of models may write as architecture.
+ClassName class_of(const json& config) {
+  const auto list = config.value("architectures", json());
+  if (!list.is_null() && !list.is_array())
+    fail("/architectures: expected a list of class names, like [\"LlamaForCausalLM\"], got {}",
+         brief(list));
+  if (!list.empty() && !list.front().is_string())
+    fail("/architectures/0: expected the name of a class, got {}", brief(list.front()));
+  if (!list.empty()) return {list.front().get<std::string>(), "architectures"};
   const auto one = config.find("architecture");
-  return one != config.end() && one->is_string() ? one->get<std::string>() : std::string();
+  if (one == config.end() || !one->is_string()) return {};
+  if (config.contains("model_type") && find_architecture(one->get<std::string>()) != nullptr)
+    fail(
+        "/architecture: {} is an architecture of a vitals spec, but model_type is for a Hugging "
+        "Face config; keep one of them",
+        one->dump());
+  return {one->get<std::string>(), "architecture"};
 }
 
 std::string heads_of(const HfFamily& family) {
   std::vector<std::string> names;
   const auto prefix = family.at("classes").front().get<std::string>();
-  for (const auto& head : family.at("heads").items()) names.push_back(prefix + head.key());
+  // What ends in parentheses is no class, but a way to make one.
+  for (const auto& head : family.at("heads").items())
+    if (!head.key().ends_with(')')) names.push_back(prefix + head.key());
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
 // The part of the class name after the family's prefix, "ForCausalLM".
-std::string head_of(const std::string& class_name, const HfFamily& family, const json& config) {
+std::string head_of(const ClassName& from, const HfFamily& family, const json& config) {
+  const auto& class_name = from.name;
   if (class_name.empty()) {
     // Labels without a class are those of a classifier, where the family has such a default.
     const bool labelled = config.contains("num_labels") || config.contains("id2label");
@@ -46,7 +65,7 @@ std::string head_of(const std::string& class_name, const HfFamily& family, const
     if (class_name.starts_with(text) && family["heads"].contains(class_name.substr(text.size())))
       return class_name.substr(text.size());
   }
-  fail("/architectures: '{}' is no class of model_type '{}' that is known; those are: {}",
+  fail("/{}: '{}' is no class of model_type '{}' that is known; those are: {}", from.field,
        class_name, family["name"].get<std::string>(), heads_of(family));
 }
 
@@ -54,10 +73,13 @@ HfClass family_of(const json& config) {
   const auto class_name = class_of(config);
   const auto type = config.find("model_type");
   if (type == config.end()) {
-    auto found = find_hf_class(class_name);
+    if (class_name.name.empty())
+      fail("/model_type: is missing, and architectures names no class; known model_types: {}",
+           fmt::join(hf_model_types(), ", "));
+    auto found = find_hf_class(class_name.name);
     if (found.family == nullptr)
-      fail("/architectures: unknown class '{}', and there is no model_type; known model_types: {}",
-           class_name, fmt::join(hf_model_types(), ", "));
+      fail("/{}: unknown class '{}', and there is no model_type; known model_types: {}",
+           class_name.field, class_name.name, fmt::join(hf_model_types(), ", "));
     return found;
   }
   if (!type->is_string()) fail("/model_type: expected a string, got {}", type->dump());
@@ -93,6 +115,56 @@ void check_supported(const HfValues& values, const HfFamily& family) {
       values.refuse(key, fmt::format("{} changes the model's shape in a way that is not supported",
                                      values.at(key).dump()));
   }
+  for (const auto& key : entry_of(family, "positive"))
+    if (values.at(key.get<std::string>()) == 0)
+      values.refuse(key.get<std::string>(), "0 is too small; at least 1");
+}
+
+// What has no effect on a shape is not read, but must be what the library could read.
+void check_types(const HfValues& values) {
+  for (const auto* key : {"rope_scaling", "rope_parameters", "label2id"})
+    if (values.stated(key) && values.has(key) && !values.at(key).is_object())
+      values.refuse(key, "expected an object or null, got " + brief(values.at(key)));
+  for (const auto* key : {"torch_dtype", "dtype"}) {
+    const auto& value = values.stated(key) ? values.at(key) : json();
+    if (value.is_null() || value.is_object()) continue;  // an object has one for each part
+    if (!value.is_string()) values.refuse(key, "expected a string, got " + brief(value));
+    auto name = value.get<std::string>();
+    if (name.starts_with("torch.")) name.erase(0, std::string_view("torch.").size());
+    const std::vector<std::string> known = {"auto",    "float32",       "float16",     "bfloat16",
+                                            "float64", "float8_e4m3fn", "float8_e5m2", "float",
+                                            "half",    "double",        "int8",        "uint8"};
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      values.refuse(key, fmt::format("unknown type '{}'{}", name, did_you_mean(name, known)));
+  }
+}
+
+// The library takes the entries of id2label, and warns of another num_labels.
+void check_labels(const HfValues& values) {
+  const auto& names = values.at("id2label");
+  if (names.is_null()) return;
+  if (!names.is_object())
+    values.refuse("id2label", "expected an object like {\"0\": \"cat\"}, got " + brief(names));
+  if (values.stated("num_labels") && values.has("num_labels") &&
+      values.at("num_labels") != names.size())
+    values.refuse("num_labels", fmt::format("{} contradicts id2label, which has {} entr{}",
+                                            brief(values.at("num_labels")), names.size(),
+                                            names.size() == 1 ? "y" : "ies"));
+}
+
+// A field that nobody knows, with the known one that it may have been meant for.
+std::vector<std::string> with_hints(const std::vector<std::string>& unknown,
+                                    const HfFamily& family) {
+  std::vector<std::string> known;
+  for (const auto* part : {"fields", "defaults", "aliases"})
+    for (const auto& field : entry_of(family, part).items()) known.push_back(field.key());
+  std::vector<std::string> hinted;
+  for (const auto& name : unknown) {
+    const auto near = nearest(name, known, 1);
+    hinted.push_back(near.empty() ? name
+                                  : fmt::format("{} (did you mean '{}'?)", name, near.front()));
+  }
+  return hinted;
 }
 
 void set_at(ordered_json& spec, const std::string& path, const json& value) {
@@ -122,8 +194,8 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
   for (const auto& field : entry_of(family, "defaults").items()) values.know(field.key());
   const auto unknown = values.unknown();
   if (!unknown.empty())
-    notes.push_back(
-        fmt::format("fields of no known effect on shapes: {}", fmt::join(unknown, ", ")));
+    notes.push_back(fmt::format("fields of no known effect on shapes: {}",
+                                fmt::join(with_hints(unknown, family), ", ")));
   if (values.has("quantization_config"))
     notes.emplace_back(
         "quantization_config: the weights are stored quantised; counts are those of the "
@@ -135,20 +207,41 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
   return notes;
 }
 
-// "/hidden_size: ..." is "/n_embd: ..." in the user's file.
-std::string in_their_words(std::string message, const HfFamily& family) {
-  auto replace = [&](const json& target, const std::string& key) {
-    const auto ours = fmt::format(": /{}: ", target.get<std::string>());
+// Where the fields of a spec stand in the config: those of one family, under `path`, with a prefix
+// to their names in the spec.
+struct Origin {
+  const HfFamily* family;
+  std::string path;
+  std::string prefix;
+};
+
+std::vector<Origin> origins_of(const HfFamily& family) {
+  std::vector<Origin> origins = {{&family, "", ""}};
+  if (!family.contains("towers")) return origins;
+  const auto& towers = family["towers"];
+  origins.push_back({find_hf_family(towers[0].get<std::string>()), "/text_config", "text_"});
+  origins.push_back({find_hf_family(towers[1].get<std::string>()), "/vision_config", "image_"});
+  return origins;
+}
+
+// "/hidden_size: ..." is "/n_embd: ..." in the user's file, "/layer_types/3: ..." likewise.
+std::string in_their_words(std::string message, const std::vector<Origin>& origins) {
+  auto replace = [&](const Origin& origin, const json& target, const std::string& key) {
+    const auto ours = fmt::format(": /{}{}", origin.prefix, target.get<std::string>());
     const auto at = message.find(ours);
-    if (at != std::string::npos) message.replace(at, ours.size(), fmt::format(": /{}: ", key));
-    return at != std::string::npos;
+    const auto end = at + ours.size();
+    if (at == std::string::npos || end >= message.size()) return false;
+    if (message[end] != ':' && message[end] != '/') return false;
+    message.replace(at, ours.size(), fmt::format(": {}/{}", origin.path, key));
+    return true;
   };
-  for (const auto& [key, targets] : entry_of(family, "fields").items()) {
-    if (targets.is_string() && replace(targets, key)) return message;
-    if (!targets.is_array()) continue;
-    for (const auto& target : targets)
-      if (replace(target, key)) return message;
-  }
+  for (const auto& origin : origins)
+    for (const auto& [key, targets] : entry_of(*origin.family, "fields").items()) {
+      if (targets.is_string() && replace(origin, targets, key)) return message;
+      if (!targets.is_array()) continue;
+      for (const auto& target : targets)
+        if (replace(origin, target, key)) return message;
+    }
   return message;
 }
 
@@ -168,7 +261,8 @@ json image_size_of(const json& preprocessor) {
 }
 
 // The language model of a composite config, and a note of what is left out of it.
-ordered_json part_of(const json& config, const HfFamily& family, const HfClass& which) {
+ordered_json part_of(const json& config, const HfFamily& family, const HfClass& which,
+                     std::vector<Origin>& origins) {
   const auto& part = family.at("part");
   const auto field = part.at("field").get<std::string>();
   auto inner = config.value(field, json());
@@ -185,6 +279,7 @@ ordered_json part_of(const json& config, const HfFamily& family, const HfClass& 
     inner["tie_word_embeddings"] = config["tie_word_embeddings"];
   const bool same_head = inner_family->at("heads").contains(which.head);
   const auto head = same_head ? which.head : inner_family->at("default_head").get<std::string>();
+  origins = {{inner_family, "/" + field, ""}};
   auto described = hf_spec(inner, *inner_family, head, "/" + field);
   for (const auto& other : part.at("left_out"))
     if (config.contains(other.get<std::string>()))
@@ -193,9 +288,11 @@ ordered_json part_of(const json& config, const HfFamily& family, const HfClass& 
   return described;
 }
 
-ordered_json describe(json config, const HfClass& which, const json& preprocessor) {
+ordered_json describe(json config, const HfClass& which, const json& preprocessor,
+                      std::vector<Origin>& origins) {
   const auto& family = *which.family;
-  if (family.contains("part")) return part_of(config, family, which);
+  origins = origins_of(family);
+  if (family.contains("part")) return part_of(config, family, which, origins);
   // The image is that of the model itself, or of its tower.
   json* image = nullptr;
   if (entry_of(family, "defaults").contains("image_size")) image = &config;
@@ -218,6 +315,8 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   if (!config.is_object()) fail("{}: expected an object, got {}", path, config.dump());
   const HfValues values(without_aliases(config, family, path), entry_of(family, "defaults"), path);
   check_supported(values, family);
+  check_types(values);
+  check_labels(values);
   ordered_json spec = {{"architecture", family.at("architecture")}};
   for (const auto& [key, value] : entry_of(family, "spec").items()) spec[key] = value;
   for (const auto& [key, value] : family.at("heads").at(head).items()) spec[key] = value;
@@ -235,9 +334,10 @@ Model model_from_hf_config(const json& config, const std::string& source,
                            const std::string& fallback_name, const json& preprocessor) {
   HfClass which;
   ordered_json spec;
+  std::vector<Origin> origins;
   try {
     which = family_of(config);
-    spec = describe(config, which, preprocessor);
+    spec = describe(config, which, preprocessor, origins);
   } catch (const Error& error) {
     throw error.within(source);
   }
@@ -252,15 +352,23 @@ Model model_from_hf_config(const json& config, const std::string& source,
     model.checkpoint_keys = hf_checkpoint_keys(*which.family, which.head);
     return model;
   } catch (const Error& error) {
-    throw Error(in_their_words(error.what(), *which.family));
+    throw Error(in_their_words(error.what(), origins));
   }
 }
 
-Model model_from_json(const json& json, const std::string& source,
+Model model_from_json(const json& description, const std::string& source,
+                      const std::string& fallback_name, const json& preprocessor) {
+  // timm's wrapper in transformers writes a model_type beside timm's own fields.
+  if (is_timm_config(description))
+    return model_from_timm_config(description, source, fallback_name);
+  return is_hf_config(description)
+             ? model_from_hf_config(description, source, fallback_name, preprocessor)
+             : model_from_spec(description, source, fallback_name);
+}
+
+Model model_from_json(const json& description, const std::string& source,
                       const std::string& fallback_name) {
-  if (is_timm_config(json)) return model_from_timm_config(json, source, fallback_name);
-  return is_hf_config(json) ? model_from_hf_config(json, source, fallback_name, nullptr)
-                            : model_from_spec(json, source, fallback_name);
+  return model_from_json(description, source, fallback_name, nullptr);
 }
 
 const HfRule& find_hf_rule(std::string_view name) {

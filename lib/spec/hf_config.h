@@ -21,9 +21,12 @@ namespace vitals {
                                          const std::string& fallback_name,
                                          const nlohmann::json& preprocessor);
 
-// A spec or a Hugging Face config, whichever the object is.
-[[nodiscard]] Model model_from_json(const nlohmann::json& json, const std::string& source,
+// A spec, a Hugging Face config or timm's config, whichever the object is.
+[[nodiscard]] Model model_from_json(const nlohmann::json& description, const std::string& source,
                                     const std::string& fallback_name);
+[[nodiscard]] Model model_from_json(const nlohmann::json& description, const std::string& source,
+                                    const std::string& fallback_name,
+                                    const nlohmann::json& preprocessor);
 
 // The fields of `config` as our spec, with what the user should know under "notes" (a list, maybe
 // empty), which is no field of a spec; for rules that describe a part of a composite config, whose

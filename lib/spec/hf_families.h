@@ -16,7 +16,8 @@ namespace vitals {
 //   architecture (ours), defaults (of absent fields), aliases (other names of a field),
 //   fields (name -> name in our spec, or several, dots reach inside), spec (what is fixed),
 //   heads (rest of the class name -> part of the spec), default_head, only (field -> the values
-//   that are supported), ignored (fields without an effect), rules, and arguments of rules.
+//   that are supported), positive (fields that must not be 0), ignored (fields without an effect),
+//   rules, and arguments of rules.
 using HfFamily = nlohmann::json;
 
 // An entry of a family; null, which iterates like an empty one, when it has none.

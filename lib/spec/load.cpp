@@ -42,10 +42,8 @@ Model from_text(const std::string& argument) {
     return model_from_json(parse_json(read_text(argument), "standard input"), "standard input",
                            "stdin");
   const auto description = parse_json(read_text(argument), argument);
-  const auto name = name_of(argument);
-  return is_hf_config(description)
-             ? model_from_hf_config(description, argument, name, preprocessor_beside(argument))
-             : model_from_json(description, argument, name);
+  return model_from_json(description, argument, name_of(argument),
+                         is_hf_config(description) ? preprocessor_beside(argument) : nullptr);
 }
 
 Model from_folder(const std::string& argument) {

@@ -31,7 +31,9 @@ bool is_timm_config(const json& config) {
 
 Model model_from_timm_config(const json& config, const std::string& source,
                              const std::string& fallback_name) {
-  json spec = {{"base", config["architecture"]}, {"name", fallback_name}};
+  const auto name = config["architecture"].get<std::string>();
+  (void)builtin_model(name, source + ": /architecture");  // an unknown name is told of their field
+  json spec = {{"base", name}, {"name", fallback_name}};
   const auto& pretrained = config["pretrained_cfg"];
   if (!pretrained.is_object())
     fail("{}: /pretrained_cfg: expected an object, got {}", source, pretrained.type_name());

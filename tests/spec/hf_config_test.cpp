@@ -284,3 +284,56 @@ TEST_CASE("a family that asks for a rule that is not there is a fault of vitals,
   CHECK_THROWS_WITH_AS((void)find_hf_rule("no_such_rule"),
                        "specs/hf_families.json: no rule no_such_rule", std::out_of_range);
 }
+
+TEST_CASE("what a config states in another form than the library is refused, not passed over") {
+  const struct {
+    const char* config;
+    const char* message;
+  } faults[] = {
+      {R"({"model_type": "llama", "architectures": "LlamaModel"})",
+       "config.json: /architectures: expected a list of class names"},
+      {R"({"architectures": "Nonsense"})", "config.json: /architectures: expected a list"},
+      {R"({"architectures": [3]})", "/architectures/0: expected the name of a class, got 3"},
+      {R"({"architectures": []})", "/model_type: is missing, and architectures names no class"},
+      {R"({"model_type": "llama", "rope_scaling": "abc"})", "/rope_scaling: expected an object"},
+      {R"({"model_type": "llama", "torch_dtype": "float99"})", "/torch_dtype: unknown type 'float"},
+      {R"({"model_type": "llama", "id2label": ["a"]})", "/id2label: expected an object"},
+      {R"({"model_type": "llama", "num_labels": 5, "id2label": {"0": "a"}})",
+       "/num_labels: 5 contradicts id2label, which has 1 entry"},
+      {R"({"model_type": "mixtral", "num_local_experts": 0})", "/num_local_experts: 0 is too sm"},
+      {R"({"model_type": "vit", "architecture": "vit"})",
+       "/architecture: \"vit\" is an architecture of a vitals spec, but model_type"},
+      {R"({"model_type": "gemma3", "text_config": {"num_key_value_heads": 3}})",
+       "config.json: /text_config/num_key_value_heads: 3 do not divide"},
+      {R"({"model_type": "clip", "vision_config": {"hidden_size": 770}})",
+       "config.json: /vision_config/hidden_size: 770 is not divisible"},
+      {R"({"model_type": "mistral3", "text_config": {"hidden_act": "magic"}})",
+       "config.json: /text_config/hidden_act: unknown value 'magic'"},
+      {R"({"architecture": "vit_huge", "pretrained_cfg": {}})",
+       "config.json: /architecture: unknown model 'vit_huge'"},
+  };
+  for (const auto& f : faults) {
+    CAPTURE(f.config);
+    const auto message = fault(test::parsed(f.config));
+    CAPTURE(message);
+    CHECK(message.find(f.message) != std::string::npos);
+    CHECK(message.find("(no pooler)") == std::string::npos);
+  }
+  const auto notes = test::model({{"model_type", "llama"}, {"hidden_sise", 64}}).notes;
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0].find("hidden_sise (did you mean 'hidden_size'?)") != std::string::npos);
+}
+
+// transformers' TimmWrapperConfig writes model_type beside timm's own fields.
+TEST_CASE("a config of timm's wrapper is the same from a file and from standard input") {
+  const auto text =
+      R"({"architecture": "vit_tiny_patch16_224", "model_type": "timm_wrapper",
+          "pretrained_cfg": {"input_size": [3, 224, 224]}})";
+  const test::TemporaryFolder folder;
+  const auto path = std::filesystem::path(folder.path()) / "config.json";
+  std::ofstream(path) << text;
+  const auto from_file = test::run({"spec", path.string()});
+  CHECK(from_file.exit_code == 0);
+  CHECK(from_file.err.empty());
+  CHECK(spec(test::parsed(text))["embed_dim"] == test::parsed(from_file.out)["embed_dim"]);
+}
