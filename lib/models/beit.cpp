@@ -103,7 +103,9 @@ std::vector<Field> beit_own_fields() {
       field<&C::qkv_bias>("qkv_bias", "Bias of the query and value projection."),
       field<&C::swiglu_mlp>("swiglu_mlp", "SwiGLU instead of an MLP."),
       field<&C::scale_mlp>("scale_mlp", "A norm before the MLP's last layer."),
-      field<&C::norm_layer>("norm_layer", "Norm of the blocks.").one_of({"LayerNorm", "RmsNorm"}),
+      field<&C::norm_layer>("norm_layer", "Norm of the blocks.")
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::init_values>("init_values", "Initial scale of the branches; null or 0: no scale.")
           .at_least(-1e6),
       field<&C::use_abs_pos_emb>("use_abs_pos_emb", "A learned position embedding."),

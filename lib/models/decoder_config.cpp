@@ -1,5 +1,6 @@
 #include "models/decoder_config.h"
 
+#include "core/divisors.h"
 #include "models/activation_names.h"
 #include "models/decoder_names.h"
 #include "models/layers.h"
@@ -49,9 +50,12 @@ std::uint64_t window(const DecoderConfig& c, std::uint64_t layer) {
 namespace {
 
 void validate_attention(const DecoderConfig& c) {
-  if (!c.head_dim && c.hidden_size % c.num_attention_heads != 0)
-    fail("/hidden_size: {} is not divisible by num_attention_heads {}; state head_dim",
-         c.hidden_size, c.num_attention_heads);
+  if (!c.kv_lora_rank && !c.head_dim && c.hidden_size % c.num_attention_heads != 0)
+    fail(
+        "/hidden_size: {} is not divisible by num_attention_heads {}; {} heads divide it, or state "
+        "head_dim",
+        c.hidden_size, c.num_attention_heads,
+        nearest_divisors(c.hidden_size, c.num_attention_heads));
   if (c.num_attention_heads % kv_heads(c) != 0)
     fail("/num_key_value_heads: {} do not divide the {} attention heads", kv_heads(c),
          c.num_attention_heads);
@@ -60,6 +64,16 @@ void validate_attention(const DecoderConfig& c) {
          head_dim(c));
   if (c.kv_lora_rank && c.qk_norm != "none")
     fail("/qk_norm: latent attention normalises its latents, and takes no '{}'", c.qk_norm);
+  auto unused = [&](bool stated, std::string_view field, std::string_view instead) {
+    if (c.kv_lora_rank && stated)
+      fail("/{}: latent attention (kv_lora_rank) has {}; leave it null", field, instead);
+  };
+  unused(c.head_dim.has_value(), "head_dim", "qk_nope_head_dim, qk_rope_head_dim and v_head_dim");
+  unused(c.num_key_value_heads.has_value(), "num_key_value_heads", "keys for every head");
+  unused(c.rotary_dim.has_value(), "rotary_dim", "qk_rope_head_dim");
+  if (c.qk_norm == "l2" && c.position_embedding != "rope")
+    fail("/qk_norm: 'l2' stands behind rotary positions, and position_embedding is '{}'",
+         c.position_embedding);
   const auto& n = *find_decoder_names(c.naming);
   if (c.qk_norm == "width" && !n.qkv.empty())
     fail("/qk_norm: 'width' needs queries and keys of their own; '{}' projects them jointly",
@@ -112,7 +126,7 @@ void validate(const DecoderConfig& c) {
     fail("/joint_dropout: only a parallel layer sums its halves; set parallel_residual to true");
   if (c.joint_dropout && c.attn_resid_pdrop)
     fail("/attn_resid_pdrop: joint_dropout leaves attention none of its own; set it to null");
-  if (c.norm_bias && c.norm_layer.kind == "RmsNorm" && c.qk_norm_bias)
+  if (c.norm_layer.kind == "RmsNorm" && c.qk_norm_bias)
     fail("/qk_norm_bias: an RmsNorm has no bias");
   validate_names(c);
   validate_attention(c);
@@ -153,7 +167,9 @@ std::vector<Field> decoder_size_fields() {
 std::vector<Field> decoder_layer_fields() {
   using C = DecoderConfig;
   return {
-      field<&C::norm_layer>("norm_layer", "Norm of the layers.").one_of({"LayerNorm", "RmsNorm"}),
+      field<&C::norm_layer>("norm_layer", "Norm of the layers.")
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::norm_bias>("norm_bias", "Bias of a LayerNorm."),
       field<&C::norm_affine>("norm_affine", "Norms have parameters."),
       field<&C::norm_position>("norm_position",

@@ -1,5 +1,6 @@
 #include "models/encoder.h"
 
+#include "core/divisors.h"
 #include "models/activation_names.h"
 #include "models/encoder_heads.h"
 #include "models/encoder_names.h"
@@ -22,8 +23,9 @@ std::uint64_t positions(const EncoderConfig& c) {
 void validate(const EncoderConfig& c) {
   const auto& n = *find_encoder_names(c.naming);
   if (c.hidden_size % c.num_attention_heads != 0)
-    fail("/hidden_size: {} is not divisible by num_attention_heads {}", c.hidden_size,
-         c.num_attention_heads);
+    fail("/hidden_size: {} is not divisible by num_attention_heads {}; {} heads divide it",
+         c.hidden_size, c.num_attention_heads,
+         nearest_divisors(c.hidden_size, c.num_attention_heads));
   if (c.reserved_positions >= c.max_position_embeddings)
     fail("/max_position_embeddings: of {} positions {} are reserved; none is left for tokens",
          c.max_position_embeddings, c.reserved_positions);
@@ -168,7 +170,7 @@ std::vector<Field> kind_fields() {
           .one_of(encoder_namings()),
       field<&C::hidden_act>("hidden_act", "Activation of the MLP and the head.")
           .one_of(activation_names()),
-      field<&C::norm_layer>("norm_layer", "Norm of the layers.").one_of({"LayerNorm"}),
+      field<&C::norm_layer>("norm_layer", "Norm of the layers.").one_of({"LayerNorm"}).takes("eps"),
       field<&C::token_type_buffer>("token_type_buffer",
                                    "The module holds default token types as a buffer."),
       field<&C::head>("head",

@@ -66,7 +66,9 @@ std::vector<Field> encoder_decoder_layer_fields() {
   return {
       field<&C::naming>("naming", "The family whose names the modules have.")
           .one_of(encoder_decoder_namings()),
-      field<&C::norm_layer>("norm_layer", "Norm of the layers.").one_of({"LayerNorm", "RmsNorm"}),
+      field<&C::norm_layer>("norm_layer", "Norm of the layers.")
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::norm_position>("norm_position", "Norms before each half of a layer, or after it.")
           .one_of({"pre", "post"}),
       field<&C::final_norm>("final_norm", "A norm behind each stack."),

@@ -1,5 +1,6 @@
 #include "models/eva.h"
 
+#include "core/divisors.h"
 #include "models/eva_block.h"
 #include "models/image.h"
 #include "models/image_fields.h"
@@ -38,7 +39,8 @@ void validate(const EvaConfig& c) {
         "/class_token: global_pool 'token' needs a class token; set class_token to true, or "
         "global_pool to 'avg' or 'map'");
   if (c.global_pool == "map" && c.embed_dim % pool_heads(c) != 0)
-    fail("/attn_pool_num_heads: embed_dim {} is not divisible by {}", c.embed_dim, pool_heads(c));
+    fail("/attn_pool_num_heads: embed_dim {} is not divisible by {}; {} heads divide it",
+         c.embed_dim, pool_heads(c), nearest_divisors(c.embed_dim, pool_heads(c)));
   if (rotates(c) && c.embed_dim / c.num_heads % 4 != 0)
     fail(
         "/num_heads: rotary position embedding of an image needs a head dimension divisible by 4, "
@@ -221,7 +223,9 @@ std::vector<Field> block_fields() {
       field<&C::attn_type>("attn_type",
                            "Attention: eva (keys have no bias) or rope (they have one).")
           .one_of({"eva", "rope"}),
-      field<&C::norm_layer>("norm_layer", "Norm of the blocks.").one_of({"LayerNorm", "RmsNorm"}),
+      field<&C::norm_layer>("norm_layer", "Norm of the blocks.")
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::init_values>("init_values", "Initial scale of the branches; null: no scale.")
           .at_least(-1e6),
   };
@@ -271,6 +275,7 @@ std::vector<Field> norm_and_head_fields() {
           .at_most(kMaxWidth),
       field<&C::attn_pool_mlp_ratio>("attn_pool_mlp_ratio",
                                      "MLP ratio of attention pooling; null: mlp_ratio.")
+          .above(0)
           .at_most(1e4),
       field<&C::head_init_scale>("head_init_scale",
                                  "Scale of the head's first weights (no effect on counts).")

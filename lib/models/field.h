@@ -36,6 +36,12 @@ struct LayerSpec {
   friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
 };
 
+// One of these options, and the kind of layer that takes it; empty: every kind.
+struct LayerOption {
+  std::string_view name;
+  std::string_view kind;
+};
+
 // Where a field's value lives. The alternative is the field's type.
 using FieldRef =
     std::variant<bool*, std::uint64_t*, double*, std::string*, Size2*, LayerSpec*,
@@ -50,13 +56,20 @@ struct Field {
   Access access = nullptr;
   double min = 0;
   double max = 1e18;
+  bool min_excluded = false;
   bool max_excluded = false;
   std::vector<std::string_view>
       choices;                // of a string, or of a layer's kind; compared without case
   bool null_allowed = false;  // of a string, size or list: null means empty
+  std::vector<LayerOption> options = {};  // that a layer takes beside its kind
 
   [[nodiscard]] Field at_least(double value) && {
     min = value;
+    return std::move(*this);
+  }
+  [[nodiscard]] Field above(double value) && {
+    min = value;
+    min_excluded = true;
     return std::move(*this);
   }
   [[nodiscard]] Field at_most(double value) && {
@@ -79,6 +92,11 @@ struct Field {
   }
   [[nodiscard]] Field one_of(std::initializer_list<std::string_view> values) && {
     choices = values;
+    return std::move(*this);
+  }
+  // An option of a layer; of layers of one kind, if that is given.
+  [[nodiscard]] Field takes(std::string_view option, std::string_view kind = {}) && {
+    options.push_back({option, kind});
     return std::move(*this);
   }
   [[nodiscard]] Field or_null() && {

@@ -1,5 +1,7 @@
 #include "models/image.h"
 
+#include "core/divisors.h"
+
 #include <cmath>
 
 namespace vitals {
@@ -32,7 +34,8 @@ void check_patches(const ImagePatches& image, bool pads) {
 
 void check_heads(std::uint64_t embed_dim, std::uint64_t num_heads) {
   if (embed_dim % num_heads != 0)
-    fail("/embed_dim: {} is not divisible by num_heads {}", embed_dim, num_heads);
+    fail("/embed_dim: {} is not divisible by num_heads {}; {} heads divide it", embed_dim,
+         num_heads, nearest_divisors(embed_dim, num_heads));
 }
 
 Tensor image_input(Builder& b, const ImagePatches& image) {

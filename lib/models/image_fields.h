@@ -42,6 +42,7 @@ template <class C>
   fields.push_back(field<&C::num_heads>("num_heads", "Attention heads.").between(1, kMaxWidth));
   fields.push_back(
       field<&C::mlp_ratio>("mlp_ratio", "Hidden features of the MLP as a multiple of embed_dim.")
+          .above(0)
           .at_most(1e4));
   return fields;
 }

@@ -1,5 +1,6 @@
 #include "models/image_tower.h"
 
+#include "core/divisors.h"
 #include "models/activation_names.h"
 #include "models/image.h"
 #include "models/image_tower_fields.h"
@@ -218,8 +219,8 @@ void validate(const ImageTowerConfig& c) {
   check_patches(patches_of(c), false);
   auto divides = [](std::uint64_t width, std::uint64_t heads, std::string_view prefix) {
     if (width % heads != 0)
-      fail("/{}hidden_size: {} is not divisible by {}num_attention_heads {}", prefix, width, prefix,
-           heads);
+      fail("/{}hidden_size: {} is not divisible by {}num_attention_heads {}; {} heads divide it",
+           prefix, width, prefix, heads, nearest_divisors(width, heads));
   };
   divides(c.hidden_size, c.num_attention_heads, "");
   if (c.head == "pretraining")

@@ -27,7 +27,8 @@ template <auto... Outer>
           field<Outer..., &C::hidden_act>("hidden_act", "Activation of the MLP.")
               .one_of(activation_names()),
           field<Outer..., &C::norm_layer>("norm_layer", "Norm of the layers.")
-              .one_of({"LayerNorm"}),
+              .one_of({"LayerNorm"})
+              .takes("eps"),
           field<Outer..., &C::class_token>("class_token", "A learned class token."),
           field<Outer..., &C::embedding_norm>("embedding_norm", "A norm before the layers."),
           field<Outer..., &C::reg_tokens>("reg_tokens", "Register tokens (arXiv:2309.16588).")

@@ -130,15 +130,20 @@ std::vector<Field> mlp_mixer_own_fields() {
       field<&C::mlp_ratio>("mlp_ratio",
                            "Hidden features as a multiple of embed_dim: one ratio, or that of the "
                            "MLP over tokens and that of the MLP over channels.")
+          .above(0)
           .at_most(1e4),
       field<&C::block_layer>("block_layer",
                              "Kind of block: MLP-Mixer's, ResMLP's or gMLP's (init_values: "
                              "ResMLP's first scale, no effect on counts).")
-          .one_of({"MixerBlock", "ResBlock", "SpatialGatingBlock"}),
+          .one_of({"MixerBlock", "ResBlock", "SpatialGatingBlock"})
+          .takes("init_values", "ResBlock"),
       field<&C::mlp_layer>("mlp_layer", "Feed-forward layer.")
-          .one_of({"Mlp", "GluMlp", "GatedMlp"}),
+          .one_of({"Mlp", "GluMlp", "GatedMlp"})
+          .takes("gate_last", "GluMlp"),
       field<&C::norm_layer>("norm_layer", "Norm of the blocks; Affine scales and shifts only.")
-          .one_of({"LayerNorm", "RmsNorm", "Affine"}),
+          .one_of({"LayerNorm", "RmsNorm", "Affine"})
+          .takes("eps", "LayerNorm")
+          .takes("eps", "RmsNorm"),
       field<&C::act_layer>("act_layer", "Activation of the MLPs.").one_of(activation_names()),
       field<&C::nlhb>("nlhb", "How the head's first weights are drawn (no effect on counts)."),
       field<&C::stem_norm>("stem_norm", "A norm after the patch embedding."),

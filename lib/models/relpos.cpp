@@ -128,7 +128,8 @@ std::vector<Field> relpos_layer_fields() {
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
           .one_of({"PatchEmbed"}),
       field<&C::norm_layer>("norm_layer", "Norm of the blocks; null: LayerNorm with eps 1e-6.")
-          .one_of({"LayerNorm", "RmsNorm"}),
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::act_layer>("act_layer", "Activation of the MLP; null: gelu.")
           .one_of(activation_names())
           .or_null(),

@@ -33,10 +33,16 @@ std::uint64_t head_dim_at(const SwinConfig& c, std::size_t stage) {
                             : at_stage(c.head_dim, stage);
 }
 
+// Where the field has its default, it is depths that was stated.
 template <class T>
-void check_stages(std::string_view field, const std::vector<T>& values, std::size_t stages) {
-  if (values.size() > 1 && values.size() != stages)
-    fail("/{}: {} values for {} stages; state one, or one a stage", field, values.size(), stages);
+void check_stages(std::string_view field, const std::vector<T>& values,
+                  const std::vector<T>& defaults, std::size_t stages) {
+  if (values.size() <= 1 || values.size() == stages) return;
+  const auto* s = stages == 1 ? "" : "s";
+  if (values == defaults)
+    fail("/depths: {} stage{}, but {} has {} values; state one of it, or one a stage", stages, s,
+         field, values.size());
+  fail("/{}: {} values for {} stage{}; state one, or one a stage", field, values.size(), stages, s);
 }
 
 void validate(const SwinConfig& c) {
@@ -45,10 +51,12 @@ void validate(const SwinConfig& c) {
   const auto stages = c.depths.size();
   if (stages > kMaxStages)
     fail("/depths: {} stages; each halves the grid, and at most {} make sense", stages, kMaxStages);
-  check_stages("num_heads", c.num_heads, stages);
-  check_stages("head_dim", c.head_dim, stages);
-  check_stages("mlp_ratio", c.mlp_ratio, stages);
-  if (c.window_size.size() != 2) check_stages("window_size", c.window_size, stages);
+  const SwinConfig defaults;
+  check_stages("num_heads", c.num_heads, defaults.num_heads, stages);
+  check_stages("head_dim", c.head_dim, defaults.head_dim, stages);
+  check_stages("mlp_ratio", c.mlp_ratio, defaults.mlp_ratio, stages);
+  if (c.window_size.size() != 2)
+    check_stages("window_size", c.window_size, defaults.window_size, stages);
   const auto grid = image_of(c).grid();
   for (std::size_t i = 0; i < stages; ++i) {
     if (grid.height >> i == 0 || grid.width >> i == 0)
@@ -169,6 +177,7 @@ std::vector<Field> stage_fields() {
                                  "Window masks are laid once, for this image size."),
       field<&C::mlp_ratio>("mlp_ratio",
                            "Hidden features of the MLP as a multiple of the width, of each stage.")
+          .above(0)
           .at_most(1e4),
       field<&C::qkv_bias>("qkv_bias", "Bias of the query, key and value projection."),
   };
@@ -180,7 +189,8 @@ std::vector<Field> swin_layer_fields() {
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
           .one_of({"PatchEmbed"}),
       field<&C::norm_layer>("norm_layer", "Norm of the blocks (eps 1e-5).")
-          .one_of({"LayerNorm", "RmsNorm"}),
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
   };
 }
 

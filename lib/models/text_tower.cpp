@@ -1,5 +1,6 @@
 #include "models/text_tower.h"
 
+#include "core/divisors.h"
 #include "models/activation_names.h"
 #include "models/image_tower_names.h"
 #include "models/text_tower_fields.h"
@@ -54,8 +55,9 @@ Tensors forward(Builder& b, const TextTowerConfig& c) {
 
 void validate(const TextTowerConfig& c) {
   if (c.hidden_size % c.num_attention_heads != 0)
-    fail("/hidden_size: {} is not divisible by num_attention_heads {}", c.hidden_size,
-         c.num_attention_heads);
+    fail("/hidden_size: {} is not divisible by num_attention_heads {}; {} heads divide it",
+         c.hidden_size, c.num_attention_heads,
+         nearest_divisors(c.hidden_size, c.num_attention_heads));
 }
 
 // The vector of the last token stands for the text: of the one that ends it, wherever that is.

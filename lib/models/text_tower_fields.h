@@ -23,7 +23,8 @@ template <auto... Outer>
           field<Outer..., &C::hidden_act>("hidden_act", "Activation of the MLP.")
               .one_of(activation_names()),
           field<Outer..., &C::norm_layer>("norm_layer", "Norm of the layers.")
-              .one_of({"LayerNorm"}),
+              .one_of({"LayerNorm"})
+              .takes("eps"),
           field<Outer..., &C::causal>("causal", "A token sees only those before it."),
           field<Outer..., &C::pooled_projection>(
               "pooled_projection", "The tower projects its pooled token itself (SigLIP)."),

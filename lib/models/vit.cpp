@@ -212,15 +212,19 @@ std::vector<Field> vit_layer_fields() {
       field<&C::embed_layer>("embed_layer", "Layer that embeds the patches.")
           .one_of({"PatchEmbed"}),
       field<&C::embed_norm_layer>("embed_norm_layer", "Norm of the patch embedding; null: none.")
-          .one_of({"LayerNorm", "RmsNorm"}),
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::norm_layer>("norm_layer", "Norm of the blocks; null: LayerNorm with eps 1e-6.")
-          .one_of({"LayerNorm", "RmsNorm"}),
+          .one_of({"LayerNorm", "RmsNorm"})
+          .takes("eps"),
       field<&C::act_layer>("act_layer", "Activation of the MLP; null: gelu.")
           .one_of(activation_names())
           .or_null(),
       field<&C::block_fn>("block_fn", "Kind of block.").one_of(kVitBlockKinds),
       field<&C::mlp_layer>("mlp_layer", "Feed-forward layer.")
-          .one_of({"Mlp", "GluMlp", "SwiGLU", "SwiGLUPacked"}),
+          .one_of({"Mlp", "GluMlp", "SwiGLU", "SwiGLUPacked"})
+          .takes("act_layer")
+          .takes("gate_last", "GluMlp"),
       field<&C::attn_layer>("attn_layer", "Attention layer.")
           .one_of({"Attention", "diff", "DiffAttention"}),
   };

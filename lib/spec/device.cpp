@@ -123,7 +123,7 @@ const std::vector<DeviceSpec>& devices() {
 }
 
 std::vector<DeviceSpec> devices_in(const std::string& path) {
-  return read_table(parse_json(read_text(path), path), path);
+  return read_table(parse_json(read_text(path), path, "a JSON array of devices"), path);
 }
 
 std::vector<DeviceSpec> devices_with(const std::string& path) {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace vitals {
@@ -26,6 +27,7 @@ double number(const Field& f, const json& value) {
   if (!value.is_number()) fail("expected a number, got {}", brief(value));
   const auto x = value.get<double>();
   if (!std::isfinite(x)) fail("expected a finite number, got {}", brief(value));
+  if (f.min_excluded && x <= f.min) fail("{} is too small; above {}", brief(value), limit(f.min));
   if (x < f.min) fail("{} is too small; at least {}", brief(value), limit(f.min));
   if (f.max_excluded && x >= f.max) fail("{} is too large; below {}", brief(value), limit(f.max));
   if (x > f.max) fail("{} is too large; at most {}", brief(value), limit(f.max));
@@ -58,6 +60,16 @@ bool boolean(const json& value) {
   return value.get<bool>();
 }
 
+// An entry of a list, whose faults begin with its place: "/3: ...".
+template <class Read>
+auto entry(const json& list, std::size_t index, Read&& read) {
+  try {
+    return read(list[index]);
+  } catch (const Error& error) {
+    throw error.within(fmt::format("/{}", index));
+  }
+}
+
 Size2 size2(const Field& f, const json& value) {
   if (value.is_null() && f.null_allowed) return {};
   if (!value.is_array()) {
@@ -65,7 +77,8 @@ Size2 size2(const Field& f, const json& value) {
     return {side, side};
   }
   if (value.size() != 2) fail("expected one number or [height, width], got {}", brief(value));
-  return {integer(f, value[0]), integer(f, value[1])};
+  return {entry(value, 0, [&](const json& v) { return integer(f, v); }),
+          entry(value, 1, [&](const json& v) { return integer(f, v); })};
 }
 
 LayerSpec layer(const Field& f, const json& value) {
@@ -76,20 +89,22 @@ LayerSpec layer(const Field& f, const json& value) {
     return spec;
   }
   if (!value.contains("kind")) fail("a layer with options needs its \"kind\"");
+  spec.kind = choice(f, value["kind"]);
+  std::vector<std::string> options;
+  for (const auto& option : f.options)
+    if (option.kind.empty() || option.kind == spec.kind) options.emplace_back(option.name);
   for (const auto& [key, option] : value.items()) {
-    if (key == "kind")
-      spec.kind = choice(f, option);
-    else if (key == "eps")
+    if (key == "kind") continue;
+    if (std::find(options.begin(), options.end(), key) == options.end())
+      fail("unknown option '{}' of \"{}\"{}", key, spec.kind, did_you_mean(key, options));
+    if (key == "eps")
       spec.eps = number(Field{}, option);
-    else if (key == "act_layer" && option.is_string())
-      spec.act_layer = option.get<std::string>();
+    else if (key == "act_layer")
+      spec.act_layer = choice(Field{}, option);
     else if (key == "gate_last")
       spec.gate_last = boolean(option);
-    else if (key == "init_values" && option.is_number())
-      spec.init_values = option.get<double>();
     else
-      fail("unknown option '{}' of {}{}", key, value["kind"].dump(),
-           did_you_mean(key, {"eps", "act_layer", "gate_last", "init_values"}));
+      spec.init_values = number(Field().at_least(-1e18), option);
   }
   return spec;
 }
@@ -100,7 +115,7 @@ std::vector<T> list(const Field& f, const json& value, Read&& read) {
   if (value.is_null() && f.null_allowed) return result;
   if (!value.is_array()) return {read(value)};
   if (value.size() > 4096) fail("a list of {} entries is too long", value.size());
-  for (const auto& v : value) result.push_back(read(v));
+  for (std::size_t i = 0; i < value.size(); ++i) result.push_back(entry(value, i, read));
   if (result.empty()) fail("expected a list of at least one entry");
   return result;
 }
@@ -185,8 +200,10 @@ ordered_json write_field(const Field& f, const FieldRef& ref) {
 namespace {
 
 ordered_json limited(const Field& f, const char* type) {
-  ordered_json schema = {{"type", type}, {"minimum", f.min}};
-  if (f.min == std::floor(f.min)) schema["minimum"] = static_cast<std::int64_t>(f.min);
+  ordered_json schema = {{"type", type}};
+  const auto least = f.min_excluded ? "exclusiveMinimum" : "minimum";
+  schema[least] = f.min;
+  if (f.min == std::floor(f.min)) schema[least] = static_cast<std::int64_t>(f.min);
   if (f.max < 1e18) {
     const auto key = f.max_excluded ? "exclusiveMaximum" : "maximum";
     schema[key] = f.max;
@@ -238,15 +255,17 @@ ordered_json type_schema(const Field& f, const FieldRef& ref) {
             return schema;
           },
           [&](const LayerSpec*) {
+            const ordered_json types = {{"eps", {{"type", "number"}, {"minimum", 0}}},
+                                        {"act_layer", {{"type", "string"}}},
+                                        {"gate_last", {{"type", "boolean"}}},
+                                        {"init_values", {{"type", "number"}}}};
+            ordered_json properties = {{"kind", string_schema(f)}};
+            for (const auto& option : f.options)
+              properties[std::string(option.name)] = types.at(std::string(option.name));
             ordered_json object = {{"type", "object"},
                                    {"required", ordered_json::array({"kind"})},
                                    {"additionalProperties", false},
-                                   {"properties",
-                                    {{"kind", string_schema(f)},
-                                     {"eps", {{"type", "number"}, {"minimum", 0}}},
-                                     {"act_layer", {{"type", "string"}}},
-                                     {"gate_last", {{"type", "boolean"}}},
-                                     {"init_values", {{"type", "number"}}}}}};
+                                   {"properties", std::move(properties)}};
             return ordered_json{{"anyOf", ordered_json::array({string_schema(f), std::move(object),
                                                                null_schema()})}};
           },

@@ -1,6 +1,7 @@
 #include "spec/json_text.h"
 
 #include "core/error.h"
+#include "spec/safetensors.h"
 
 #include <nlohmann/json.hpp>
 
@@ -77,18 +78,49 @@ class Watcher {
       fault_ = fmt::format("nested more than {} levels deep", kMaxJsonDepth);
       throw Error(fault_);
     }
-    if (event == json::parse_event_t::object_start) keys_.emplace_back();
-    if (event == json::parse_event_t::object_end) keys_.pop_back();
-    if (event == json::parse_event_t::key) {
-      const auto& key = value.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second)
-        throw Error(fmt::format("the key '{}' stands twice in one object", key));
+    switch (event) {
+      case json::parse_event_t::object_start:
+      case json::parse_event_t::array_start:
+        open_.push_back({event == json::parse_event_t::array_start, 0, {}, {}});
+        break;
+      case json::parse_event_t::object_end:
+      case json::parse_event_t::array_end:
+        open_.pop_back();
+        count_entry();
+        break;
+      case json::parse_event_t::value:
+        count_entry();
+        break;
+      case json::parse_event_t::key:
+        open_.back().key = value.get_ref<const std::string&>();
+        if (!open_.back().keys.insert(open_.back().key).second)
+          throw Error(fmt::format("{}: the key stands twice in one object", path()));
+        break;
     }
     return true;
   }
 
  private:
-  std::vector<std::set<std::string>> keys_;
+  // An object or a list that has begun, and where in it the parser is.
+  struct Level {
+    bool list;
+    std::size_t index;
+    std::string key;
+    std::set<std::string> keys;
+  };
+
+  void count_entry() {
+    if (!open_.empty() && open_.back().list) ++open_.back().index;
+  }
+
+  [[nodiscard]] std::string path() const {
+    std::string path;
+    for (const auto& level : open_)
+      path += "/" + (level.list ? std::to_string(level.index) : level.key);
+    return path;
+  }
+
+  std::vector<Level> open_;
   std::string fault_;
 };
 
@@ -99,12 +131,18 @@ void fail_not_json(std::string_view text, const std::string& source, std::size_t
   fail_at(text, source, byte > 0 ? byte - 1 : 0, "not JSON: " + reason(what));
 }
 
-json parse_json(std::string_view text, const std::string& source) {
+json parse_json(std::string_view text, const std::string& source, std::string_view expected) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    fail("{}: empty; expected a JSON object", source);
+    fail("{}: empty; expected {}", source, expected);
   try {
     return json::parse(text, Watcher{});
   } catch (const json::parse_error& error) {
+    // No text has a byte 0, and no line of such a file could be shown.
+    if (text.find('\0') != std::string_view::npos)
+      fail("{}: not JSON, but binary data{}; expected {}", source,
+           begins_like_safetensors(text) ? ", which begins like a safetensors file that is cut off"
+                                         : "",
+           expected);
     fail_not_json(text, source, error.byte, error.what());
   } catch (const json::exception& error) {
     fail("{}: not JSON: {}", source, error.what());

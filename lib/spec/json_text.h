@@ -12,8 +12,10 @@ namespace vitals {
 inline constexpr int kMaxJsonDepth = 64;
 inline constexpr std::size_t kMaxJsonBytes = 16U << 20U;
 
-// `source` is what the user calls the text: a file's path, "standard input", "--set KEY".
-[[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& source);
+// `source` is what the user calls the text: a file's path, "standard input", "--set KEY";
+// `expected` is what it should hold.
+[[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& source,
+                                        std::string_view expected = "a JSON object");
 
 // The answer to text that is not JSON, for readers with a parser of their own: `byte` is the place
 // and `what` the message that nlohmann's parser gives.

@@ -287,10 +287,14 @@ Checkpoint parse_safetensors_header(std::string_view header, std::uint64_t data_
   return checkpoint;
 }
 
+bool begins_like_safetensors(std::string_view first_bytes) {
+  return first_bytes.size() > kLengthBytes && first_bytes[kLengthBytes] == '{' &&
+         little_endian(first_bytes) <= kMaxSafetensorsHeader;
+}
+
 bool looks_like_safetensors(std::string_view first_bytes, std::uint64_t file_bytes) {
-  if (first_bytes.size() <= kLengthBytes || first_bytes[kLengthBytes] != '{') return false;
-  const auto length = little_endian(first_bytes);
-  return length <= kMaxSafetensorsHeader && length <= file_bytes - kLengthBytes;
+  return begins_like_safetensors(first_bytes) &&
+         little_endian(first_bytes) <= file_bytes - kLengthBytes;
 }
 
 Checkpoint read_safetensors(const std::string& path) {

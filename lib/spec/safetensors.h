@@ -25,6 +25,9 @@ inline constexpr std::size_t kMaxTensors = 1'000'000;
                                                   const std::string& source,
                                                   std::size_t max_tensors = kMaxTensors);
 
+// Whether they can be the first bytes of a safetensors file, however much of it is there.
+[[nodiscard]] bool begins_like_safetensors(std::string_view first_bytes);
+
 // Whether the first bytes of a file of `file_bytes` bytes can be a safetensors header. No JSON text
 // and no other format that vitals recognises begins like one.
 [[nodiscard]] bool looks_like_safetensors(std::string_view first_bytes, std::uint64_t file_bytes);

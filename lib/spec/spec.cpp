@@ -38,16 +38,20 @@ std::vector<std::string> known_keys(const Architecture& a) {
   return keys;
 }
 
+// The fields that a key sets: the one of that name, or those of an alias.
+std::vector<const Field*> fields_called(const Architecture& a, std::string_view key) {
+  if (const auto* f = find_field(a, key)) return {f};
+  std::vector<const Field*> fields;
+  if (const auto* alias = find_alias(a, key))
+    for (auto name : alias->fields) fields.push_back(find_field(a, name));
+  return fields;
+}
+
 void set_field(const Architecture& a, void* config, const std::string& key, const json& value) {
-  if (const auto* f = find_field(a, key)) return read_field(*f, f->access(config), value);
-  if (const auto* alias = find_alias(a, key)) {
-    for (auto name : alias->fields) {
-      const auto* f = find_field(a, name);
-      read_field(*f, f->access(config), value);
-    }
-    return;
-  }
-  fail("unknown field of architecture '{}'{}", a.name, did_you_mean(key, known_keys(a)));
+  const auto fields = fields_called(a, key);
+  if (fields.empty())
+    fail("unknown field of architecture '{}'{}", a.name, did_you_mean(key, known_keys(a)));
+  for (const auto* f : fields) read_field(*f, f->access(config), value);
 }
 
 // Two names for one thing must not contradict each other in one spec.
@@ -102,6 +106,9 @@ Start start_of(const json& spec, const std::string& source) {
         source, fmt::join(architecture_names(), ", "));
   const auto name = text_of(spec, "architecture", source);
   const auto* architecture = find_architecture(name);
+  if (architecture == nullptr && !builtin_canonical(name).empty())
+    fail("{}: /architecture: '{}' is a built-in model; to start from it, write \"base\": \"{}\"",
+         source, name, builtin_canonical(name));
   if (architecture == nullptr)
     fail("{}: /architecture: unknown architecture '{}'{} (known: {})", source, name,
          did_you_mean(name, architecture_names()), fmt::join(architecture_names(), ", "));
@@ -151,7 +158,9 @@ Model model_from_spec(const json& spec, const std::string& source,
     try {
       set_field(*architecture, config.get(), key, value);
     } catch (const Error& error) {
-      throw error.within(fmt::format("{}: /{}", source, key));
+      // "/layer_types: ...", "/layer_types/3: ..."
+      const std::string_view what = error.what();
+      throw Error(fmt::format("{}: /{}{}{}", source, key, what.starts_with('/') ? "" : ": ", what));
     }
   }
   model.config = config;
@@ -177,14 +186,19 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
         continue;
       }
       if (key == "architecture" || key == "base") fail("{} cannot be changed", key);
-      // A field of text takes "1" as text.
-      const auto* f = find_field(a, key);
-      if (f != nullptr && std::holds_alternative<std::string*>(f->access(config.get())) &&
-          !value.is_null())
-        value = json(value.is_string() ? value.get<std::string>() : o.value);
-      if (dot != std::string::npos && f != nullptr)
-        value = nested(write_field(*f, f->access(config.get())), o.key.substr(dot + 1), value);
-      set_field(a, config.get(), key, value);
+      const auto fields = fields_called(a, key);
+      if (fields.empty())
+        set_field(a, config.get(), o.key, value);  // which says that it is unknown
+      for (const auto* f : fields) {
+        const auto at = f->access(config.get());
+        // A field of text takes "1" as text.
+        if (std::holds_alternative<std::string*>(at) && !value.is_null())
+          value = json(value.is_string() ? value.get<std::string>() : o.value);
+        read_field(*f, at,
+                   dot == std::string::npos
+                       ? value
+                       : nested(write_field(*f, at), o.key.substr(dot + 1), value));
+      }
     } catch (const Error& error) {
       throw error.within(o.origin);
     }

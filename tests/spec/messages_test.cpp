@@ -297,3 +297,87 @@ TEST_CASE("a calibration's numbers are checked where they stand") {
   refused("rnage", {1, 2}, "/0/rnage: unknown key; did you mean 'range'?");
   refused("factors", json::object(), "/0/factors/");
 }
+
+TEST_CASE("a fault of a spec is told where the user wrote it, with what would be right") {
+  struct Case {
+    const char* spec;
+    const char* words;
+  };
+  const Case cases[] = {
+      {R"({"architecture": "vit_base_patch16_224"})",
+       "/architecture: 'vit_base_patch16_224' is a built-in model; to start from it, write "
+       "\"base\""},
+      {R"({"architecture": "swin_transformer", "depths": 2})",
+       "/depths: 1 stage, but num_heads has 4 values"},
+      {R"({"architecture": "swin_transformer", "depths": [2, 2], "num_heads": [3, 6, 9]})",
+       "/num_heads: 3 values for 2 stages"},
+      {R"({"architecture": "decoder", "layer_types": ["full_attention", "foo"]})",
+       "s.json: /layer_types/1: unknown value 'foo'"},
+      {R"({"architecture": "vit", "img_size": [224, -1]})", "s.json: /img_size/1: -1 is too small"},
+      {R"({"architecture": "vit", "mlp_ratio": 0})", "/mlp_ratio: 0 is too small; above 0"},
+      {R"({"architecture": "vit", "mlp_ratio": -1})", "/mlp_ratio: -1 is too small; above 0"},
+      {R"({"architecture": "vit", "embed_dim": 192, "num_heads": 7})",
+       "/embed_dim: 192 is not divisible by num_heads 7; 6 or 8 heads divide it"},
+      {R"({"architecture": "decoder", "hidden_size": 64, "num_attention_heads": 48})",
+       "/hidden_size: 64 is not divisible by num_attention_heads 48; 32 or 64 heads divide it"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.spec);
+    refuses([&] { (void)model_from_spec(test::parsed(c.spec), "s.json", "s"); }, c.words);
+  }
+}
+
+TEST_CASE("an option that nothing would use is refused") {
+  struct Case {
+    const char* spec;
+    const char* words;
+  };
+  const Case cases[] = {
+      {R"({"architecture": "decoder", "norm_layer": {"kind": "LayerNorm", "gate_last": true}})",
+       "/norm_layer: unknown option 'gate_last' of \"LayerNorm\""},
+      {R"({"architecture": "vit", "norm_layer": {"kind": "LayerNorm", "act_layer": "nonsense"}})",
+       "/norm_layer: unknown option 'act_layer' of \"LayerNorm\""},
+      {R"({"architecture": "vit", "mlp_layer": {"kind": "SwiGLU", "gate_last": true}})",
+       "/mlp_layer: unknown option 'gate_last' of \"SwiGLU\""},
+      {R"({"architecture": "vit", "mlp_layer": {"kind": "GluMlp", "act_layer": 3}})",
+       "/mlp_layer: expected a string, got 3"},
+      {R"({"architecture": "mlp_mixer", "norm_layer": {"kind": "affine", "eps": 1}})",
+       "/norm_layer: unknown option 'eps' of \"Affine\""},
+      {R"({"architecture": "decoder", "norm_layer": "RmsNorm", "norm_bias": false,
+           "qk_norm_bias": true})",
+       "/qk_norm_bias: an RmsNorm has no bias"},
+      {R"({"architecture": "decoder", "qk_norm": "l2", "position_embedding": "alibi"})",
+       "/qk_norm: 'l2' stands behind rotary positions"},
+      {R"({"architecture": "decoder", "kv_lora_rank": 64, "head_dim": 32})",
+       "/head_dim: latent attention (kv_lora_rank) has qk_nope_head_dim"},
+      {R"({"architecture": "decoder", "joint_dropout": true})",
+       "/joint_dropout: only a parallel layer"},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.spec);
+    refuses([&] { (void)model_from_spec(test::parsed(c.spec), "s.json", "s"); }, c.words);
+  }
+  // Latent attention's heads need not divide the width.
+  const json latent = {
+      {"architecture", "decoder"}, {"kv_lora_rank", 64}, {"num_attention_heads", 7}};
+  CHECK(model_from_spec(latent, "s.json", "s").build({.seq_len = 4}).params.size() > 0);
+  // An alias with a dot is no alias.
+  refuses(
+      [] {
+        (void)with_overrides(builtin_model("vit_base_patch16_224", ""),
+                             {{"drop_ratio.foo", "0.3", "--set drop_ratio.foo=0.3"}});
+      },
+      "--set drop_ratio.foo=0.3: has no inner field 'foo'");
+}
+
+TEST_CASE("files that are no JSON are told for what they are") {
+  refuses([] { (void)parse_json(R"({"a": [1, {"b": 1, "b": 2}]})", "s.json"); },
+          "s.json: /a/1/b: the key stands twice in one object");
+  refuses([] { (void)parse_json("", "devices.json", "a JSON array of devices"); },
+          "devices.json: empty; expected a JSON array of devices");
+  using namespace std::string_view_literals;
+  refuses(
+      [] { (void)parse_json("\x40\0\0\0\0\0\0\0{\"a\": "sv, "w.json"); },
+      "w.json: not JSON, but binary data, which begins like a safetensors file that is cut off");
+  refuses([] { (void)parse_json("\x7f\0\1\2"sv, "w"); }, "w: not JSON, but binary data; expected");
+}

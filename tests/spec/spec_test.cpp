@@ -48,7 +48,7 @@ TEST_CASE("faults in a spec are answered, with nothing on standard output") {
       {R"({"architecture": "vit", "img_size": 225})",
        "/img_size: height 225 is not divisible by the patch height 16"},
       {R"({"architecture": "vit", "img_size": 0})", "/img_size: 0 is too small; at least 1"},
-      {R"({"architecture": "vit", "depth": 1, "depth": 2})", "the key 'depth' stands twice"},
+      {R"({"architecture": "vit", "depth": 1, "depth": 2})", "standard input: /depth: the key stands twice in one object"},
       {R"({"architecture": "vit", "in_c": 1, "in_chans": 1})", "/in_c: stands beside 'in_chans'"},
       {R"({"architecture": "vit", "norm_layer": {"kind": "BatchNorm"}})",
        "/norm_layer: unknown value 'BatchNorm'"},
