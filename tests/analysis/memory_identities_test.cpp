@@ -118,7 +118,7 @@ TEST_CASE("a step leaves gradients behind, and nothing else") {
 }
 
 TEST_CASE("the pieces at the highest moment are the highest moment") {
-  for (const std::uint64_t stages : {1, 2}) {
+  for (const std::uint64_t stages : {1U, 2U}) {
     auto a = ask();
     a.options.composition = true;
     a.options.parallel.pipeline = stages;

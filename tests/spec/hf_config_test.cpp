@@ -105,9 +105,9 @@ TEST_CASE("defaults that a class does not share with its kin") {
   const std::pair<const char*, double> eps[] = {
       {"llama", 1e-6}, {"phi3", 1e-5},    {"olmo2", 1e-5},  {"glm4", 1.5625e-07},
       {"olmoe", 1e-5}, {"granite", 1e-6}, {"gpt_oss", 1e-5}};
-  for (const auto& [type, value] : eps) {
-    CAPTURE(type);
-    CHECK(spec({{"model_type", type}})["norm_layer"]["eps"] == value);
+  for (const auto& fact : eps) {
+    CAPTURE(fact.first);
+    CHECK(spec({{"model_type", fact.first}})["norm_layer"]["eps"] == fact.second);
   }
   CHECK(spec({{"model_type", "glm4_moe"}})["norm_layer"]["eps"] == 1e-5);
   CHECK(spec({{"model_type", "roberta"}})["vocab_size"] == 50265);
@@ -131,14 +131,14 @@ TEST_CASE("scores of tokens: the layer's name and its dropout") {
       {"GPT2", "classifier"},  {"GPTNeo", "classifier"}, {"GPTNeoX", "classifier"},
       {"Bloom", "classifier"}, {"Falcon", "classifier"}, {"Mpt", "classifier"},
       {"Llama", "score"},      {"Qwen2", "score"},       {"Gemma2", "score"}};
-  for (const auto& [prefix, name] : heads) {
+  for (const auto& head : heads) {
+    const std::string prefix = head.first;
     CAPTURE(prefix);
-    const json config = {{"architectures", {std::string(prefix) + "ForTokenClassification"}}};
-    CHECK(spec(config)["classifier_dropout"] == (std::string(prefix) == "Bloom"    ? 0.0
-                                                 : std::string(prefix) == "Falcon" ? 0.0
-                                                                                   : 0.1));
+    const json config = {{"architectures", {prefix + "ForTokenClassification"}}};
+    CHECK(spec(config)["classifier_dropout"] ==
+          (prefix == "Bloom" || prefix == "Falcon" ? 0.0 : 0.1));
     const auto graph = test::trace(config, {.seq_len = 2});
-    CHECK(path_of(graph, graph.params.back()) == name + std::string(".bias"));
+    CHECK(path_of(graph, graph.params.back()) == head.second + std::string(".bias"));
   }
   CHECK(spec({{"architectures", {"LlamaForTokenClassification"}},
               {"classifier_dropout", 0.3}})["classifier_dropout"] == 0.3);

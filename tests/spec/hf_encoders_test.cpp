@@ -48,13 +48,14 @@ TEST_CASE("published parameters of encoders are met exactly") {
 TEST_CASE("dropouts of a classification's head") {
   const std::pair<const char*, std::size_t> heads[] = {
       {"DistilBert", 1}, {"Roberta", 2}, {"Electra", 2}, {"Bert", 1}};
-  for (const auto& [prefix, dropouts] : heads) {
+  for (const auto& fact : heads) {
+    const std::string prefix = fact.first;
     CAPTURE(prefix);
-    const auto trace = [name = std::string(prefix)](const char* head) {
-      return test::trace({{"architectures", {name + head}}}, {.training = true, .seq_len = 4});
+    const auto trace = [&](const char* head) {
+      return test::trace({{"architectures", {prefix + head}}}, {.training = true, .seq_len = 4});
     };
     CHECK(test::number_of<op::Dropout>(trace("ForSequenceClassification")) ==
-          test::number_of<op::Dropout>(trace("Model")) + dropouts);
+          test::number_of<op::Dropout>(trace("Model")) + fact.second);
   }
 }
 

@@ -40,10 +40,11 @@ TEST_CASE("a config that states all defaults of its class is the one that states
   const auto file = std::string(TEST_DATA_DIR) + "/hf_defaults.json";
   const auto facts = parse_json(read_text(file), file);
   REQUIRE(facts["model_types"].size() > 60);
-  for (const auto& [type, defaults] : facts["model_types"].items()) {
+  for (const auto& fact : facts["model_types"].items()) {
+    const auto& type = fact.key();
     CAPTURE(type);
     json bare = {{"model_type", type}};
-    json stated = defaults;
+    json stated = fact.value();
     stated["model_type"] = type;
     // Its class has None, with which its layers cannot choose: the config must say how many.
     if (type == "deepseek_v2") bare["num_experts_per_tok"] = stated["num_experts_per_tok"] = 6;
