@@ -3,6 +3,7 @@
 #include "spec/json_text.h"
 #include "support/json.h"
 #include "support/run.h"
+#include "support/sanitized.h"
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
@@ -153,18 +154,8 @@ TEST_CASE("no home, and so no place to remember the machine's limits in") {
   CHECK(run_in({.environment = {{"HOME", {}}}}, {"devices"}).exit_code == 0);
 }
 
-// AddressSanitizer takes more address space than any limit.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define VITALS_SANITIZED
-#endif
-#endif
-#else
-#define VITALS_SANITIZED
-#endif
-#ifndef VITALS_SANITIZED
-TEST_CASE("too little memory is told") {
+// Sanitizers take more address space than any limit.
+TEST_CASE("too little memory is told" * doctest::skip(test::kSanitized)) {
   const std::uint64_t mebibyte = 1U << 20U;
   for (const auto& command : std::vector<std::vector<std::string>>{
            {"summary", "vit_base_patch16_224", "--set", "depth=100000"},
@@ -175,7 +166,6 @@ TEST_CASE("too little memory is told") {
     CHECK(test::says(result.err, "memory"));
   }
 }
-#endif
 
 TEST_CASE("Ctrl-C ends the measuring, and what was measured is told") {
   test::Result result;
