@@ -44,17 +44,11 @@ void check_types(const HfValues& values) {
   }
 }
 
-// The library takes the entries of id2label, and warns of another num_labels.
 void check_labels(const HfValues& values) {
   const auto& names = values.at("id2label");
   if (names.is_null()) return;
   if (!names.is_object())
     values.refuse("id2label", "expected an object like {\"0\": \"cat\"}, got " + brief(names));
-  if (values.stated("num_labels") && values.has("num_labels") &&
-      values.at("num_labels") != names.size())
-    values.refuse("num_labels", fmt::format("{} contradicts id2label, which has {} entr{}",
-                                            brief(values.at("num_labels")), names.size(),
-                                            names.size() == 1 ? "y" : "ies"));
 }
 
 }  // namespace

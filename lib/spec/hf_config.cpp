@@ -142,6 +142,10 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
     notes.emplace_back(
         "quantization_config: the weights are stored quantised; counts are those of the "
         "model, bytes those of the precision that is asked for");
+  const auto& labels = values.at("id2label");
+  if (values.stated("num_labels") && labels.is_object() && values.at("num_labels") != labels.size())
+    notes.push_back(fmt::format("num_labels: passed over, as in the library, for id2label has {}",
+                                labels.size()));
   if (values.has("num_nextn_predict_layers") && values.at("num_nextn_predict_layers") != 0)
     notes.emplace_back(
         "num_nextn_predict_layers: the layers that predict further tokens are left out, "

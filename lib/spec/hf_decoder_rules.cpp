@@ -56,10 +56,11 @@ json types_by(std::uint64_t n, Slides&& slides) {
 }
 
 void labels(const Values& hf, const HfFamily&, ordered_json& spec) {
-  if (hf.has("num_labels"))
-    spec["num_labels"] = hf.at("num_labels");
-  else if (hf.at("id2label").is_object())
+  // The library warns where the two differ, and takes the names.
+  if (hf.at("id2label").is_object())
     spec["num_labels"] = hf.at("id2label").size();
+  else if (hf.has("num_labels"))
+    spec["num_labels"] = hf.at("num_labels");
 }
 
 // What *ForTokenClassification drops out before its scores, where the config says nothing: hidden

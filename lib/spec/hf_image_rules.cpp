@@ -21,10 +21,11 @@ void classes(const Values& hf, const HfFamily&, ordered_json& spec) {
       spec.contains("head") ? spec["head"] == "classification" : !spec.contains("num_classes");
   const auto& labels = hf.at("id2label");
   if (!classifies || spec.contains("masked_modeling")) return;
-  if (hf.has("num_labels"))
-    spec["num_classes"] = hf.at("num_labels");
+  // As with text: the names count before the number.
+  if (labels.is_object())
+    spec["num_classes"] = labels.size();
   else
-    spec["num_classes"] = labels.is_object() ? labels.size() : 2;
+    spec["num_classes"] = hf.has("num_labels") ? hf.at("num_labels") : json(2);
 }
 
 // Our ratio is the hidden width over the width; it must truncate to the very width that is stated.

@@ -159,6 +159,20 @@ TEST_CASE("Falcon's three kinds of keys and values") {
   CHECK(kv({{"multi_query", false}, {"num_kv_heads", 8}}).is_null());
 }
 
+// configuration_utils.py of transformers: num_labels is len(id2label), with a warning where both
+// are given and differ.
+TEST_CASE("labels have names before they have a number") {
+  const json config = {{"architectures", {"LlamaForSequenceClassification"}},
+                       {"num_labels", 5},
+                       {"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}}}};
+  CHECK(spec(config)["num_labels"] == 3);
+  CHECK(test::model(config).all_notes().size() == 1);
+  CHECK(spec({{"model_type", "vit"},
+              {"architectures", {"ViTForImageClassification"}},
+              {"num_labels", 5},
+              {"id2label", {{"0", "a"}}}})["num_classes"] == 1);
+}
+
 // transformers' ViT cuts off what fills no patch: num_patches = (image_size // patch_size)^2.
 TEST_CASE("an image that patches do not fill is cut as the library cuts it") {
   for (const char* type : {"vit", "deit", "clip_vision_model", "dinov2"})
@@ -298,8 +312,6 @@ TEST_CASE("what a config states in another form than the library is refused, not
       {R"({"model_type": "llama", "rope_scaling": "abc"})", "/rope_scaling: expected an object"},
       {R"({"model_type": "llama", "torch_dtype": "float99"})", "/torch_dtype: unknown type 'float"},
       {R"({"model_type": "llama", "id2label": ["a"]})", "/id2label: expected an object"},
-      {R"({"model_type": "llama", "num_labels": 5, "id2label": {"0": "a"}})",
-       "/num_labels: 5 contradicts id2label, which has 1 entry"},
       {R"({"model_type": "mixtral", "num_local_experts": 0})", "/num_local_experts: 0 is too sm"},
       {R"({"model_type": "vit", "architecture": "vit"})",
        "/architecture: \"vit\" is an architecture of a vitals spec, but model_type"},
