@@ -26,12 +26,12 @@ struct Generation {
 // behind it begins with one token.
 [[nodiscard]] BuildOptions prompt_options(const BuildTrace& build, BuildOptions options);
 
-// Step i of n reads one token behind prompt + i others; afterwards the cache holds prompt + n.
-// options.seq_len is the prompt (0: the model's default). Throws Error where the model has too few
-// positions.
 // Throws Error where the model has too few positions for so many tokens behind its input.
 void check_positions(const BuildTrace& build, BuildOptions options, std::uint64_t new_tokens);
 
+// Step i of n reads one token behind prompt + i others; afterwards the cache holds prompt + n.
+// options.seq_len is the prompt (0: the model's default). Throws Error where the model has too few
+// positions.
 [[nodiscard]] Generation generation_macs(const BuildTrace& build, BuildOptions options,
                                          std::uint64_t new_tokens);
 

@@ -89,11 +89,11 @@ class Planner {
     for (const auto& cache : graph_.kv_caches) {
       const auto features = node.shape.at(-1);
       if (cache.module != attention || (features != cache.key && features != cache.value)) continue;
-      if (cache.heads >= plan_.ranks) break;
-      if (plan_.ranks % cache.heads != 0)
+      const auto pieces = plan_.split(cache);
+      if (std::max(cache.heads, plan_.ranks) % pieces != 0)
         fail("--tp {}: the {} heads of keys and values of {} cannot be shared evenly", plan_.ranks,
              cache.heads, graph_.modules[attention].path);
-      return cache.heads;
+      return pieces;
     }
     return plan_.ranks;
   }

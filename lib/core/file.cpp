@@ -72,10 +72,15 @@ void check_writable(const std::string& path) {
   std::error_code code;
   const auto status = fs::status(path, code);
   if (fs::is_directory(status)) fail("{}: cannot be written: it is a folder", path);
-  const bool in_place = fs::exists(status) && !fs::is_regular_file(status);
+  // A pipe or a device has no name of its own: it is opened as it is called.
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    if (::access(path.c_str(), W_OK) != 0) cannot_write(path, errno);
+    return;
+  }
   const auto target = fs::exists(status) ? fs::canonical(path, code) : fs::path(path);
-  const auto place = in_place ? target : target.parent_path() / ".";
-  if (::access(place.c_str(), in_place ? W_OK : W_OK | X_OK) != 0) cannot_write(path, errno);
+  if (code && fs::exists(status)) cannot_write(path, code.value());
+  const auto folder = target.parent_path() / ".";
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) cannot_write(path, errno);
 }
 
 void write_file(const std::string& path, std::string_view bytes) {

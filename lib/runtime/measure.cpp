@@ -51,13 +51,15 @@ class Subject {
   // Runs for `long_enough` seconds, and until three runs in a row took what the three before took.
   void warm_up(double long_enough, const std::function<bool()>& stop) {
     constexpr std::size_t kWindow = 3;
-    const double too_long = std::max(4.0, long_enough);
+    const double too_long = 4.0 + long_enough;
     constexpr double kSame = 0.03;
+    result.warmup_runs = 1;  // the first, whose output the others are compared with
+    if (long_enough == 0) return;
     std::vector<double> times;
     const auto begin = Clock::now();
     while (true) {
       times.push_back(run_seconds());
-      if (long_enough == 0 || (stop && stop())) break;
+      if (stop && stop()) break;
       const auto elapsed = seconds_since(begin);
       if (times.size() < 2 * kWindow || elapsed < long_enough) {
         if (elapsed < too_long) continue;

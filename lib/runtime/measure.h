@@ -14,7 +14,7 @@
 namespace vitals {
 
 struct MeasureOptions {
-  double warm_up_seconds = 0.2;                    // at the least, of each; 0: a single run
+  double warm_up_seconds = 0.2;                    // at the least, of each; 0: one run
   double seconds = 3;                              // of measuring, for all executors together
   std::optional<std::size_t> runs = {};            // of each executor, instead of a time
   std::function<void(double part)> progress = {};  // how much is done, 0 to 1

@@ -112,6 +112,7 @@ ThreadPool::ThreadPool(PoolOptions options) : options_(options) {
     if (options_.pin) openmp_->parallel(pin, this, static_cast<unsigned>(options_.threads), 0);
     return;
   }
+  workers_.reserve(static_cast<std::size_t>(options_.threads));  // nothing else may throw below
   try {
     for (int i = 1; i < options_.threads; ++i) workers_.emplace_back([this, i] { worker_loop(i); });
   } catch (const std::system_error& error) {

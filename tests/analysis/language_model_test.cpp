@@ -75,6 +75,23 @@ TEST_CASE("more tensor-parallel ranks than heads of keys repeat them") {
   CHECK(on(8).weights - on(16).weights == (on(8).weights - repeated - norms) / 2);
 }
 
+TEST_CASE("heads of keys that ranks cannot share evenly are refused") {
+  MemoryOptions options;
+  options.training = false;
+  options.precision = precision("bf16");
+  options.optimizer = optimizer("none");
+  options.parallel.tensor = 4;
+  const auto graph = model_from_spec({{"architecture", "decoder"},
+                                      {"hidden_size", 96},
+                                      {"num_attention_heads", 12},
+                                      {"num_key_value_heads", 6},
+                                      {"num_hidden_layers", 1}},
+                                     "test", "test")
+                         .build({.seq_len = 2});
+  CHECK_THROWS_WITH_AS((void)estimate_memory(graph, options),
+                       doctest::Contains("6 heads of keys and values"), Error);
+}
+
 TEST_CASE("a window bounds what a layer keeps") {
   const KvCache sliding{.key = 4, .value = 4, .window = 10};
   CHECK(cached_tokens(sliding, 9) == 9);

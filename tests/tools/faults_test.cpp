@@ -147,6 +147,19 @@ TEST_CASE("an input is no output") {
   CHECK(run({"memory", folder.path(), "-o", folder.path("a.txt")}).exit_code == 0);
 }
 
+TEST_CASE("a pipe is written to by its name, and two outputs are two files") {
+  const auto piped =
+      run({"summary", "test_vit", "--style", "tree", "--depth", "0", "-o", "/dev/stdout"});
+  CHECK(piped.exit_code == 0);
+  CHECK(test::says(piped.out, "test_vit"));
+  const test::TemporaryFolder folder;
+  const auto file = folder.path("both.json");
+  const auto both = run({"bench", "test_vit", "--save-device", file, "-o", file});
+  CHECK(both.exit_code == 1);
+  CHECK(test::says(both.err, "two outputs cannot be one file"));
+  CHECK(is_empty(folder));
+}
+
 TEST_CASE("no home, and so no place to remember the machine's limits in") {
   const std::vector<std::string> bench = {
       "bench", "vit_tiny_patch16_224", "--set", "depth=1", "--runs", "1", "--warmup", "0"};

@@ -90,10 +90,14 @@ void check_files(const Command& command, const Given& given) {
     if (o.reads && given.has(o.long_name()))
       for (const auto& value : given.values.at(o.long_name()))
         for (auto& file : o.reads(value)) inputs.push_back(std::move(file));
+  std::vector<std::string> outputs;
   for (const auto& o : command.options) {
     if (!o.writes || !given.has(o.long_name())) continue;
     for (const auto& output : given.values.at(o.long_name())) {
       if (output == "-") continue;
+      if (std::find(outputs.begin(), outputs.end(), output) != outputs.end())
+        fail("{} {}: two outputs cannot be one file", o.long_name(), output);
+      outputs.push_back(output);
       for (const auto& input : inputs)
         if (is_same_file(input, output))
           fail("{} {}: is an input of this command, and would be lost; write to another file",
