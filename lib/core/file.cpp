@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -56,6 +57,19 @@ void write_beside(const std::string& path, const std::string& target, std::strin
   cannot_write(path, code);
 }
 
+// The file that writing to a path replaces, links followed. Nothing for a pipe or a device, which
+// has no name of its own: it is opened as it is called. Throws Error for a folder.
+std::optional<fs::path> replaced_by(const std::string& path) {
+  std::error_code code;
+  const auto status = fs::status(path, code);
+  if (fs::is_directory(status)) fail("{}: cannot be written: it is a folder", path);
+  if (!fs::exists(status)) return path;
+  if (!fs::is_regular_file(status)) return std::nullopt;
+  auto target = fs::canonical(path, code);
+  if (code) cannot_write(path, code.value());
+  return target;
+}
+
 }  // namespace
 
 int write_all(int descriptor, std::string_view bytes) {
@@ -69,27 +83,16 @@ int write_all(int descriptor, std::string_view bytes) {
 }
 
 void check_writable(const std::string& path) {
-  std::error_code code;
-  const auto status = fs::status(path, code);
-  if (fs::is_directory(status)) fail("{}: cannot be written: it is a folder", path);
-  // A pipe or a device has no name of its own: it is opened as it is called.
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    if (::access(path.c_str(), W_OK) != 0) cannot_write(path, errno);
-    return;
-  }
-  const auto target = fs::exists(status) ? fs::canonical(path, code) : fs::path(path);
-  if (code && fs::exists(status)) cannot_write(path, code.value());
-  const auto folder = target.parent_path() / ".";
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) cannot_write(path, errno);
+  const auto target = replaced_by(path);
+  const auto place = target ? target->parent_path() / "." : fs::path(path);
+  if (::access(place.c_str(), target ? W_OK | X_OK : W_OK) != 0) cannot_write(path, errno);
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
-  std::error_code code;
-  const auto status = fs::status(path, code);
-  if (fs::is_directory(status)) fail("{}: cannot be written: it is a folder", path);
-  if (fs::exists(status) && !fs::is_regular_file(status)) return write_in_place(path, bytes);
-  const auto target = fs::exists(status) ? fs::canonical(path, code).string() : path;
-  write_beside(path, target, bytes);
+  if (const auto target = replaced_by(path))
+    write_beside(path, target->string(), bytes);
+  else
+    write_in_place(path, bytes);
 }
 
 RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
