@@ -1,9 +1,9 @@
 // How long the analysis takes: building and folding a trace, its growth with depth, and the whole
 // process beside `python3 -c pass`, interleaved in one run.
-#include "analysis/macs.h"
-#include "analysis/rollup.h"
-#include "spec/builtin.h"
-#include "spec/spec.h"
+#include "cost/macs.h"
+#include "cost/rollup.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 
 #include <fmt/core.h>
 

@@ -22,7 +22,7 @@ def main(output, function, *files):
             if key in entry and entry[key] not in entries:
                 sys.exit(f"{name}: its {key} {entry[key]} does not exist")
     with open(output, "w", encoding="utf-8") as out:
-        out.write('#include "spec/builtin_specs.h"\n\nnamespace vitals {\nnamespace {\n\n')
+        out.write('#include "frontends/spec/builtin_specs.h"\n\nnamespace vitals {\nnamespace {\n\n')
         out.write(f"constexpr BuiltinSpec {function}_entries[] = {{\n")
         for name in sorted(entries):
             text = json.dumps(entries[name], separators=(",", ":"))

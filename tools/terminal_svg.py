@@ -16,7 +16,7 @@ import unicodedata
 from html import escape, unescape
 from pathlib import Path
 
-# The colours of the escapes that vitals writes (lib/report/paint.cpp), on a dark ground.
+# The colours of the escapes that vitals writes (lib/report/text/paint.cpp), on a dark ground.
 STYLES = {"": "#d6dae0", "1": "#ffffff", "2": "#6b7480", "1;31": "#ff7b72", "33": "#e3b341"}
 CELL, LINE, SIZE, MARGIN = 8.4, 19, 14, 16
 

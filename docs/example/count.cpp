@@ -1,7 +1,7 @@
 // Counts a model with the installed library:
 //   c++ -std=c++20 count.cpp $(pkg-config --cflags --libs vitals) -o count
-#include "analysis/rollup.h"
-#include "spec/load.h"
+#include "cost/rollup.h"
+#include "frontends/spec/load.h"
 
 #include <cstdio>
 

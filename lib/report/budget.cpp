@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "core/suggest.h"
 #include "core/text.h"
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 #include "report/checkpoint.h"
 
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

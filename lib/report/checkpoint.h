@@ -2,10 +2,10 @@
 // not fit when it is laid beside a model.
 #pragma once
 
-#include "analysis/checkpoint_fit.h"
-#include "analysis/checkpoint_tree.h"
+#include "frontends/checkpoint/checkpoint_tree.h"
+#include "frontends/checkpoint/match.h"
 #include "report/module_tree.h"
-#include "report/table.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

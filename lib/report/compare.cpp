@@ -1,9 +1,9 @@
 #include "report/compare.h"
 
-#include "analysis/conventions.h"
-#include "analysis/module_costs.h"
-#include "analysis/rollup.h"
-#include "report/units.h"
+#include "conventions/conventions.h"
+#include "cost/module_costs.h"
+#include "cost/rollup.h"
+#include "report/text/units.h"
 
 #include <nlohmann/json.hpp>
 
@@ -61,12 +61,12 @@ std::string ratio(Count value, Count first) {
   return x < 99.5 ? fmt::format("{:#.3g}x", x) : fmt::format("{:.0f}x", x);  // 1.00x, 250x
 }
 
-using Values = std::vector<std::optional<Count>>;
+using RowValues = std::vector<std::optional<Count>>;
 
-Values known(const std::vector<Count>& values) { return {values.begin(), values.end()}; }
+RowValues known(const std::vector<Count>& values) { return {values.begin(), values.end()}; }
 
 // "86,567,656", and for the models after the first the ratio beside it.
-std::vector<std::string> cells(const Values& values) {
+std::vector<std::string> cells(const RowValues& values) {
   std::vector<std::string> row;
   for (std::size_t i = 0; i < values.size(); ++i) {
     row.push_back(values[i] ? grouped(*values[i]) : "-");
@@ -153,7 +153,8 @@ Table modules_table(const Comparison& c) {
 Table flat_table(const Comparison& c) {
   Table table{{{"path"}, {"quantity"}}, {}, {}};
   for (const auto& model : c.models) table.columns.push_back({model, true});
-  const auto add = [&](const std::string& path, const std::string& quantity, const Values& values) {
+  const auto add = [&](const std::string& path, const std::string& quantity,
+                       const RowValues& values) {
     std::vector<std::string> row{path, quantity};
     for (const auto& value : values) row.push_back(value ? fmt::format("{}", *value) : "");
     table.rows.push_back(std::move(row));

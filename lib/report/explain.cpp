@@ -1,6 +1,6 @@
 #include "report/explain.h"
 
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,8 @@
 // `vitals flops --explain PATH` in its forms.
 #pragma once
 
-#include "analysis/explain.h"
-#include "report/table.h"
+#include "cost/explain.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

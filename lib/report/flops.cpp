@@ -1,11 +1,11 @@
 #include "report/flops.h"
 
-#include "analysis/arithmetic.h"
-#include "analysis/macs.h"
-#include "analysis/module_costs.h"
-#include "analysis/traffic.h"
+#include "cost/arithmetic.h"
+#include "cost/macs.h"
+#include "cost/module_costs.h"
+#include "cost/traffic.h"
 #include "report/module_table.h"
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <algorithm>
 #include <map>

@@ -2,12 +2,12 @@
 // done by analysis.
 #pragma once
 
-#include "analysis/conventions.h"
-#include "analysis/generation.h"
-#include "analysis/training.h"
-#include "analysis/training_compute.h"
+#include "conventions/conventions.h"
+#include "cost/generation.h"
+#include "cost/training_compute.h"
+#include "cost/training_flops.h"
 #include "report/module_tree.h"
-#include "report/table.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

@@ -1,6 +1,6 @@
-#include "analysis/arithmetic.h"
-#include "analysis/module_costs.h"
-#include "analysis/traffic.h"
+#include "cost/arithmetic.h"
+#include "cost/module_costs.h"
+#include "cost/traffic.h"
 #include "report/flops.h"
 #include "report/language_model.h"
 

@@ -1,6 +1,6 @@
 #include "report/language_model.h"
 
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <nlohmann/json.hpp>
 

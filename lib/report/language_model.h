@@ -2,11 +2,11 @@
 // generation, KV cache, quantised weights, training compute. Formatting only.
 #pragma once
 
-#include "analysis/generation.h"
-#include "analysis/kv_cache.h"
-#include "analysis/quantization.h"
-#include "analysis/training_compute.h"
-#include "report/table.h"
+#include "cost/generation.h"
+#include "cost/kv_cache.h"
+#include "cost/training_compute.h"
+#include "memory/quantized/quantization.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

@@ -1,7 +1,7 @@
 #include "report/latency.h"
 
 #include "report/module_table.h"
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <fmt/format.h>
 

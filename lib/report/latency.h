@@ -1,10 +1,10 @@
 // `vitals predict` and `vitals devices`: tables and JSON. Formatting only.
 #pragma once
 
-#include "analysis/latency/predict.h"
+#include "frontends/devices/calibration.h"
+#include "latency/predict.h"
 #include "report/module_tree.h"
-#include "report/table.h"
-#include "spec/calibration.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

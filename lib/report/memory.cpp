@@ -1,12 +1,12 @@
 #include "report/memory.h"
 
-#include "analysis/rules_of_thumb.h"
-#include "analysis/stack.h"
-#include "report/chart.h"
+#include "cost/rules_of_thumb.h"
+#include "graph/blocks.h"
 #include "report/language_model.h"
 #include "report/module_table.h"
-#include "report/units.h"
-#include "report/wrap.h"
+#include "report/page/chart.h"
+#include "report/text/units.h"
+#include "report/text/wrap.h"
 
 #include <fmt/format.h>
 

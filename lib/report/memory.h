@@ -2,11 +2,11 @@
 // a picture. Formatting only.
 #pragma once
 
-#include "analysis/fit.h"
-#include "analysis/memory.h"
 #include "graph/builder.h"
+#include "memory/batch_search.h"
+#include "memory/estimate.h"
 #include "report/module_tree.h"
-#include "report/table.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

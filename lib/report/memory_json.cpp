@@ -1,4 +1,4 @@
-#include "analysis/rules_of_thumb.h"
+#include "cost/rules_of_thumb.h"
 #include "report/language_model.h"
 #include "report/memory.h"
 

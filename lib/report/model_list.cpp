@@ -1,6 +1,6 @@
 #include "report/model_list.h"
 
-#include "analysis/rollup.h"
+#include "cost/rollup.h"
 
 #include <nlohmann/json.hpp>
 

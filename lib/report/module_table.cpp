@@ -1,6 +1,6 @@
 #include "report/module_table.h"
 
-#include "report/units.h"
+#include "report/text/units.h"
 
 #include <algorithm>
 #include <utility>

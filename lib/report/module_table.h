@@ -2,9 +2,9 @@
 // quantity.
 #pragma once
 
-#include "analysis/rollup.h"
+#include "cost/rollup.h"
 #include "report/module_tree.h"
-#include "report/table.h"
+#include "report/text/table.h"
 
 #include <functional>
 #include <string>

@@ -1,6 +1,6 @@
 #include "report/module_tree.h"
 
-#include "analysis/rollup.h"
+#include "cost/rollup.h"
 
 #include <algorithm>
 #include <map>

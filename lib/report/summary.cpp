@@ -1,9 +1,9 @@
 #include "report/summary.h"
 
-#include "analysis/rollup.h"
+#include "cost/rollup.h"
 #include "report/module_table.h"
+#include "report/text/units.h"
 #include "report/torchsummary.h"
-#include "report/units.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

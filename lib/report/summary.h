@@ -2,7 +2,7 @@
 #pragma once
 
 #include "report/module_tree.h"
-#include "report/table.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

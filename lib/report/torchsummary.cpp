@@ -1,7 +1,7 @@
 #include "report/torchsummary.h"
 
-#include "analysis/rollup.h"
-#include "report/units.h"
+#include "cost/rollup.h"
+#include "report/text/units.h"
 
 #include <fmt/format.h>
 

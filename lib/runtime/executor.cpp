@@ -1,10 +1,10 @@
 #include "runtime/executor.h"
 
 #include "core/error.h"
-#include "runtime/bind.h"
-#include "runtime/fixed_values.h"
-#include "runtime/memory_limits.h"
-#include "runtime/strided.h"
+#include "runtime/measure/memory_limits.h"
+#include "runtime/program/bind.h"
+#include "runtime/program/fixed_values.h"
+#include "runtime/program/strided.h"
 
 #include <cassert>
 #include <chrono>

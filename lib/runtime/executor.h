@@ -4,9 +4,9 @@
 #pragma once
 
 #include "runtime/kernels/engine.h"
-#include "runtime/lower.h"
-#include "runtime/params.h"
-#include "runtime/plan.h"
+#include "runtime/program/lower.h"
+#include "runtime/program/params.h"
+#include "runtime/program/plan.h"
 
 #include <functional>
 #include <memory>

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "runtime/kernels/linear.h"
-#include "runtime/machine_load.h"
+#include "runtime/measure/machine_load.h"
 
 #include <vector>
 

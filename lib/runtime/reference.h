@@ -1,5 +1,5 @@
 // What every op means, as plain loops over any number type: the statement that backends are checked
-// against, and that the formulas of analysis/arithmetic.h are counted from. Shapes and strides are
+// against, and that the formulas of cost/arithmetic.h are counted from. Shapes and strides are
 // honoured, speed is not. Knows no models, no arena and no weights' files.
 #pragma once
 

@@ -1,12 +1,12 @@
 // The command line: one argument a line. They are parsed as the program does, but no command runs;
 // and each alone is read as whatever takes a text of its own: an override, a condition, a budget.
 #include "core/suggest.h"
+#include "frontends/devices/device_file.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 #include "fuzz/fuzz.h"
 #include "program.h"
 #include "report/budget.h"
-#include "spec/builtin.h"
-#include "spec/device.h"
-#include "spec/spec.h"
 #include "support/lines.h"
 
 #include <cstring>

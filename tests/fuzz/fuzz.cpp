@@ -1,11 +1,11 @@
 #include "fuzz/fuzz.h"
 
-#include "analysis/macs.h"
-#include "analysis/rollup.h"
 #include "core/text.h"
+#include "cost/macs.h"
+#include "cost/rollup.h"
+#include "frontends/spec/json_text.h"
+#include "frontends/spec/spec.h"
 #include "report/summary.h"
-#include "spec/json_text.h"
-#include "spec/spec.h"
 #include "support/sums.h"
 
 #include <nlohmann/json.hpp>

@@ -1,8 +1,7 @@
 // Hugging Face configs: any text.
-#include "spec/hf_config.h"
-
+#include "frontends/hf/config.h"
+#include "frontends/spec/json_text.h"
 #include "fuzz/fuzz.h"
-#include "spec/json_text.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,11 +1,11 @@
 // Checkpoints: any bytes as a file, read as every checkpoint is.
-#include "spec/safetensors.h"
+#include "frontends/checkpoint/safetensors.h"
 
-#include "analysis/checkpoint_fit.h"
-#include "analysis/checkpoint_tree.h"
+#include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/checkpoint/checkpoint_tree.h"
+#include "frontends/checkpoint/match.h"
+#include "frontends/spec/builtin.h"
 #include "fuzz/fuzz.h"
-#include "spec/builtin.h"
-#include "spec/checkpoint_files.h"
 
 #include <algorithm>
 #include <sys/mman.h>

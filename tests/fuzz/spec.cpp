@@ -1,8 +1,8 @@
 // Specs: any text.
-#include "spec/spec.h"
+#include "frontends/spec/spec.h"
 
+#include "frontends/spec/json_text.h"
 #include "fuzz/fuzz.h"
-#include "spec/json_text.h"
 
 #include <nlohmann/json.hpp>
 

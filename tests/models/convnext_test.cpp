@@ -1,9 +1,9 @@
 // ConvNeXt against what its papers, timm and torchvision published: parameters, GMACs, activations,
 // and the keys of timm's checkpoints.
-#include "analysis/conventions.h"
-#include "analysis/rollup.h"
-#include "spec/builtin.h"
-#include "spec/spec.h"
+#include "conventions/conventions.h"
+#include "cost/rollup.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 #include "support/json.h"
 #include "support/refusal.h"
 

@@ -1,7 +1,7 @@
-#include "models/decoder.h"
+#include "models/text/decoder.h"
 
-#include "analysis/rollup.h"
-#include "spec/spec.h"
+#include "cost/rollup.h"
+#include "frontends/spec/spec.h"
 #include "support/json.h"
 #include "support/model.h"
 

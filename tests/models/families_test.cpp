@@ -1,8 +1,8 @@
 // What holds for the architectures of image encoders beyond their counts: the keys of checkpoints,
 // what batch, training and fused attention may change, and the answers to wrong configurations.
-#include "analysis/rollup.h"
-#include "spec/builtin.h"
-#include "spec/spec.h"
+#include "cost/rollup.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 #include "support/json.h"
 #include "support/refusal.h"
 

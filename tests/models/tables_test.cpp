@@ -1,5 +1,5 @@
 // The tables that models compute from their sizes, against the numbers of the papers' code.
-#include "models/tables.h"
+#include "models/layers/tables.h"
 
 #include <doctest/doctest.h>
 

@@ -1,9 +1,9 @@
 // timm's own models, counted by PyTorch: parameters, tokens, shapes and MACs, exactly.
 #include "support/timm.h"
 
-#include "analysis/rollup.h"
-#include "spec/builtin.h"
-#include "spec/spec.h"
+#include "cost/rollup.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 #include "support/json.h"
 #include "support/run.h"
 

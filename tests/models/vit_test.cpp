@@ -1,8 +1,8 @@
-#include "models/vit.h"
+#include "models/vision/vit.h"
 
-#include "analysis/rollup.h"
-#include "spec/builtin.h"
-#include "spec/spec.h"
+#include "cost/rollup.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 #include "support/json.h"
 #include "support/model.h"
 

@@ -1,6 +1,6 @@
 #include "report/compare.h"
 
-#include "spec/builtin.h"
+#include "frontends/spec/builtin.h"
 #include "support/json.h"
 #include "support/run.h"
 

@@ -1,9 +1,9 @@
 // `vitals flops` as its readers see it: every table sums, every format says the same, every number
 // can be traced to formulas.
-#include "analysis/training.h"
+#include "cost/training_flops.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/spec.h"
 #include "graph/builder.h"
-#include "spec/builtin.h"
-#include "spec/spec.h"
 #include "support/json.h"
 #include "support/run.h"
 #include "support/timm.h"

@@ -1,11 +1,11 @@
 // What must hold of every model, tried on generated ones: specs of each architecture with some
 // fields changed at random. Most are refused, as they should be; of those that are accepted enough
 // remain.
-#include "analysis/memory.h"
-#include "analysis/rollup.h"
 #include "core/text.h"
+#include "cost/rollup.h"
+#include "frontends/spec/spec.h"
+#include "memory/estimate.h"
 #include "report/summary.h"
-#include "spec/spec.h"
 #include "support/json.h"
 #include "support/lines.h"
 #include "support/model.h"

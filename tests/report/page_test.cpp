@@ -1,5 +1,5 @@
 // The HTML report as text; that it works in a browser is tested in one (tools/dev check page).
-#include "report/html.h"
+#include "report/page/html.h"
 #include "support/json.h"
 #include "support/run.h"
 

@@ -1,5 +1,5 @@
-#include "report/table.h"
-#include "report/wrap.h"
+#include "report/text/table.h"
+#include "report/text/wrap.h"
 #include "support/lines.h"
 
 #include <doctest/doctest.h>

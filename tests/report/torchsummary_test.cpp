@@ -1,7 +1,7 @@
 // The original ViT code under torchsummary 1.5.1 wrote tests/data/torchsummary.
 #include "report/torchsummary.h"
 
-#include "spec/spec.h"
+#include "frontends/spec/spec.h"
 #include "support/json.h"
 #include "support/run.h"
 

@@ -1,10 +1,10 @@
 // From measured passes to a device: factors that made the times are found again, and the error is
 // that of what a fit did not see.
-#include "runtime/calibrate.h"
+#include "runtime/measure/calibrate.h"
 
-#include "analysis/latency/fit.h"
-#include "runtime/step_kernels.h"
-#include "spec/builtin.h"
+#include "frontends/spec/builtin.h"
+#include "latency/factor_fit.h"
+#include "runtime/program/step_kernels.h"
 #include "support/json.h"
 #include "support/temporary_folder.h"
 

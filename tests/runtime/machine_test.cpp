@@ -1,4 +1,4 @@
-#include "runtime/machine.h"
+#include "runtime/measure/machine.h"
 
 #include "runtime/kernels/isa.h"
 #include "support/temporary_folder.h"

@@ -1,8 +1,8 @@
 // What is made of measured times: statistics by hand and by chance, shares of steps,
 // and the words about noise.
-#include "runtime/measure.h"
+#include "runtime/measure/measure.h"
 
-#include "runtime/bench.h"
+#include "runtime/measure/bench.h"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
 // Whole models against PyTorch's fp64, and weights as checkpoints store them.
 #include "core/error.h"
+#include "frontends/spec/load.h"
 #include "runtime/forward.h"
 #include "runtime/kernel_case.h"
 #include "runtime/open_engine.h"
-#include "runtime/weights.h"
-#include "spec/load.h"
+#include "runtime/program/weights.h"
 #include "support/run.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"

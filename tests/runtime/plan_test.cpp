@@ -1,10 +1,10 @@
 // The memory planner: nothing that lives at the same time overlaps, what is planned is what is
 // allocated, and sharing memory changes no bit of the result.
-#include "runtime/plan.h"
+#include "runtime/program/plan.h"
 
+#include "frontends/spec/builtin.h"
 #include "runtime/executor.h"
 #include "runtime/reference_run.h"
-#include "spec/builtin.h"
 
 #include <doctest/doctest.h>
 

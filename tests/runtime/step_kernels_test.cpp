@@ -1,11 +1,11 @@
 // The steps of a program as kernels: what they compute is what the trace computes, what they move
 // is what the steps move.
-#include "runtime/step_kernels.h"
+#include "runtime/program/step_kernels.h"
 
-#include "analysis/macs.h"
-#include "analysis/rollup.h"
-#include "runtime/lower.h"
-#include "spec/builtin.h"
+#include "cost/macs.h"
+#include "cost/rollup.h"
+#include "frontends/spec/builtin.h"
+#include "runtime/program/lower.h"
 
 #include <doctest/doctest.h>
 

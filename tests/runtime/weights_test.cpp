@@ -1,9 +1,9 @@
 // Values out of checkpoints: the bit patterns of IEEE 754 and bfloat16, at any offset; and which
 // weights a model refuses, with what words.
-#include "runtime/weights.h"
+#include "runtime/program/weights.h"
 
 #include "core/error.h"
-#include "spec/builtin.h"
+#include "frontends/spec/builtin.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
 

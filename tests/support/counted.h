@@ -2,7 +2,7 @@
 // computed. Choices between values and changes of sign are free; constants cost nothing to make.
 #pragma once
 
-#include "analysis/arithmetic.h"
+#include "cost/arithmetic.h"
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
 // Models as tests write them: a spec or a Hugging Face config as JSON.
 #pragma once
 
+#include "frontends/hf/config.h"
 #include "models/architecture.h"
-#include "spec/hf_config.h"
 #include "support/json.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "support/published.h"
 
-#include "spec/hf_config.h"
+#include "frontends/hf/config.h"
 #include "support/run.h"
 
 #include <stdexcept>

@@ -1,7 +1,7 @@
 // What holds of every quantity of every model.
 #pragma once
 
-#include "analysis/rollup.h"
+#include "cost/rollup.h"
 
 #include <optional>
 

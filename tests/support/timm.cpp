@@ -1,7 +1,7 @@
 #include "support/timm.h"
 
 #include "core/error.h"
-#include "spec/builtin.h"
+#include "frontends/spec/builtin.h"
 #include "support/json.h"
 #include "support/run.h"
 

@@ -1,7 +1,7 @@
 // Records of timm's models under tests/data/timm, and models with fields set as `--set` does.
 #pragma once
 
-#include "spec/spec.h"
+#include "frontends/spec/spec.h"
 
 #include <nlohmann/json_fwd.hpp>
 

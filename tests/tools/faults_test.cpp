@@ -1,6 +1,6 @@
 // What can go wrong around the program: disks, pipes, signals, memory, environments.
-#include "report/units.h"
-#include "spec/json_text.h"
+#include "frontends/spec/json_text.h"
+#include "report/text/units.h"
 #include "support/json.h"
 #include "support/run.h"
 #include "support/sanitized.h"

@@ -1,5 +1,5 @@
 // What the program says of itself: the manual page, completions, colour, and its version.
-#include "report/paint.h"
+#include "report/text/paint.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>

@@ -2,7 +2,7 @@
 // to measure them is what the suite `machine` tests, takes a second each time beside other suites,
 // and would write into the cache of whoever runs the tests.
 #include "runtime/kernels/isa.h"
-#include "runtime/machine.h"
+#include "runtime/measure/machine.h"
 #include "support/temporary_folder.h"
 
 #include <cstdlib>

@@ -1,8 +1,8 @@
 // `vitals run` as scripts see it: files in, files out, and what is refused.
 #include "support/run.h"
 
-#include "spec/checkpoint_files.h"
-#include "spec/safetensors_write.h"
+#include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/checkpoint/safetensors_write.h"
 #include "support/safetensors_writer.h"
 #include "support/temporary_folder.h"
 

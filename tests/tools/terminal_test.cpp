@@ -1,6 +1,6 @@
 // Text for terminals: folded to their width, with bars and colours, and nothing of that in files,
 // pipes and the formats for programs.
-#include "report/wrap.h"
+#include "report/text/wrap.h"
 #include "support/run.h"
 
 #include <doctest/doctest.h>

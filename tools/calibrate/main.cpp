@@ -3,7 +3,7 @@
 // and the worst models go to standard error.
 #include "core/error.h"
 #include "published.h"
-#include "runtime/statistics.h"
+#include "runtime/measure/statistics.h"
 
 #include <nlohmann/json.hpp>
 

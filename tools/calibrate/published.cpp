@@ -1,11 +1,11 @@
 #include "published.h"
 
-#include "analysis/latency/execution.h"
 #include "core/error.h"
-#include "spec/builtin.h"
-#include "spec/device.h"
-#include "spec/json_text.h"
-#include "spec/spec.h"
+#include "frontends/devices/device_file.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/json_text.h"
+#include "frontends/spec/spec.h"
+#include "latency/execution.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,8 @@
 // Published measurements, and the runs that they belong to.
 #pragma once
 
-#include "analysis/latency/fit.h"
-#include "spec/calibration.h"
+#include "frontends/devices/calibration.h"
+#include "latency/factor_fit.h"
 
 #include <map>
 #include <string>

@@ -2,10 +2,10 @@
 
 #include "bench_runs.h"
 #include "core/error.h"
-#include "report/wrap.h"
+#include "frontends/devices/device_file.h"
+#include "frontends/spec/load.h"
+#include "report/text/wrap.h"
 #include "save_device.h"
-#include "spec/device.h"
-#include "spec/load.h"
 #include "terminal.h"
 
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "command.h"
-#include "runtime/bench.h"
+#include "runtime/measure/bench.h"
 
 namespace vitals::cli {
 

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "progress.h"
-#include "runtime/report/calibrate.h"
+#include "report/measured/calibrate.h"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 
 #include "command.h"
 #include "compute_options.h"
-#include "runtime/report/bench.h"
+#include "report/measured/bench.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,10 +1,10 @@
 #include "checkpoint.h"
 
 #include "core/error.h"
+#include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/spec/load.h"
 #include "report/checkpoint.h"
-#include "report/wrap.h"
-#include "spec/checkpoint_files.h"
-#include "spec/load.h"
+#include "report/text/wrap.h"
 #include "terminal.h"
 
 #include <nlohmann/json.hpp>

@@ -1,8 +1,8 @@
 // `vitals summary` of a checkpoint, and the check that a model's own checkpoint fits it.
 #pragma once
 
-#include "analysis/checkpoint_fit.h"
 #include "command.h"
+#include "frontends/checkpoint/match.h"
 #include "report/module_tree.h"
 
 namespace vitals::cli {

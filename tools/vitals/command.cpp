@@ -1,13 +1,13 @@
 #include "command.h"
 
-#include "analysis/rollup.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "cost/rollup.h"
+#include "frontends/spec/load.h"
 #include "report/explain.h"
-#include "report/paint.h"
-#include "report/units.h"
-#include "report/wrap.h"
-#include "spec/load.h"
+#include "report/text/paint.h"
+#include "report/text/units.h"
+#include "report/text/wrap.h"
 #include "streams.h"
 #include "terminal.h"
 

@@ -2,13 +2,13 @@
 // command hands back its result. No arithmetic here.
 #pragma once
 
-#include "analysis/explain.h"
 #include "command_line.h"
+#include "cost/explain.h"
+#include "frontends/spec/spec.h"
 #include "graph/graph.h"
 #include "models/architecture.h"
 #include "report/budget.h"
-#include "report/table.h"
-#include "spec/spec.h"
+#include "report/text/table.h"
 
 #include <nlohmann/json_fwd.hpp>
 

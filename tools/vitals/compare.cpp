@@ -1,9 +1,9 @@
 #include "report/compare.h"
 
-#include "analysis/latency/predict.h"
 #include "command.h"
+#include "frontends/spec/load.h"
 #include "latency.h"
-#include "spec/load.h"
+#include "latency/predict.h"
 
 #include <nlohmann/json.hpp>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "command_line.h"
-#include "spec/device.h"
+#include "frontends/devices/device_file.h"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 #include "command.h"
 #include "device_option.h"
+#include "frontends/devices/calibration.h"
 #include "report/latency.h"
-#include "spec/calibration.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 #include "help.h"
 
-#include "report/wrap.h"
+#include "report/text/wrap.h"
 
 #include <fmt/format.h>
 

@@ -1,13 +1,13 @@
 #include "latency.h"
 
-#include "analysis/latency/execution.h"
-#include "analysis/memory.h"
-#include "analysis/rollup.h"
 #include "core/error.h"
-#include "runtime/lower.h"
-#include "runtime/plan.h"
-#include "runtime/step_kernels.h"
-#include "spec/calibration.h"
+#include "cost/rollup.h"
+#include "frontends/devices/calibration.h"
+#include "latency/execution.h"
+#include "memory/estimate.h"
+#include "runtime/program/lower.h"
+#include "runtime/program/plan.h"
+#include "runtime/program/step_kernels.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

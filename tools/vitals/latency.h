@@ -4,8 +4,8 @@
 
 #include "command.h"
 #include "device_option.h"
+#include "frontends/devices/device_file.h"
 #include "report/latency.h"
-#include "spec/device.h"
 
 #include <optional>
 #include <string>

@@ -1,11 +1,11 @@
-#include "analysis/latency/predict.h"
 #include "command.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "frontends/spec/builtin.h"
 #include "latency.h"
+#include "latency/predict.h"
 #include "progress.h"
 #include "report/model_list.h"
-#include "spec/builtin.h"
 
 #include <nlohmann/json.hpp>
 

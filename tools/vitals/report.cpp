@@ -2,9 +2,9 @@
 #include "command.h"
 #include "core/error.h"
 #include "device_option.h"
-#include "report/page.h"
-#include "runtime/report/bench.h"
-#include "spec/load.h"
+#include "frontends/spec/load.h"
+#include "report/measured/bench.h"
+#include "report/page/page.h"
 #include "version.h"
 
 #include <nlohmann/json.hpp>

@@ -3,11 +3,11 @@
 #include "compute_options.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "frontends/checkpoint/safetensors_write.h"
+#include "frontends/spec/load.h"
 #include "progress.h"
 #include "runtime/forward.h"
-#include "runtime/weights.h"
-#include "spec/load.h"
-#include "spec/safetensors_write.h"
+#include "runtime/program/weights.h"
 #include "terminal.h"
 
 #include <fmt/format.h>

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "runtime/report/calibrate.h"
+#include "report/measured/calibrate.h"
 #include "terminal.h"
 #include "version.h"
 

@@ -3,10 +3,10 @@
 #include "checkpoint.h"
 #include "command.h"
 #include "core/error.h"
+#include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/spec/load.h"
+#include "report/text/wrap.h"
 #include "report/torchsummary.h"
-#include "report/wrap.h"
-#include "spec/checkpoint_files.h"
-#include "spec/load.h"
 #include "terminal.h"
 
 #include <fmt/core.h>

@@ -1,6 +1,6 @@
 #include "terminal.h"
 
-#include "report/wrap.h"
+#include "report/text/wrap.h"
 #include "streams.h"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "graph/op.h"
-#include "runtime/strided.h"
+#include "runtime/program/strided.h"
 
 #include <cmath>
 #include <cstdint>

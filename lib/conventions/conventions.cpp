@@ -1,0 +1,228 @@
+#include "conventions/conventions.h"
+
+#include "conventions/torchinfo.h"
+#include "cost/arithmetic.h"
+#include "cost/definitions.h"
+#include "cost/macs.h"
+#include "cost/sizes.h"
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+using Sink = std::function<void(const CountedItem&)>;
+
+bool always(const Graph&) { return true; }
+
+// Items of a rule that speaks of single ops: rule(node, item) fills the item in. Ops that it does
+// not count give an empty formula.
+template <class Rule>
+void each_node(const Graph& graph, const Sink& sink, Rule&& rule) {
+  for (const auto& node : graph.nodes) {
+    CountedItem item;
+    rule(node, item);
+    if (item.formula.empty()) continue;
+    item.module = graph.calls[node.call].module;
+    sink(item);
+  }
+}
+
+void products(const Graph& graph, const Node& node, CountedItem& item) {
+  item.formula = macs_formula(graph, node);
+  item.kind = name_of(node.op);
+  item.source = definition(node.op).source;
+}
+
+void count_macs(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) { products(graph, node, item); });
+}
+
+void count_flops(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    products(graph, node, item);
+    item.formula = item.formula.times(2);
+  });
+}
+
+// Broadcast operands are expanded before bmm, so that all of its products count.
+void count_torch(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    products(graph, node, item);
+    if (std::holds_alternative<op::MatMul>(node.op))
+      item.formula = arithmetic(graph, node).multiplications;
+    item.formula = item.formula.times(2);
+    item.source = {};
+  });
+}
+
+// fvcore has handles for matrix products and convolutions; none for scaled_dot_product_attention
+// (fvcore/nn/flop_count.py). An expert's product is a call of linear.
+bool fvcore_sees(const Node& node) { return !std::holds_alternative<op::Sdpa>(node.op); }
+
+std::string_view fvcore_name(const Node& node) {
+  return std::holds_alternative<op::ExpertLinear>(node.op) ? "linear" : name_of(node.op);
+}
+
+// Tools know the pooling of images by its own op or class, whatever reduction does the work.
+bool is_average_pool(const Graph& graph, const Node& node) {
+  const auto* reduce = std::get_if<op::Reduce>(&node.op);
+  return reduce != nullptr && reduce->kind == op::ReduceKind::mean &&
+         graph.module_of(node).type == "AdaptiveAvgPool2d";
+}
+
+void count_fvcore(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    if (is_average_pool(graph, node)) {
+      item.kind = "adaptive_avg_pool2d";
+      item.formula = {{"input", elements_of(input_shape(graph, node, 0))}};
+      return;
+    }
+    item.kind = fvcore_name(node);
+    if (const auto* norm = std::get_if<op::LayerNorm>(&node.op))  // "just a rough estimate"
+      item.formula = {{nullptr, norm->affine ? 5U : 4U}, {"elements", elements_of(node.shape)}};
+    else if (fvcore_sees(node))
+      item.formula = macs_formula(graph, node);
+  });
+}
+
+void count_activations(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    if (!fvcore_sees(node) || macs_formula(graph, node).empty()) return;
+    item.kind = fvcore_name(node);
+    item.formula = {{"output", elements_of(node.shape)}};
+  });
+}
+
+// thop hooks modules by their exact class: an op that a module of another class runs is not seen.
+void count_thop(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    const std::string_view type = graph.module_of(node).type;
+    item.kind = type;
+    const bool linear = type == "Linear" && std::holds_alternative<op::Linear>(node.op);
+    const bool conv =
+        (type == "Conv1d" || type == "Conv2d") && std::holds_alternative<op::Conv>(node.op);
+    const auto* norm = std::get_if<op::LayerNorm>(&node.op);
+    if (linear || conv)
+      item.formula = macs_formula(graph, node);
+    else if (norm != nullptr && type == "LayerNorm")
+      item.formula = {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
+    else if (is_average_pool(graph, node)) {
+      const auto& x = input_shape(graph, node, 0);
+      item.formula = {{"(positions + 1)", x.at(std::get<op::Reduce>(node.op).axis) + 1},
+                      {"output", elements_of(node.shape)}};
+    }
+  });
+}
+
+void count_torchinfo(const Graph& graph, const Sink& sink) {
+  visit_torchinfo(graph, [&](const Call& call, const Formula& formula) {
+    sink({call.module, graph.modules[call.module].type, formula});
+  });
+}
+
+void count_seed(const Graph& graph, const Sink& sink) {
+  if (!graph.plain_stack) return;
+  const auto& p = *graph.plain_stack;
+  const Formula::Factor l{"l", p.layers};
+  const Formula::Factor b{"b", graph.batch};
+  const Formula::Factor s{"s", p.tokens};
+  const Formula::Factor h{"h", p.hidden};
+  Formula rule{l, {nullptr, 24}, b, s, h, h};
+  rule.plus({l, {nullptr, 4}, b, s, s, h});
+  rule.plus({{nullptr, 2}, b, s, h, {"V", p.vocab}});
+  sink({0, "model", rule});
+}
+
+constexpr Convention kConventions[] = {
+    {"macs", "MACs",
+     "Counts the multiply-accumulates of linear layers, convolutions and matrix products, "
+     "attention's two included; leaves out biases, norms, softmax, activations and all other "
+     "elementwise work.",
+     "vitals", count_macs, always},
+    {"flops", "FLOPs",
+     "Counts every multiply-accumulate of `macs` as two operations, a multiplication and an "
+     "addition; leaves out what `macs` leaves out.",
+     "vitals", count_flops, always},
+    {"fvcore", "MACs",
+     "Counts the multiply-accumulates of linear layers, convolutions and matrix products as one "
+     "each, 5 for every element of an affine LayerNorm (4 without weights), and 1 for every "
+     "element that an AdaptiveAvgPool2d reads; leaves out RMSNorm, softmax, activations, biases, "
+     "and attention where it runs as one fused op.",
+     "fvcore FlopCountAnalysis: fvcore/nn/jit_handles.py", count_fvcore, always},
+    {"torch", "FLOPs",
+     "Counts two operations for every multiply-accumulate of mm, bmm, addmm, convolutions and "
+     "scaled_dot_product_attention, causal attention in full; leaves out everything else.",
+     "PyTorch FlopCounterMode: torch/utils/flop_counter.py", count_torch, always},
+    {"thop", "MACs",
+     "Counts by module: the multiply-accumulates of nn.Linear and nn.Conv2d, 4 for every "
+     "element of an affine nn.LayerNorm, and what nn.AdaptiveAvgPool2d reads and writes; leaves "
+     "out whatever runs outside of such modules, both "
+     "products of attention among it.",
+     "thop profile: thop/vision/basic_hooks.py", count_thop, always},
+    {"torchinfo", "MACs",
+     "Counts by module without children: its weights and biases times the output positions of a "
+     "convolution, the rows of a Linear, or the batch of any other; leaves out matrix products "
+     "and parameters of other names, and so counts a norm as if it had one token.",
+     "torchinfo 1.8 summary: torchinfo/layer_info.py", count_torchinfo, always},
+    {"seed", "FLOPs",
+     "Evaluates the rule of thumb l(24bsh² + 4bs²h) + 2bshV for a plain stack of transformer "
+     "layers, with V = 0 where there is no vocabulary; leaves out patch embedding, norms, pooling "
+     "and the classification head, and does not apply to other stacks.",
+     "Narayanan et al. 2021, arXiv:2104.04473, appendix", count_seed,
+     [](const Graph& graph) { return graph.plain_stack.has_value(); }},
+};
+
+constexpr Convention kActivations = {
+    "activations",
+    "elements",
+    "Counts the elements that linear layers, convolutions and matrix products put out; leaves out "
+    "every other op.",
+    "fvcore ActivationCountAnalysis: fvcore/nn/activation_count.py",
+    count_activations,
+    always};
+
+}  // namespace
+
+std::span<const Convention> conventions() { return kConventions; }
+
+const Convention* find_convention(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kConventions), std::end(kConventions),
+                                   [&](const Convention& c) { return c.name == name; });
+  return found == std::end(kConventions) ? nullptr : found;
+}
+
+const Convention& fvcore_activations() { return kActivations; }
+
+std::optional<Count> total(const Convention& convention, const Graph& graph) {
+  if (!convention.applies(graph)) return std::nullopt;
+  Count sum;
+  convention.visit(graph, [&](const CountedItem& item) { sum += item.formula.value(); });
+  return sum;
+}
+
+Rollup roll_up(const Convention& convention, const Graph& graph) {
+  std::vector<Count> own(graph.modules.size());
+  convention.visit(graph, [&](const CountedItem& item) {
+    try {
+      own[item.module] += item.formula.value();
+    } catch (const Error& error) {
+      throw error.within(graph.modules[item.module].path);
+    }
+  });
+  return roll_up_modules(graph, std::move(own));
+}
+
+std::vector<std::pair<std::string_view, Count>> by_kind(const Convention& convention,
+                                                        const Graph& graph) {
+  std::vector<std::pair<std::string_view, Count>> kinds;
+  convention.visit(graph, [&](const CountedItem& item) {
+    auto found = std::find_if(kinds.begin(), kinds.end(),
+                              [&](const auto& kind) { return kind.first == item.kind; });
+    if (found == kinds.end()) found = kinds.insert(kinds.end(), {item.kind, Count(0)});
+    found->second += item.formula.value();
+  });
+  return kinds;
+}
+
+}  // namespace vitals

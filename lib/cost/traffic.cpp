@@ -1,0 +1,97 @@
+#include "cost/traffic.h"
+
+#include "cost/sizes.h"
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+Formula::Factor size(DType type) { return {"bytes each", size_of(type)}; }
+
+Formula written(const Node& node) {
+  return {{"output", elements_of(node.shape)}, size(node.dtype)};
+}
+
+void read_params(Formula& read, const Graph& graph, const Node& node) {
+  static constexpr const char* kNames[] = {"weight", "bias"};
+  for (std::size_t i = 0; i < node.params.size(); ++i)
+    if (node.params[i] != kNone)
+      read.plus({{kNames[i], elements_of(graph.params[node.params[i]].shape)}, size(DType::f32)});
+}
+
+// Every input once, the same one twice is read once; then the parameters.
+Traffic all_operands(const Graph& graph, const Node& node) {
+  static constexpr const char* kNames[] = {"input", "second input", "third input", "fourth input",
+                                           "fifth input"};
+  Traffic t;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const auto id = node.inputs[i];
+    const auto seen = node.inputs.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(node.inputs.begin(), seen, id) != seen) continue;
+    const auto& x = graph.nodes[id];
+    t.read.plus({{kNames[i], stored_elements(x)}, size(x.dtype)});
+  }
+  read_params(t.read, graph, node);
+  t.written = written(node);
+  return t;
+}
+
+// As much is read as is written: data that only changes its place.
+Traffic moved(const Node& node) { return {written(node), written(node)}; }
+
+template <OneOf<op::Input, op::Parameter, op::Constant> O>
+Traffic traffic_of(const O&, const Graph&, const Node&) {
+  return {};
+}
+
+// Of fused attention the scores stay on the chip (Dao et al. 2022, arXiv:2205.14135).
+template <class O>
+concept ReadsAll =
+    OneOf<O, op::Linear, op::Conv, op::MatMul, op::Sdpa, op::Binary, op::Scale, op::Activation,
+          op::Softmax, op::TopK, op::MaskedFill, op::LayerNorm, op::RmsNorm, op::GlobalResponseNorm,
+          op::Dropout, op::DropPath, op::Reduce, op::Rope, op::Reshape, op::Copy>;
+template <ReadsAll O>
+Traffic traffic_of(const O&, const Graph& graph, const Node& node) {
+  return all_operands(graph, node);
+}
+
+template <OneOf<op::Concat, op::Expand, op::Permute, op::Slice, op::Roll> O>
+Traffic traffic_of(const O&, const Graph&, const Node& node) {
+  return moved(node);
+}
+
+// The weights of as many experts as can have been chosen.
+Traffic traffic_of(const op::ExpertLinear& o, const Graph& graph, const Node& node) {
+  const auto experts = std::min(o.experts, node.shape[0] * o.active);
+  const Formula::Factor chosen{"experts", experts};
+  Traffic t;
+  for (auto id : node.inputs)
+    t.read.plus({{"input", stored_elements(graph.nodes[id])}, size(graph.nodes[id].dtype)});
+  t.read.plus({chosen, {"in", o.in}, {"out", o.out}, size(DType::f32)});
+  if (o.bias) t.read.plus({chosen, {"out", o.out}, size(DType::f32)});
+  t.written = written(node);
+  return t;
+}
+
+// The rows that are looked up, and the index.
+Traffic traffic_of(const op::Embedding&, const Graph& graph, const Node& node) {
+  auto t = moved(node);
+  const auto& ids = graph.nodes[node.inputs[0]];
+  t.read.plus({{"ids", stored_elements(ids)}, size(ids.dtype)});
+  return t;
+}
+Traffic traffic_of(const op::Gather& o, const Graph&, const Node& node) {
+  auto t = moved(node);
+  t.read.plus({{"index", o.count}, size(DType::i64)});
+  return t;
+}
+
+}  // namespace
+
+Traffic traffic(const Graph& graph, const Node& node) {
+  if (is_view(graph, id_of(graph, node))) return {};
+  return std::visit([&](const auto& o) { return traffic_of(o, graph, node); }, node.op);
+}
+
+}  // namespace vitals

@@ -1,0 +1,293 @@
+#include "frontends/checkpoint/match.h"
+
+#include <algorithm>
+#include <cassert>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace vitals {
+namespace {
+
+// What libraries store beside the parameters: tables that they can compute again.
+constexpr std::string_view kKnownBuffers[] = {
+    "*.inv_freq",  "*.attn.masked_bias",        "*.attention.masked_bias",
+    "*.attn_mask", "*.relative_position_index", "final_logits_bias",
+};
+// Causal masks [1, 1, length, length] have the name of a bias.
+constexpr std::string_view kKnownMasks[] = {"*.attn.bias", "*.attention.bias"};
+
+std::string_view take_part(std::string_view& text) {
+  const auto dot = text.find('.');
+  const auto part = text.substr(0, dot);
+  text.remove_prefix(dot == std::string_view::npos ? text.size() : dot + 1);
+  return part;
+}
+
+// A star stands for one part between dots; `stars` are those that they stand for.
+bool matches(std::string_view pattern, std::string_view text,
+             std::vector<std::string_view>& stars) {
+  stars.clear();
+  while (!pattern.empty() && !text.empty()) {
+    const auto wanted = take_part(pattern);
+    const auto part = take_part(text);
+    if (wanted == "*")
+      stars.push_back(part);
+    else if (wanted != part)
+      return false;
+  }
+  return pattern.empty() && text.empty();
+}
+
+// A star at the beginning stands for any number of parts.
+bool matches_end(std::string_view pattern, std::string_view text) {
+  if (!pattern.starts_with("*.")) return pattern == text;
+  const auto end = pattern.substr(1);
+  return text == pattern.substr(2) || text.ends_with(end);
+}
+
+std::string fill(std::string_view pattern, const std::vector<std::string_view>& stars) {
+  std::string text;
+  std::size_t star = 0;
+  for (char c : pattern) {
+    if (c == '*' && star < stars.size())
+      text += stars[star++];
+    else
+      text += c;
+  }
+  return text;
+}
+
+// The stored tensors that one parameter should be made of.
+struct Wanted {
+  ParamId param = kNone;
+  std::vector<std::string> names;
+  Shape part_shape;  // of each of them
+};
+
+// One tensor for each index of the first dimension.
+Wanted stack_of(const Graph& graph, Wanted w) {
+  const auto& param = graph.params[w.param];
+  const auto& module = graph.modules[param.module].path;
+  w.names.clear();
+  w.part_shape = {};
+  for (std::size_t i = 1; i < param.shape.rank(); ++i) w.part_shape.push_back(param.shape[i]);
+  for (std::uint64_t i = 0; i < param.shape[0]; ++i)
+    w.names.push_back(fmt::format("{}.{}.{}", module, i, param.name));
+  return w;
+}
+
+Wanted wanted(const Graph& graph, ParamId id, const CheckpointKeys& keys) {
+  const auto& param = graph.params[id];
+  Wanted w{id, {path_of(graph, param)}, param.shape};
+  std::vector<std::string_view> stars;
+  if (param.stacked) return stack_of(graph, w);
+  const auto rule = std::find_if(keys.rules.begin(), keys.rules.end(), [&](const KeyRule& r) {
+    return matches(r.trace, w.names.front(), stars);
+  });
+  if (rule == keys.rules.end()) return w;
+  std::vector<std::string> names;
+  for (const auto& pattern : rule->stored) names.push_back(fill(pattern, stars));
+  if (names.size() > 1) {
+    assert(w.part_shape[0] % names.size() == 0);
+    w.part_shape[0] /= names.size();
+  }
+  w.names = std::move(names);
+  return w;
+}
+
+bool same_shape(const Shape& expected, const std::vector<std::uint64_t>& found) {
+  return std::equal(expected.begin(), expected.end(), found.begin(), found.end());
+}
+
+// LayerNorm's parameters as checkpoints that come from TensorFlow spell them.
+std::string modern(std::string_view name) {
+  if (name.ends_with(".LayerNorm.gamma"))
+    return std::string(name.substr(0, name.size() - 5)) + "weight";
+  if (name.ends_with(".LayerNorm.beta"))
+    return std::string(name.substr(0, name.size() - 4)) + "bias";
+  return std::string(name);
+}
+
+// Other names of parameters: a module that uses a weight that it does not own (a tied head) may
+// have it stored under its own name.
+std::multimap<ParamId, std::string> tied_names(const Graph& graph, const CheckpointKeys& keys) {
+  std::multimap<ParamId, std::string> names;
+  std::set<std::pair<ParamId, ModuleId>> seen;
+  for (const auto& node : graph.nodes) {
+    const auto module = graph.calls[node.call].module;
+    for (std::size_t i = 0; i < node.params.size(); ++i) {
+      const auto id = node.params[i];
+      if (id == kNone || graph.params[id].module == module || !seen.insert({id, module}).second)
+        continue;
+      const auto& path = graph.modules[module].path;
+      const std::string own = (path.empty() ? "" : path + ".") + (i == 0 ? "weight" : "bias");
+      std::vector<std::string_view> stars;
+      const auto rule = std::find_if(keys.rules.begin(), keys.rules.end(), [&](const KeyRule& r) {
+        return matches(r.trace, own, stars);
+      });
+      names.emplace(id, rule == keys.rules.end() || rule->stored.size() != 1
+                            ? own
+                            : fill(rule->stored.front(), stars));
+    }
+  }
+  return names;
+}
+
+class Fitter {
+ public:
+  Fitter(const Graph& graph, const Checkpoint& checkpoint, const CheckpointKeys& keys)
+      : graph_(graph), checkpoint_(checkpoint), keys_(keys), tied_(tied_names(graph, keys)) {
+    for (ParamId id = 0; id < graph.params.size(); ++id) wanted_.push_back(wanted(graph, id, keys));
+    for (const auto& w : wanted_) names_.insert(w.names.begin(), w.names.end());
+    for (const auto& [id, name] : tied_) names_.insert(name);
+  }
+
+  CheckpointFit fit() {
+    choose_prefix();
+    for (const auto& tensor : checkpoint_.tensors)
+      by_name_.try_emplace(known_as(tensor.name), &tensor);
+    for (const auto& [name, stored] : checkpoint_.shared)
+      if (const auto* tensor = checkpoint_.find(name)) by_name_.try_emplace(known_as(name), tensor);
+    result_.parts.resize(graph_.params.size());
+    for (const auto& w : wanted_) place(w);
+    place_the_rest();
+    return std::move(result_);
+  }
+
+ private:
+  // The name by which the model knows a stored tensor, under the chosen prefixes.
+  std::string known_as(std::string_view stored) const {
+    auto name = modern(stored);
+    if (names_.contains(name)) return name;
+    if (!result_.added_prefix.empty() && names_.contains(result_.added_prefix + name))
+      return result_.added_prefix + name;
+    const auto& prefix = result_.dropped_prefix;
+    if (!prefix.empty() && name.starts_with(prefix)) return name.substr(prefix.size());
+    return name;
+  }
+
+  // A checkpoint of the model without its head lacks the prefix that the model has inside one, and
+  // the other way round. The prefix that makes most names known is the right one.
+  void choose_prefix() {
+    std::set<std::string> to_add;
+    for (const auto& name : names_)
+      if (const auto dot = name.find('.'); dot != std::string::npos)
+        to_add.insert(name.substr(0, dot + 1));
+    std::map<std::string, std::size_t> added;
+    std::map<std::string, std::size_t> dropped;
+    std::size_t direct = 0;
+    for (const auto& tensor : checkpoint_.tensors) {
+      const auto name = modern(tensor.name);
+      if (names_.contains(name)) {
+        ++direct;
+        continue;
+      }
+      for (const auto& prefix : to_add)
+        if (names_.contains(prefix + name)) ++added[prefix];
+      const auto dot = name.find('.');
+      if (dot != std::string::npos && names_.contains(name.substr(dot + 1)))
+        ++dropped[name.substr(0, dot + 1)];
+    }
+    auto most = [](const auto& counts) {
+      return std::max_element(counts.begin(), counts.end(),
+                              [](const auto& a, const auto& b) { return a.second < b.second; });
+    };
+    const auto add = most(added);
+    const auto drop = most(dropped);
+    const auto adds = add == added.end() ? 0 : add->second;
+    const auto drops = drop == dropped.end() ? 0 : drop->second;
+    if (adds > direct && adds >= drops) result_.added_prefix = add->first;
+    if (drops > direct && drops > adds) result_.dropped_prefix = drop->first;
+  }
+
+  const StoredTensor* take(const std::string& name) {
+    const auto it = by_name_.find(name);
+    if (it == by_name_.end()) return nullptr;
+    used_.insert(it->second);
+    return it->second;
+  }
+
+  // The name that a person will look for in the checkpoint.
+  std::string as_stored(const std::string& name) const {
+    if (!result_.added_prefix.empty() && name.starts_with(result_.added_prefix))
+      return name.substr(result_.added_prefix.size());
+    return result_.dropped_prefix + name;
+  }
+
+  void compare(const Wanted& w, const std::string& name, const StoredTensor* tensor) {
+    if (same_shape(w.part_shape, tensor->shape))
+      ++result_.matched;
+    else
+      result_.mismatched.push_back({{name, w.part_shape}, tensor});
+  }
+
+  void place(const Wanted& w) {
+    const auto& param = graph_.params[w.param];
+    for (const auto& name : w.names) {
+      const auto* tensor = take(name);
+      if (tensor == nullptr && w.names.size() == 1) tensor = take_tied(w.param);
+      if (tensor != nullptr) {
+        compare(w, as_stored(name), tensor);
+        result_.parts[w.param].push_back(tensor);
+      } else if (!param.buffer) {
+        result_.missing.push_back({as_stored(name), w.part_shape});
+      }
+    }
+    if (result_.parts[w.param].size() != w.names.size()) result_.parts[w.param].clear();
+  }
+
+  const StoredTensor* take_tied(ParamId id) {
+    for (auto [it, end] = tied_.equal_range(id); it != end; ++it)
+      if (const auto* tensor = take(it->second)) return tensor;
+    return nullptr;
+  }
+
+  // What no parameter has taken: other copies of tied weights, buffers, or tensors too many.
+  void place_the_rest() {
+    std::unordered_map<std::string_view, const Wanted*> copies;
+    for (const auto& [id, name] : tied_) copies[name] = &wanted_[id];
+    for (const auto& tensor : checkpoint_.tensors) {
+      if (used_.contains(&tensor)) continue;
+      const auto name = known_as(tensor.name);
+      if (const auto copy = copies.find(name); copy != copies.end())
+        compare(*copy->second, tensor.name, &tensor);
+      else if (left_out(tensor, name))
+        result_.left_out.push_back(&tensor);
+      else
+        result_.unexpected.push_back(&tensor);
+    }
+  }
+
+  // Integers and truth values are no weights of a model that computes with real numbers.
+  bool left_out(const StoredTensor& tensor, std::string_view name) const {
+    if (!tensor.type->floating) return true;
+    for (auto pattern : kKnownBuffers)
+      if (matches_end(pattern, name)) return true;
+    for (auto pattern : kKnownMasks)
+      if (tensor.shape.size() == 4 && matches_end(pattern, name)) return true;
+    std::vector<std::string_view> stars;
+    return std::any_of(keys_.left_out.begin(), keys_.left_out.end(), [&](std::string_view pattern) {
+      return matches(pattern, name, stars) || matches(pattern, tensor.name, stars);
+    });
+  }
+
+  const Graph& graph_;
+  const Checkpoint& checkpoint_;
+  const CheckpointKeys& keys_;
+  std::multimap<ParamId, std::string> tied_;
+  std::vector<Wanted> wanted_;
+  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, const StoredTensor*> by_name_;
+  std::unordered_set<const StoredTensor*> used_;
+  CheckpointFit result_;
+};
+
+}  // namespace
+
+CheckpointFit fit(const Graph& graph, const Checkpoint& checkpoint, const CheckpointKeys& keys) {
+  return Fitter(graph, checkpoint, keys).fit();
+}
+
+}  // namespace vitals

@@ -1,0 +1,56 @@
+// The devices that vitals knows by name, from specs/devices.json (embedded in the program), and
+// those of a user's own file. Knows no model.
+#pragma once
+
+#include "core/count.h"
+#include "frontends/devices/calibration.h"
+#include "latency/device.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitals {
+
+struct DeviceSpec {
+  std::string name;             // "a100-80gb"
+  std::string title;            // "NVIDIA A100 80 GB"
+  std::optional<Count> memory;  // bytes; what is sold as 24 GB holds 24 * 2^30. A CPU states none
+  Machine machine;
+  std::string source;
+  std::vector<Calibration> calibrations;  // of a user's own device
+};
+
+// An entry of a device file that reads back as this device.
+[[nodiscard]] nlohmann::ordered_json to_json(const DeviceSpec& device);
+
+[[nodiscard]] const std::vector<DeviceSpec>& devices();
+// Null when there is none.
+[[nodiscard]] const DeviceSpec* find_device(std::string_view name);
+[[nodiscard]] std::vector<std::string> device_names();
+
+// The devices of a file in the format of specs/devices.json. Throws Error that names the file and
+// the place.
+[[nodiscard]] std::vector<DeviceSpec> devices_in(const std::string& path);
+// The known devices and those of a file, which win.
+[[nodiscard]] std::vector<DeviceSpec> devices_with(const std::string& path);
+
+// What PyTorch cannot allocate of a GPU's memory: the CUDA context, the kernels of cuBLAS and cuDNN
+// with their workspaces, and what the driver keeps. Of 154 runs on cards of 24 GiB (timm's
+// published benchmarks, PyTorch 1.12 and 2.4) all but three need 22.1 GiB or less where they ran,
+// and more where they did not, as `vitals memory --allocator` predicts it.
+inline constexpr std::uint64_t kGpuReserve = 1946 * (std::uint64_t{1} << 20);
+
+// What a step may take: "24GB" (10^9), "24GiB" (2^30), "80000MB", or a device's name, of whose
+// memory the reserve is taken (of a CPU's, a tenth). Throws Error.
+struct MemoryBudget {
+  Count bytes;
+  std::string text;
+};
+[[nodiscard]] MemoryBudget memory_budget(const std::string& text);
+[[nodiscard]] MemoryBudget memory_budget(const DeviceSpec& device);
+
+}  // namespace vitals

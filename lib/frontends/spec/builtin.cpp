@@ -1,0 +1,95 @@
+#include "frontends/spec/builtin.h"
+
+#include "core/suggest.h"
+#include "core/text.h"
+#include "frontends/hf/config.h"
+#include "frontends/spec/builtin_specs.h"
+#include "frontends/spec/json_text.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace vitals {
+namespace {
+
+const BuiltinSpec* find(std::string_view name) {
+  const auto specs = builtin_specs();
+  const auto it = std::lower_bound(specs.begin(), specs.end(), name,
+                                   [](const BuiltinSpec& s, auto n) { return s.name < n; });
+  return it != specs.end() && it->name == name ? &*it : nullptr;
+}
+
+}  // namespace
+
+const std::vector<std::string>& builtin_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& spec : builtin_specs()) all.emplace_back(spec.name);
+    return all;
+  }();
+  return names;
+}
+
+namespace {
+
+// "vit_base_patch32" means the 224 pixel one.
+std::string listed_name(const std::string& name) {
+  if (find(name) != nullptr) return name;
+  const auto with_resolution = name + "_224";
+  return find(with_resolution) != nullptr ? with_resolution : std::string();
+}
+
+// The same for a folded name: language models are listed with hyphens, "gpt2-xl".
+std::string listed_as_folded(const std::string& name) {
+  if (auto listed = listed_name(name); !listed.empty()) return listed;
+  for (const auto& listed : builtin_names())
+    if (folded_name(listed) == name) return listed;
+  return "";
+}
+
+// The papers' and torchvision's "ViT-B/16", "vit_b_16", "DeiT-S/16" in timm's words; empty when the
+// name is none of these.
+std::string spelled_out(const std::string& name) {
+  constexpr std::pair<std::string_view, std::string_view> kSizes[] = {
+      {"ti", "tiny"}, {"s", "small"}, {"b", "base"}, {"l", "large"}, {"h", "huge"}};
+  const auto first = name.find_first_of("_/");
+  const auto second = first == std::string::npos ? first : name.find_first_of("_/", first + 1);
+  if (second == std::string::npos) return "";
+  const auto size = std::string_view(name).substr(first + 1, second - first - 1);
+  const auto patch = name.substr(second + 1);
+  if (patch.empty() || patch.find_first_not_of("0123456789") != std::string::npos) return "";
+  for (const auto& [letter, word] : kSizes)
+    if (letter == size) return fmt::format("{}_{}_patch{}", name.substr(0, first), word, patch);
+  return "";
+}
+
+}  // namespace
+
+std::string builtin_canonical(std::string_view name) {
+  if (auto listed = listed_name(std::string(name)); !listed.empty()) return listed;
+  const auto plain = folded_name(name);
+  // "google/vit-base-patch16-224" is named after who published it.
+  for (const auto& spelling : {plain, plain.substr(plain.find('/') + 1), spelled_out(plain)})
+    if (auto listed = listed_as_folded(spelling); !listed.empty()) return listed;
+  return "";
+}
+
+Model builtin_model(std::string_view name, const std::string& origin) {
+  const auto* spec = find(builtin_canonical(name));
+  if (spec == nullptr) {
+    const auto prefix = origin.empty() ? std::string() : origin + ": ";
+    const auto untagged = builtin_canonical(name.substr(0, name.find('.')));
+    if (!untagged.empty())
+      fail("{}unknown model '{}': what follows the dot names weights; the model is '{}'", prefix,
+           name, untagged);
+    const auto hint = did_you_mean(name, builtin_names());
+    fail("{}unknown model '{}'{}", prefix, name,
+         hint.empty() ? "; `vitals list` shows the built-in ones" : hint);
+  }
+  const auto source = fmt::format("built-in {}", spec->name);
+  return model_from_json(parse_json(spec->json, source), source, std::string(spec->name));
+}
+
+}  // namespace vitals

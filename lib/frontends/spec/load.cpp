@@ -1,0 +1,107 @@
+#include "frontends/spec/load.h"
+
+#include "core/suggest.h"
+#include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/hf/config.h"
+#include "frontends/spec/builtin.h"
+#include "frontends/spec/json_text.h"
+#include "frontends/spec/spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+namespace vitals {
+namespace {
+
+bool looks_like_path(const std::string& argument) {
+  return argument.find('/') != std::string::npos || argument.ends_with(".json") ||
+         argument.ends_with(".safetensors");
+}
+
+namespace fs = std::filesystem;
+
+// A config.json says nothing of its name; the folder that holds it does.
+std::string name_of(const fs::path& file) {
+  if (file.filename() != "config.json") return file.stem().string();
+  std::error_code code;
+  const auto folder = fs::absolute(file, code).lexically_normal().parent_path().filename();
+  return folder.empty() ? file.stem().string() : folder.string();
+}
+
+// What tells the image size where a config does not; null when it is not there.
+nlohmann::json preprocessor_beside(const fs::path& config) {
+  const auto file = config.parent_path() / "preprocessor_config.json";
+  std::error_code code;
+  if (config.filename() != "config.json" || !fs::exists(file, code)) return nullptr;
+  return parse_json(read_text(file.string()), file.string());
+}
+
+Model from_text(const std::string& argument) {
+  if (argument == "-")
+    return model_from_json(parse_json(read_text(argument), "standard input"), "standard input",
+                           "stdin");
+  const auto description = parse_json(read_text(argument), argument);
+  return model_from_json(description, argument, name_of(argument),
+                         is_hf_config(description) ? preprocessor_beside(argument) : nullptr);
+}
+
+Model from_folder(const std::string& argument) {
+  const auto file = fs::path(argument) / "config.json";
+  std::error_code code;
+  if (!fs::exists(file, code)) fail("{}: a folder without a config.json", argument);
+  return from_text(file.string());
+}
+
+// Weights tell no architecture; the config beside them does.
+Model from_checkpoint(const std::string& path) {
+  if (const auto config = config_beside(path)) return from_text(*config);
+  (void)read_checkpoint(path);  // what is wrong with the file comes first
+  fail(
+      "{}: holds tensors, but not how they are connected; put the model's config.json beside it "
+      "(`vitals summary` shows what is in it without)",
+      path);
+}
+
+// A file or folder comes before a free spelling of a built-in name, not before the name itself.
+bool names_builtin(const std::string& argument) {
+  std::error_code code;
+  const auto canonical = builtin_canonical(argument);
+  return !canonical.empty() && (canonical.starts_with(argument) || !fs::exists(argument, code));
+}
+
+// Whether a file of a model's folder is one of those that say what the model is.
+bool belongs_to_model(const fs::path& file) {
+  const auto name = file.filename().string();
+  return name == "config.json" || name == "preprocessor_config.json" ||
+         name.ends_with(".safetensors") || name.ends_with(".index.json");
+}
+
+}  // namespace
+
+Model load_model(const std::string& argument) {
+  if (argument.empty()) fail("the model's name is empty; `vitals list` shows the built-in ones");
+  if (argument == "-") return from_text(argument);
+  std::error_code code;
+  const bool exists = fs::exists(argument, code);
+  if (names_builtin(argument)) return builtin_model(argument, "");
+  if (is_checkpoint(argument)) return from_checkpoint(argument);
+  if (fs::is_directory(argument, code)) return from_folder(argument);
+  if (looks_like_path(argument) || exists) return from_text(argument);
+  return builtin_model(argument, "");
+}
+
+std::vector<std::string> files_of_model(const std::string& argument) {
+  if (argument.empty() || argument == "-" || names_builtin(argument)) return {};
+  std::vector<std::string> files;
+  std::error_code code;
+  const fs::path path(argument);
+  const bool folder = fs::is_directory(path, code);
+  if (!folder) files.push_back(argument);
+  if (!folder && !belongs_to_model(path)) return files;
+  for (const auto& entry : fs::directory_iterator(folder ? path : path.parent_path() / ".", code))
+    if (belongs_to_model(entry.path())) files.push_back(entry.path().string());
+  return files;
+}
+
+}  // namespace vitals

@@ -1,0 +1,182 @@
+#include "latency/layout.h"
+
+#include "cost/macs.h"
+#include "cost/sizes.h"
+
+#include <algorithm>
+
+namespace vitals::latency {
+
+// GlobalResponseNorm is only in models that unpredictable() refuses.
+Work work_of(const Op& op) {
+  using namespace vitals::op;
+  return std::visit(Overloaded{[](const Input&) { return Work::none; },
+                               [](const Parameter&) { return Work::none; },
+                               [](const Constant&) { return Work::none; },
+                               [](const Linear&) { return Work::product; },
+                               [](const ExpertLinear&) { return Work::product; },
+                               [](const Conv&) { return Work::product; },
+                               [](const MatMul&) { return Work::product; },
+                               [](const Sdpa&) { return Work::attention; },
+                               [](const Binary&) { return Work::pointwise; },
+                               [](const Scale&) { return Work::pointwise; },
+                               [](const Activation&) { return Work::pointwise; },
+                               [](const Softmax&) { return Work::softmax; },
+                               [](const TopK&) { return Work::reduce; },
+                               [](const MaskedFill&) { return Work::pointwise; },
+                               [](const LayerNorm&) { return Work::norm; },
+                               [](const RmsNorm&) { return Work::norm; },
+                               [](const GlobalResponseNorm&) { return Work::norm; },
+                               [](const Dropout&) { return Work::pointwise; },
+                               [](const DropPath&) { return Work::pointwise; },
+                               [](const Concat&) { return Work::move; },
+                               [](const Reshape&) { return Work::move; },
+                               [](const Expand&) { return Work::move; },
+                               [](const Permute&) { return Work::move; },
+                               [](const Slice&) { return Work::move; },
+                               [](const Copy&) { return Work::move; },
+                               [](const Roll&) { return Work::move; },
+                               [](const Reduce&) { return Work::reduce; },
+                               [](const Embedding&) { return Work::lookup; },
+                               [](const Gather&) { return Work::lookup; },
+                               [](const Rope&) { return Work::rope; }},
+                    op);
+}
+
+namespace {
+
+double widest_input(const Node& node, const std::vector<double>& sizes) {
+  double widest = 0;
+  for (auto id : node.inputs) widest = std::max(widest, sizes[id]);
+  return widest;
+}
+
+}  // namespace
+
+// torch.autocast: products give the low type, norms and softmax float32, the rest the widest type
+// of what it reads (type promotion).
+Layout::Layout(const Graph& graph, const Execution& execution)
+    : graph_(graph), execution_(execution) {
+  if (execution.low) product_size_ = static_cast<double>(size_of(*execution.low));
+  if (execution.low && !execution.autocast) param_size_ = product_size_;
+  const bool whole = execution.low && !execution.autocast;
+  sizes_.reserve(graph.nodes.size());
+  for (const auto& node : graph.nodes) {
+    const auto work = work_of(node.op);
+    double size = is_floating(node.dtype) ? 4.0 : static_cast<double>(size_of(node.dtype));
+    if (is_floating(node.dtype)) {
+      if (whole || is_product(node.op))
+        size = product_size_;
+      else if (work == Work::norm)
+        size = low_norm(node.op) ? product_size_ : 4.0;
+      else if (work == Work::rope)
+        size = sizes_[node.inputs[0]];  // cast back
+      else if (work != Work::none && work != Work::softmax && work != Work::lookup)
+        size = widest_input(node, sizes_);
+    }
+    sizes_.push_back(size);
+  }
+}
+
+bool Layout::low_norm(const Op& op) const {
+  if (!execution_.autocast) return false;
+  if (std::holds_alternative<op::RmsNorm>(op)) return execution_.low_rms_norm;
+  return std::holds_alternative<op::LayerNorm>(op) && execution_.low_layer_norm;
+}
+
+double Layout::elements(NodeId id) const {
+  return static_cast<double>(elements_of(node(id).shape));
+}
+
+double Layout::stored(NodeId id) const { return static_cast<double>(stored_elements(node(id))); }
+
+double Layout::params(const Node& node) const {
+  double sum = 0;
+  for (auto id : node.params)
+    if (id != kNone) sum += static_cast<double>(elements_of(graph_.params[id].shape));
+  return sum;
+}
+
+std::size_t Layout::grain(NodeId id) const {
+  const auto& n = node(id);
+  for (std::size_t i = 0; i < n.shape.rank(); ++i)
+    if (n.shape[i] > 1 && n.strides[i] == 1) return n.shape.rank() - i;
+  return 0;
+}
+
+Kernel Layout::kernel(KernelKind kind, std::string_view name, const Node& node) const {
+  Kernel kernel;
+  kernel.kind = kind;
+  kernel.name = name;
+  kernel.module = graph_.calls[node.call].module;
+  return kernel;
+}
+
+Kernel Layout::cast(double elements, const Node& reader) const {
+  auto kernel = this->kernel(KernelKind::elementwise, "cast", reader);
+  kernel.bytes = elements * (4 + product_size_);
+  return kernel;
+}
+
+namespace {
+
+// m, n, k and the number of products; n and k follow from the MACs where an op states only one.
+void set_sizes(Kernel& kernel, const Graph& graph, const Node& node) {
+  const auto& out = node.shape;
+  const double elements = static_cast<double>(elements_of(out));
+  const double macs = vitals::macs(graph, node).as_double();
+  kernel.count = 1;
+  kernel.k = elements > 0 ? macs / elements : 0;
+  if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
+    kernel.count = static_cast<double>(conv->groups);
+    kernel.n = static_cast<double>(conv->out) / kernel.count;
+    kernel.m = elements / static_cast<double>(conv->out);
+  } else if (std::holds_alternative<op::MatMul>(node.op)) {
+    kernel.count = static_cast<double>(batch_of(out));
+    kernel.m = static_cast<double>(out.at(-2));
+    kernel.n = static_cast<double>(out.at(-1));
+    kernel.k = static_cast<double>(input_shape(graph, node, 0).at(-1));
+  } else {
+    kernel.n = static_cast<double>(out.at(-1));
+    kernel.m = elements / kernel.n;
+    if (const auto* expert = std::get_if<op::ExpertLinear>(&node.op)) {
+      kernel.count = std::min(static_cast<double>(expert->experts), kernel.m);
+      kernel.m /= kernel.count;
+    }
+  }
+}
+
+}  // namespace
+
+Kernel Layout::product(NodeId id) const {
+  const auto& n = node(id);
+  const bool conv = std::holds_alternative<op::Conv>(n.op);
+  auto kernel =
+      this->kernel(conv ? KernelKind::convolution : KernelKind::product, name_of(n.op), n);
+  kernel.flops = 2 * macs(graph_, n).as_double();
+  double read = params(n);
+  if (const auto* expert = std::get_if<op::ExpertLinear>(&n.op)) {
+    set_sizes(kernel, graph_, n);
+    read *= kernel.count / static_cast<double>(expert->experts);
+  }
+  const double weights = read;
+  if (const auto* attention = std::get_if<op::Sdpa>(&n.op)) {
+    const auto sizes = attention_sizes(graph_, n);
+    kernel.kind = KernelKind::attention;
+    kernel.count = static_cast<double>(sizes.batch);
+    kernel.m = static_cast<double>(sizes.queries);
+    kernel.n = static_cast<double>(sizes.keys);
+    kernel.k = 0.5 * static_cast<double>(sizes.width + sizes.value_width);
+    kernel.biased = attention->bias;
+    kernel.causal = attention->causal;
+  } else {
+    set_sizes(kernel, graph_, n);
+  }
+  for (auto input : n.inputs)
+    if (is_floating(node(input).dtype)) read += stored(input);
+  kernel.weight_bytes = weights * product_size_;
+  kernel.bytes = (read + elements(id)) * product_size_;
+  return kernel;
+}
+
+}  // namespace vitals::latency

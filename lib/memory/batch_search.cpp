@@ -1,0 +1,179 @@
+#include "memory/batch_search.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <map>
+
+namespace vitals {
+namespace {
+
+constexpr std::uint64_t kMostSamples = 1 << 20;
+
+// What micro-batches need, each computed once.
+class Needs {
+ public:
+  explicit Needs(const FitQuestion& question) : question_(question) {}
+
+  Count operator()(std::uint64_t samples) {
+    const auto [it, added] = known_.try_emplace(samples);
+    if (added) {
+      auto build = question_.build;
+      build.batch = samples;
+      it->second = needed_memory(question_.model(build), question_.memory);
+    }
+    return it->second;
+  }
+  bool fits(std::uint64_t samples) { return (*this)(samples) <= question_.budget; }
+
+ private:
+  const FitQuestion& question_;
+  std::map<std::uint64_t, Count> known_;
+};
+
+struct Change {
+  std::string change;
+  std::string meaning;
+  std::string cost;
+  std::function<void(FitQuestion&)> apply;
+  bool needs_devices = false;
+};
+
+bool trains_in_fp32(const Precision& p) { return p.weights == DType::f32 && !p.autocast; }
+
+void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
+  if (q.build.attention == AttentionKernel::eager)
+    changes.push_back({"--attention fused", "never hold the attention scores",
+                       "none: it is faster, too",
+                       [](FitQuestion& c) { c.build.attention = AttentionKernel::fused; }});
+  if (q.memory.training && trains_in_fp32(q.memory.precision))
+    changes.push_back({"--precision amp", "run products in 16 bits",
+                       "none as a rule: it is faster, too",
+                       [](FitQuestion& c) { c.memory.precision = precision("amp"); }});
+  if (!q.memory.training && q.memory.precision.weights == DType::f32)
+    changes.push_back({"--precision bf16", "hold weights and activations in 16 bits",
+                       "some digits of the result",
+                       [](FitQuestion& c) { c.memory.precision = precision("bf16"); }});
+}
+
+void add_recomputation(const FitQuestion& q, std::vector<Change>& changes) {
+  if (q.memory.checkpoint == ActivationCheckpointing::none &&
+      q.build.attention == AttentionKernel::eager)
+    changes.push_back({"--checkpoint selective", "run attention's core again in the backward pass",
+                       "a few % more time", [](FitQuestion& c) {
+                         c.memory.checkpoint = ActivationCheckpointing::selective;
+                       }});
+  if (q.memory.checkpoint != ActivationCheckpointing::block)
+    changes.push_back({"--checkpoint block", "keep only the inputs of blocks, run each block again",
+                       "some 33 % more time: a second forward pass", [](FitQuestion& c) {
+                         c.memory.checkpoint = ActivationCheckpointing::block;
+                       }});
+}
+
+Change zero_3(const Parallelism& p) {
+  const auto apply = [](FitQuestion& c) {
+    c.memory.parallel.zero = 3;
+    if (c.memory.parallel.data == 1) c.memory.parallel.data = 8;
+  };
+  const bool alone = p.data == 1;
+  return {fmt::format("--dp {} --zero 3", alone ? 8 : p.data),
+          "cut weights, gradients and states over the data-parallel ranks",
+          alone ? "eight devices, and communication" : "more communication", apply, alone};
+}
+
+// In order of cost.
+std::vector<Change> possible_changes(const FitQuestion& q) {
+  std::vector<Change> changes;
+  add_without_loss(q, changes);
+  if (!q.memory.training) return changes;
+  add_recomputation(q, changes);
+  if (q.memory.optimizer.states > 1 && q.memory.optimizer.form == StateForm::full)
+    changes.push_back({"--optimizer adamw8bit", "optimizer states of one byte",
+                       "another optimizer's accuracy",
+                       [](FitQuestion& c) { c.memory.optimizer = optimizer("adamw8bit"); }});
+  if (q.memory.parallel.zero < 3) changes.push_back(zero_3(q.memory.parallel));
+  return changes;
+}
+
+// Above `good`, which fits, and below `bad`, which does not (0: not known): where a straight line
+// through what is known meets the budget. Needs are nearly straight lines.
+std::uint64_t next_guess(Needs& needs, Count budget, std::uint64_t before, std::uint64_t good,
+                         std::uint64_t bad) {
+  const auto other = bad > 0 ? bad : before;
+  const auto rise = needs(other).as_double() - needs(good).as_double();
+  const auto run = static_cast<double>(other) - static_cast<double>(good);
+  const auto room = budget.as_double() - needs(good).as_double();
+  const auto most = bad > 0 ? bad - 1 : std::min(good * 64, kMostSamples);
+  const double steps = rise * run > 0 ? room / rise * run : static_cast<double>(most);
+  return std::clamp(good + static_cast<std::uint64_t>(std::min(steps, static_cast<double>(most))),
+                    good + 1, most);
+}
+
+// In micro-batches; at most kMostSamples.
+Fit search(const FitQuestion& question, Needs& needs) {
+  if (!needs.fits(1)) return {0, needs(1), needs(1)};
+  std::uint64_t before = 0;
+  std::uint64_t good = 1;
+  std::uint64_t bad = 0;
+  constexpr int kStraight = 8;  // guesses along lines; then halves
+  constexpr std::uint64_t kStride = 16;
+  for (int i = 0; bad != good + 1 && good < kMostSamples; ++i) {
+    auto guess = bad > 0 ? good + (bad - good) / 2 : kStride * good;
+    if (i < kStraight && before + bad > 0)
+      guess = next_guess(needs, question.budget, before, good, bad);
+    if (needs.fits(guess)) {
+      before = good;
+      good = guess;
+    } else {
+      bad = guess;
+    }
+  }
+  const auto micro = question.memory.parallel.micro_batches;
+  return {good * micro, needs(good), needs(good + 1)};
+}
+
+}  // namespace
+
+Fit largest_batch(const FitQuestion& question) {
+  Needs needs(question);
+  const auto fit = search(question, needs);
+  if (fit.batch >= kMostSamples)
+    fail("more than {} samples fit: the batch does not decide", kMostSamples);
+  return fit;
+}
+
+std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
+                           const std::function<void(double part)>& progress) {
+  std::vector<Advice> advice;
+  const auto samples =
+      std::max<std::uint64_t>(fit.batch / question.memory.parallel.micro_batches, 1);
+  // Notes a change that helps.
+  const auto tell = [&](const Change& change, const FitQuestion& changed) {
+    Needs needs(changed);
+    const auto need = needs(samples);
+    const auto largest = search(changed, needs).batch;
+    const bool helps = largest > fit.batch || need.as_double() < 0.995 * fit.need.as_double();
+    if (helps) advice.push_back({change.change, change.meaning, change.cost, need, largest});
+    return helps;
+  };
+  auto together = question;
+  Change all{"", "all of these that need no further device", "their sum", {}};
+  int joined = 0;
+  const auto changes = possible_changes(question);
+  const auto all_steps = static_cast<double>(changes.size() + 1);
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const auto& change = changes[i];
+    if (progress) progress(static_cast<double>(i) / all_steps);
+    auto changed = question;
+    change.apply(changed);
+    const bool helps = tell(change, changed);
+    // Whole blocks include what selective checkpointing spares.
+    if (!helps || change.needs_devices || change.change == "--checkpoint selective") continue;
+    change.apply(together);
+    all.change += (joined++ > 0 ? " " : "") + change.change;
+  }
+  if (joined > 1) tell(all, together);
+  return advice;
+}
+
+}  // namespace vitals

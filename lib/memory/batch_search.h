@@ -1,0 +1,45 @@
+// The largest batch that fits, by search over the exact estimate, and what to change when none
+// does. Knows budgets in bytes, no devices.
+#pragma once
+
+#include "graph/builder.h"
+#include "memory/estimate.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vitals {
+
+struct FitQuestion {
+  std::function<Graph(const BuildOptions&)> model;
+  BuildOptions build;  // its batch is not looked at
+  MemoryOptions memory;
+  Count budget;
+};
+
+struct Fit {
+  std::uint64_t batch = 0;  // samples on a device and step; 0: not even the least fits
+  Count need;               // of that batch, or of the least when none fits
+  Count next_need;          // of the next larger batch
+};
+// A batch needs its peak, or, where the options ask for the allocator, what that needs.
+// Batches are multiples of the number of micro-batches. Throws Error when more than a million
+// samples fit: then the memory does not depend on the batch.
+[[nodiscard]] Fit largest_batch(const FitQuestion& question);
+
+// One change, what `fit`'s batch (the least one where none fits) takes with it, and the largest
+// batch that then fits.
+struct Advice {
+  std::string change;  // "--checkpoint block"
+  std::string meaning;
+  std::string cost;
+  Count need;
+  std::uint64_t largest = 0;
+};
+// Changes that help, in order of their cost; each alone, then all that need no further device
+// together. `progress` is told how much is done, 0 to 1.
+[[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
+                                         const std::function<void(double part)>& progress = {});
+
+}  // namespace vitals

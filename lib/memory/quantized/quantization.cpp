@@ -1,0 +1,195 @@
+#include "memory/quantized/quantization.h"
+
+#include "core/suggest.h"
+#include "core/text.h"
+#include "memory/quantized/gguf_mix.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vitals {
+namespace {
+
+// Bytes of a block are those of ggml's structs: scales, minima and packed elements (ggml-common.h).
+constexpr BlockFormat kFormats[] = {
+    {"F32", 1, 4},
+    {"F16", 1, 2},
+    {"BF16", 1, 2},
+    {"Q4_0", 32, 2 + 16},
+    {"Q4_1", 32, 2 + 2 + 16},
+    {"Q5_0", 32, 2 + 4 + 16},
+    {"Q5_1", 32, 2 + 2 + 4 + 16},
+    {"Q8_0", 32, 2 + 32},
+    {"Q8_1", 32, 2 + 2 + 32},
+    {"Q2_K", 256, 16 + 64 + 2 + 2, "Q4_0"},
+    {"Q3_K", 256, 32 + 64 + 12 + 2, "Q4_0"},
+    {"Q4_K", 256, 2 + 2 + 12 + 128, "Q5_0"},
+    {"Q5_K", 256, 2 + 2 + 12 + 32 + 128, "Q5_1"},
+    {"Q6_K", 256, 128 + 64 + 16 + 2, "Q8_0"},
+    {"Q8_K", 256, 4 + 256 + 32},
+    {"IQ1_S", 256, 2 + 32 + 16, "IQ4_NL"},
+    {"IQ1_M", 256, 32 + 16 + 8, "IQ4_NL"},
+    {"IQ2_XXS", 256, 2 + 64, "IQ4_NL"},
+    {"IQ2_XS", 256, 2 + 64 + 8, "IQ4_NL"},
+    {"IQ2_S", 256, 2 + 64 + 8 + 8, "IQ4_NL"},
+    {"IQ3_XXS", 256, 2 + 96, "IQ4_NL"},
+    {"IQ3_S", 256, 2 + 64 + 8 + 32 + 4, "IQ4_NL"},
+    {"IQ4_NL", 32, 2 + 16},
+    {"IQ4_XS", 256, 2 + 2 + 4 + 128, "IQ4_NL"},
+    {"TQ1_0", 256, 48 + 4 + 2, "Q4_0"},
+    {"TQ2_0", 256, 64 + 2, "Q4_0"},
+    {"MXFP4", 32, 1 + 16},
+};
+
+Count ceil_div(Count a, std::uint64_t b) { return (a + (b - 1)) / b; }
+
+struct Matrix {
+  Count elements;
+  Count rows;
+  std::uint64_t columns = 0;
+};
+
+// The values that codes of 4 and of 8 bits stand for.
+constexpr std::uint64_t kValues4 = 16;
+constexpr std::uint64_t kValues8 = 256;
+
+// bitsandbytes 0.50: two elements a byte, an fp32 scale for each block of 64, and the table of the
+// 16 values. Blocks run over rows.
+Count bytes_4bit(const Matrix& m) {
+  return ceil_div(m.elements, 2) + ceil_div(m.elements, 64) * 4 + kValues4 * 4;
+}
+
+// The scales in turn as bytes, with an fp32 scale for each 256 of them, their mean, and the table
+// of the 256 values (QLoRA, arXiv:2305.14314, section 3).
+Count bytes_4bit_double(const Matrix& m) {
+  const auto blocks = ceil_div(m.elements, 64);
+  return ceil_div(m.elements, 2) + kValues4 * 4 + blocks + ceil_div(blocks, 256) * 4 + 4 +
+         kValues8 * 4;
+}
+
+// LLM.int8() (arXiv:2208.07339): a byte each, and an fp32 scale for each row.
+Count bytes_int8(const Matrix& m) { return m.elements + m.rows * 4; }
+
+// Groups of 128 inputs: a 16-bit scale and a 4-bit zero for each group and output.
+Count bytes_awq(const Matrix& m) {
+  const auto groups = m.rows * ceil_div(m.columns, 128);
+  return ceil_div(m.elements, 2) + groups * 2 + ceil_div(groups, 2);
+}
+
+// The same, and the group of each input as int32 (arXiv:2210.17323, AutoGPTQ's files).
+Count bytes_gptq(const Matrix& m) { return bytes_awq(m) + Count(m.columns) * 4; }
+
+// A byte each, and an fp32 scale for each tile of 128 x 128 (DeepSeek-V3, arXiv:2412.19437, 3.3).
+Count bytes_fp8(const Matrix& m) {
+  return m.elements + ceil_div(m.rows, 128) * ceil_div(m.columns, 128) * 4;
+}
+
+// Schemes that store the matrices of linear layers in one way, and all else, the head included, in
+// 16 bits.
+struct LinearScheme {
+  QuantScheme scheme;
+  Count (*bytes)(const Matrix&) = nullptr;
+};
+
+constexpr LinearScheme kLinear[] = {
+    {{"int8", "bitsandbytes LLM.int8(): a byte each, a scale for each row"}, bytes_int8},
+    {{"nf4", "bitsandbytes 4 bits in blocks of 64, fp32 scales"}, bytes_4bit},
+    {{"nf4-dq", "the same with quantised scales, as QLoRA does"}, bytes_4bit_double},
+    {{"fp8", "8-bit floats with a scale for each 128 x 128"}, bytes_fp8},
+    {{"gptq", "GPTQ, 4 bits in groups of 128"}, bytes_gptq},
+    {{"awq", "AWQ, 4 bits in groups of 128"}, bytes_awq},
+};
+
+StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const WeightUse& use) {
+  const auto n = numel(param);
+  const bool kept = use.columns == 0 || use.role == WeightRole::output ||
+                    use.role == WeightRole::token_embedding || use.role == WeightRole::other;
+  if (kept) return {"F16", n * 2};
+  return {scheme.scheme.name, scheme.bytes({n, n / use.columns, use.columns})};
+}
+
+StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightUse& use,
+                         const GgufModel& model) {
+  const auto n = numel(param);
+  // Vectors, positions and routers stay what they are.
+  if (use.columns == 0 || use.role == WeightRole::other) return {"F32", n * 4};
+  const auto& format = gguf_format(mix, use, model);
+  return {format.name, n / format.block * format.bytes};
+}
+
+void add(QuantizedSize& size, const StoredWeight& stored, Count params) {
+  size.params += params;
+  size.bytes += stored.bytes;
+  for (auto& part : size.parts)
+    if (part.format == stored.format) {
+      part.params += params;
+      part.bytes += stored.bytes;
+      return;
+    }
+  size.parts.push_back({stored.format, params, stored.bytes});
+}
+
+std::vector<std::string> scheme_names() {
+  std::vector<std::string> names;
+  for (const auto& scheme : quant_schemes()) names.emplace_back(scheme.name);
+  return names;
+}
+
+}  // namespace
+
+const BlockFormat& block_format(std::string_view name) {
+  for (const auto& format : kFormats)
+    if (format.name == name) return format;
+  fail("unknown block format '{}'", name);
+}
+
+const std::vector<QuantScheme>& quant_schemes() {
+  static const std::vector<QuantScheme> all = [] {
+    std::vector<QuantScheme> schemes;
+    for (const auto& linear : kLinear) schemes.push_back(linear.scheme);
+    for (const auto mix : gguf_mixes()) schemes.push_back({mix, "gguf, as llama.cpp mixes it"});
+    return schemes;
+  }();
+  return all;
+}
+
+const QuantScheme* find_quant_scheme(std::string_view name) {
+  for (const auto& scheme : quant_schemes())
+    if (same_name(scheme.name, name)) return &scheme;
+  return nullptr;
+}
+
+std::vector<StoredWeight> quantized_weights(const Graph& graph, std::string_view scheme) {
+  const auto linear = std::find_if(std::begin(kLinear), std::end(kLinear),
+                                   [&](const auto& s) { return same_name(s.scheme.name, scheme); });
+  const auto mixes = gguf_mixes();
+  const auto mix = std::find_if(mixes.begin(), mixes.end(),
+                                [&](std::string_view name) { return same_name(name, scheme); });
+  if (linear == std::end(kLinear) && mix == mixes.end())
+    fail("unknown quantisation '{}'{} (known: {})", scheme, did_you_mean(scheme, scheme_names()),
+         fmt::join(scheme_names(), ", "));
+
+  const auto uses = weight_uses(graph);
+  const auto model = gguf_model(graph, uses);
+  std::vector<StoredWeight> weights(graph.params.size());
+  for (ParamId id = 0; id < graph.params.size(); ++id) {
+    const auto& param = graph.params[id];
+    if (param.buffer) continue;
+    weights[id] = mix == mixes.end() ? stored_linear(*linear, param, uses[id])
+                                     : stored_gguf(*mix, param, uses[id], model);
+  }
+  return weights;
+}
+
+QuantizedSize quantized_size(const Graph& graph, std::string_view scheme) {
+  const auto weights = quantized_weights(graph, scheme);
+  QuantizedSize size;
+  for (ParamId id = 0; id < graph.params.size(); ++id)
+    if (!graph.params[id].buffer) add(size, weights[id], numel(graph.params[id]));
+  std::stable_sort(size.parts.begin(), size.parts.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+  return size;
+}
+
+}  // namespace vitals

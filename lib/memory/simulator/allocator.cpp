@@ -1,0 +1,121 @@
+#include "memory/simulator/allocator.h"
+
+#include <algorithm>
+
+namespace vitals::eager {
+
+std::string_view to_string(Kind kind) {
+  switch (kind) {
+    case Kind::weight:
+      return "weights";
+    case Kind::buffer:
+      return "buffers";
+    case Kind::optimizer:
+      return "optimizer states";
+    case Kind::input:
+      return "input";
+    case Kind::kv_cache:
+      return "kv cache";
+    case Kind::weight_gradient:
+      return "gradients";
+    case Kind::weight_cast:
+      return "weight casts";
+    case Kind::activation:
+      return "activations";
+    case Kind::activation_gradient:
+      return "activation gradients";
+    case Kind::workspace:
+      return "workspace";
+  }
+  return "?";
+}
+
+std::string_view to_string(Phase phase) {
+  switch (phase) {
+    case Phase::forward:
+      return "forward";
+    case Phase::backward:
+      return "backward";
+    case Phase::optimizer:
+      return "optimizer";
+  }
+  return "?";
+}
+
+std::string path_of(const Graph& graph, const Label& label) {
+  if (label.param != kNone) return path_of(graph, graph.params[label.param]);
+  if (label.module == Label::kLoss) return "<loss>";
+  return graph.modules[label.module].path;
+}
+
+Storage::Storage(Memory& memory, Count bytes, Kind kind)
+    : memory_(memory), bytes_(bytes), kind_(kind), label_(memory.label()) {
+  memory_.add(*this);
+}
+
+Storage::~Storage() { memory_.remove(*this); }
+
+void Storage::become(Kind kind) {
+  auto& from = memory_.by_kind_[static_cast<std::size_t>(kind_)];
+  from = from - bytes_;
+  memory_.by_kind_[static_cast<std::size_t>(kind)] += bytes_;
+  kind_ = kind;
+}
+
+StoragePtr Memory::allocate(Count bytes, Kind kind) {
+  return std::make_shared<Storage>(*this, bytes, kind);
+}
+
+void Memory::add(Storage& storage) {
+  storage.place_ = storages_.size();
+  storages_.push_back(&storage);
+  live_ += storage.bytes_;
+  by_kind_[static_cast<std::size_t>(storage.kind_)] += storage.bytes_;
+  storage.number_ = ++allocations_;
+  note(storage, false);
+  if (live_ > high_) high_ = live_;
+  most_temporary_ =
+      std::max(most_temporary_, by_kind_[static_cast<std::size_t>(Kind::activation_gradient)] +
+                                    by_kind_[static_cast<std::size_t>(Kind::workspace)]);
+  note_peak();
+  if (allocations_ != watch_) return;
+  for (const auto* s : storages_) watched_.push_back({s->label_, s->kind_, s->bytes_});
+}
+
+void Memory::remove(Storage& storage) {
+  storages_.back()->place_ = storage.place_;
+  storages_[storage.place_] = storages_.back();
+  storages_.pop_back();
+  note(storage, true);
+  live_ = live_ - storage.bytes_;
+  auto& kind = by_kind_[static_cast<std::size_t>(storage.kind_)];
+  kind = kind - storage.bytes_;
+}
+
+void Memory::note(const Storage& storage, bool freed) {
+  if (!logs_) return;
+  auto& events = peaks_.empty() ? log_.before : log_.step;
+  events.push_back({storage.number_, storage.bytes_.value(), freed});
+}
+
+void Memory::note_peak() {
+  if (peaks_.empty() || live_ <= peaks_.back().bytes) return;
+  auto& peak = peaks_.back();
+  peak.label = label_;
+  peak.bytes = live_;
+  peak.by_kind = by_kind_;
+  peak.moment = allocations_;
+}
+
+void Memory::begin(Phase phase) {
+  const auto start = peaks_.empty() ? live_ : peaks_.front().start;
+  peaks_.push_back({phase, start, live_, label_, live_, by_kind_, allocations_});
+  high_ = live_;
+}
+
+void Memory::mark() {
+  points_.push_back({peaks_.back().phase, label_, live_, high_});
+  high_ = live_;
+}
+
+}  // namespace vitals::eager

@@ -1,0 +1,132 @@
+// PyTorch's functional ops on tensors without data: what each allocates, what it keeps for the
+// backward pass, and what its backward node allocates, in PyTorch 1.13's order (aten/src/ATen/
+// native, tools/autograd/derivatives.yaml; autocast: aten/src/ATen/autocast_mode.cpp). Forward and
+// backward of an op stand together. Knows no graph and no module.
+#pragma once
+
+#include "memory/simulator/tape.h"
+
+#include <optional>
+
+namespace vitals::eager {
+
+enum class Device : std::uint8_t { cuda, cpu };
+
+struct Settings {
+  Device device = Device::cuda;
+  std::optional<DType> autocast;  // the lower precision type inside the autocast context
+  std::uint64_t cpu_threads = 2;  // size the CPU library's workspaces
+};
+
+class Aten {
+ public:
+  Aten(Tape& tape, Settings settings) : tape_(tape), settings_(settings) {}
+
+  [[nodiscard]] Tape& tape() { return tape_; }
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  // Entering and leaving `with autocast():`; leaving drops the weights' casts.
+  void set_autocast(bool on);
+
+  // Views (and copies where the strides ask for one).
+  Tensor reshape(const Tensor& x, const Shape& shape);
+  Tensor contiguous(const Tensor& x);
+  Tensor permute(const Tensor& x, const Dims& order);
+  Tensor expand(const Tensor& x, const Shape& shape);
+  // x[:, .., start : start + length] as Python's indexing runs it: a slice for every index.
+  Tensor index(const Tensor& x, std::size_t axis, std::uint64_t length, bool select);
+  // All pieces of torch.split, chunk or unbind (drop_axis): one node.
+  Tensors split(const Tensor& x, std::size_t axis, const std::vector<std::uint64_t>& lengths,
+                bool drop_axis);
+
+  // Pointwise.
+  Tensor to(const Tensor& x, DType dtype);
+  Tensor add(const Tensor& a, const Tensor& b);
+  Tensor sub(const Tensor& a, const Tensor& b);
+  Tensor mul(const Tensor& a, const Tensor& b);
+  Tensor addcmul(const Tensor& sum, const Tensor& a, const Tensor& b);  // sum + a * b
+  Tensor div(const Tensor& a, const Tensor& b);
+  Tensor scale(const Tensor& x);  // by a Python number
+  Tensor neg(const Tensor& x);
+  enum class Keeps : std::uint8_t { input, output };
+  Tensor activation(const Tensor& x, Keeps keeps);
+  Tensor masked_fill(const Tensor& x, const Tensor& mask);
+  Tensor dropout(const Tensor& x);
+  Tensor drop_path(const Tensor& x);
+
+  // Products.
+  // W is [out, in]; with `stored_transposed` [in, out], as in GPT-2's Conv1D.
+  struct LinearKind {
+    bool stored_transposed = false;
+    std::uint64_t split = 1;  // pieces of the output over tensor-parallel ranks
+    // Over ranks that cut the sequence: whole tensors that are gathered for the call, or before
+    // they are scattered; freed at its end.
+    bool gathers_input = false;
+    bool gathers_output = false;
+  };
+  Tensor linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind);
+  // The same values, cut along the sequence.
+  Tensor scatter(const Tensor& x, std::uint64_t ranks);
+  // Rows of x gathered by expert, times each expert's matrix: one [rows, out] for all choices.
+  Tensor expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& output,
+                       std::uint64_t split);
+  Tensor matmul(Tensor a, Tensor b);
+  struct ConvShape {
+    Shape output;
+    std::uint64_t kernel_side = 1;    // the longer one
+    std::uint64_t columns_bytes = 0;  // of im2col for one sample
+  };
+  Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvShape& shape);
+  // torch.nn.functional.scaled_dot_product_attention, flash kernel.
+  Tensor sdpa(Tensor q, Tensor k, Tensor v, Tensor bias, const Meta& output);
+
+  // Reductions, norms, the rest.
+  Tensor softmax(Tensor x);
+  Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);
+  Tensor rms_norm(const Tensor& input, const Tensor& weight);
+  Tensor global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias);
+  Tensor reduce(op::ReduceKind kind, const Tensor& x, const Shape& output);
+  Tensor concat(Tensors xs, const Shape& output);
+  Tensor roll(const Tensor& x);
+  Tensor embedding(const Tensor& ids, const Tensor& table, const Shape& output);
+  Tensor gather(const Tensor& table, const Shape& output);
+  Tensor topk(const Tensor& x, const Shape& output);
+  Tensor rope(const Tensor& x, const Tensor& tables);
+  Tensor cross_entropy(Tensor logits, const Tensor& targets);
+
+  // A copy in float32 where CUDA's autocast has one made; else x itself.
+  [[nodiscard]] Tensor upper(const Tensor& x);
+
+ private:
+  using Operands = std::initializer_list<Tensor>;
+  [[nodiscard]] StoragePtr whole(const Shape& shape, DType dtype);
+  [[nodiscard]] bool on_cpu() const { return settings_.device == Device::cpu; }
+  [[nodiscard]] bool needs(const Tensor& x) const { return tape_.needs_grad(x); }
+  [[nodiscard]] Tensor pointwise(Operands operands, DType dtype);
+  [[nodiscard]] Tensor fresh(const Shape& shape, const Tensor& like);
+  [[nodiscard]] Tensor scalar(DType dtype, Kind kind);
+  [[nodiscard]] Tensor cpu_scratch();
+  [[nodiscard]] Tensor raw_contiguous(const Tensor& x);
+  [[nodiscard]] Tensor raw_images(const Tensor& x, bool channels_last);
+  [[nodiscard]] Tensor raw_reshape(const Tensor& x, const Shape& shape);
+  [[nodiscard]] Tensor lower(const Tensor& x);
+
+  [[nodiscard]] Tensor gemm_operand(const Tensor& x);
+  [[nodiscard]] Tensor gemm(const Tensor& a, const Tensor& b, std::uint64_t split);
+  [[nodiscard]] Tensor weight_gradient(const Tensor& x, const Tensor& g, const Meta& weight);
+  [[nodiscard]] Tensor input_gradient(const Tensor& g, const Tensor& weight, const Meta& x);
+  Tensor addmm(const Tensor& bias, const Tensor& x, const Tensor& weight, std::uint64_t split);
+  Tensor bmm(const Tensor& a, const Tensor& b);
+  Tensor product(const Tensor& a, const Tensor& b, std::uint64_t split);
+  Tensor add_bias(const Tensor& y, const Tensor& bias);
+  Tensor view_as(const Tensor& x, const Shape& shape);
+  Tensor conv_weight_gradient_cpu(const Meta& weight, const Meta& output, const ConvShape& shape,
+                                  const Tensor& gradient, bool has_bias, Tensor& bias_gradient);
+
+  Tape& tape_;
+  Settings settings_;
+  bool autocast_ = false;
+  Count gathered_;  // bytes that the linear at hand gathers in its backward pass
+  std::unordered_map<std::uint32_t, Tensor> casts_;  // of leaves, in the current autocast context
+};
+
+}  // namespace vitals::eager

@@ -1,0 +1,192 @@
+#include "memory/simulator/interpreter.h"
+
+#include "memory/simulator/lifetimes.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace vitals::eager {
+namespace {
+
+Aten::Keeps keeps_of(op::ActivationKind kind) {
+  using enum op::ActivationKind;
+  switch (kind) {
+    case relu:
+    case relu_squared:
+    case tanh:
+    case sigmoid:
+    case exp:
+      return Aten::Keeps::output;
+    case gelu:
+    case gelu_tanh:
+    case quick_gelu:
+    case silu:
+    case softplus:
+    case sin:
+    case cos:
+      return Aten::Keeps::input;
+  }
+  return Aten::Keeps::input;
+}
+
+}  // namespace
+
+Interpreter::Interpreter(const Graph& graph, Aten& aten, const TensorParallel& tensor)
+    : graph_(graph),
+      aten_(aten),
+      tensor_(tensor),
+      dying_(dying_after(graph)),
+      values_(graph.nodes.size()) {}
+
+void Interpreter::run(NodeId begin, NodeId end) {
+  auto& memory = aten_.tape().memory();
+  for (auto id = begin; id < end; ++id) {
+    const auto& node = graph_.nodes[id];
+    if (before_op) before_op(node.call);
+    memory.at({graph_.calls[node.call].module, name_of(node.op), kNone});
+    if (!values_[id]) values_[id] = apply(id);
+    assert(values_[id]->shape == node.shape);
+    if (tensor_.scatters(id)) values_[id] = aten_.scatter(values_[id], tensor_.ranks);
+    for (const auto dead : dying_[id]) values_[dead] = nullptr;
+    if (!is_leaf(node.op)) memory.mark();
+  }
+}
+
+// What is not resident is made here, as torch.arange makes the ids of positions.
+Tensor Interpreter::apply_constant(NodeId id, const op::Constant& constant) {
+  if (const auto it = resident_.find(id); it != resident_.end()) return it->second;
+  return aten_.tape().empty(contiguous(constant.shape, constant.dtype), Kind::activation);
+}
+
+// Column-parallel outputs are cut by features; with a cut sequence row-parallel ones are, too.
+std::uint64_t Interpreter::output_split(NodeId id) const {
+  const auto role = tensor_.role(id);
+  const bool cut = role == Role::column || (role == Role::row && tensor_.sequence);
+  const auto weight = graph_.nodes[id].params[0];
+  if (!cut) return 1;
+  return role == Role::column && weight != kNone ? tensor_.split(weight) : tensor_.ranks;
+}
+
+Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear) {
+  const auto& node = graph_.nodes[id];
+  Aten::LinearKind kind;
+  kind.stored_transposed = linear.transposed;
+  kind.split = output_split(id);
+  const bool sequence = tensor_.sequence && in(node, 0)->split > 1;
+  kind.gathers_input = sequence && tensor_.role(id) == Role::column;
+  kind.gathers_output = tensor_.sequence && tensor_.role(id) == Role::row;
+  // A bias may be computed.
+  const auto bias = node.inputs.size() > 1 ? in(node, 1) : param(node, 1);
+  return aten_.linear(in(node, 0), param(node, 0), bias, kind);
+}
+
+Tensor Interpreter::apply_slice(NodeId id, const op::Slice& slice) {
+  const auto& node = graph_.nodes[id];
+  const auto& x = values_[node.inputs[0]];
+  const auto axis = x->shape.index(slice.axis);
+  if (!slice.piece) return aten_.index(x, axis, slice.length, slice.select);
+  // All pieces come from one call.
+  std::vector<NodeId> ids;
+  std::vector<std::uint64_t> lengths;
+  for (auto i = id; i < graph_.nodes.size(); ++i) {
+    const auto* sibling = std::get_if<op::Slice>(&graph_.nodes[i].op);
+    if (sibling == nullptr || !sibling->piece || sibling->axis != slice.axis ||
+        graph_.nodes[i].inputs != node.inputs)
+      break;
+    ids.push_back(i);
+    lengths.push_back(sibling->length);
+  }
+  const auto pieces = aten_.split(x, axis, lengths, slice.select);
+  for (std::size_t i = 0; i < ids.size(); ++i) values_[ids[i]] = pieces[i];
+  return pieces[0];
+}
+
+Tensor Interpreter::apply_binary(op::BinaryKind kind, const Tensor& a, const Tensor& b) {
+  switch (kind) {
+    case op::BinaryKind::add:
+      return aten_.add(a, b);
+    case op::BinaryKind::sub:
+      return aten_.sub(a, b);
+    case op::BinaryKind::mul:
+      return aten_.mul(a, b);
+    case op::BinaryKind::div:
+      return aten_.div(a, b);
+  }
+  return nullptr;
+}
+
+Tensor Interpreter::apply_conv(const Node& node, const op::Conv& conv) {
+  const auto weight = param(node, 0);
+  Count columns = numel(weight->shape) / weight->shape[0];
+  for (std::size_t d = 2; d < node.shape.rank(); ++d) columns *= node.shape[d];
+  const Aten::ConvShape shape{node.shape, std::max(conv.kernel[0], conv.kernel[1]),
+                              (columns * size_of(weight->dtype)).value()};
+  return aten_.conv(values_[node.inputs[0]], weight, param(node, 1), shape);
+}
+
+Tensor Interpreter::apply_activation(op::ActivationKind kind, const Tensor& x) {
+  // x * sigmoid(1.702 x) and relu(x)^2 are several ops.
+  if (kind == op::ActivationKind::quick_gelu) {
+    const auto gate = aten_.activation(aten_.scale(x), Aten::Keeps::output);
+    return aten_.mul(x, gate);
+  }
+  // On autocast's list for fp32.
+  const bool wide = kind == op::ActivationKind::exp || kind == op::ActivationKind::softplus;
+  auto y = aten_.activation(wide ? aten_.upper(x) : x, keeps_of(kind));
+  return kind == op::ActivationKind::relu_squared ? aten_.activation(y, Aten::Keeps::input) : y;
+}
+
+Tensor Interpreter::apply(NodeId id) {
+  const auto& node = graph_.nodes[id];
+  const auto in = [&](std::size_t i) -> const Tensor& { return this->in(node, i); };
+  return std::visit(
+      Overloaded{
+          [&](const op::Input&) { return resident_.at(id); },
+          [&](const op::Parameter&) { return param(node, 0); },
+          [&](const op::Constant& o) { return apply_constant(id, o); },
+          [&](const op::Linear& o) { return apply_linear(id, o); },
+          [&](const op::ExpertLinear&) {
+            return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape,
+                                       output_split(id));
+          },
+          [&](const op::Conv& o) { return apply_conv(node, o); },
+          [&](const op::MatMul&) { return aten_.matmul(in(0), in(1)); },
+          [&](const op::Sdpa&) {
+            const auto bias = node.inputs.size() > 3 ? in(3) : nullptr;
+            return aten_.sdpa(in(0), in(1), in(2), bias, {node.shape, node.strides, node.dtype, 1});
+          },
+          [&](const op::Binary& o) { return apply_binary(o.kind, in(0), in(1)); },
+          [&](const op::Scale&) { return aten_.scale(in(0)); },
+          [&](const op::Activation& o) { return apply_activation(o.kind, in(0)); },
+          [&](const op::Softmax&) { return aten_.softmax(in(0)); },
+          [&](const op::TopK&) { return aten_.topk(in(0), node.shape); },
+          [&](const op::MaskedFill&) { return aten_.masked_fill(in(0), in(1)); },
+          [&](const op::LayerNorm&) {
+            return aten_.layer_norm(in(0), param(node, 0), param(node, 1));
+          },
+          [&](const op::RmsNorm&) { return aten_.rms_norm(in(0), param(node, 0)); },
+          [&](const op::GlobalResponseNorm&) {
+            return aten_.global_response_norm(in(0), param(node, 0), param(node, 1));
+          },
+          [&](const op::Dropout&) { return aten_.dropout(in(0)); },
+          [&](const op::DropPath&) { return aten_.drop_path(in(0)); },
+          [&](const op::Concat&) {
+            Tensors xs;
+            for (const auto input : node.inputs) xs.push_back(values_[input]);
+            return aten_.concat(std::move(xs), node.shape);
+          },
+          [&](const op::Reshape& o) { return aten_.reshape(in(0), o.shape); },
+          [&](const op::Expand& o) { return aten_.expand(in(0), o.shape); },
+          [&](const op::Permute& o) { return aten_.permute(in(0), o.order); },
+          [&](const op::Slice& o) { return apply_slice(id, o); },
+          [&](const op::Copy& o) { return o.implied ? in(0) : aten_.contiguous(in(0)); },
+          [&](const op::Roll&) { return aten_.roll(in(0)); },
+          [&](const op::Reduce& o) { return aten_.reduce(o.kind, in(0), node.shape); },
+          [&](const op::Embedding&) { return aten_.embedding(in(0), param(node, 0), node.shape); },
+          [&](const op::Gather&) { return aten_.gather(in(0), node.shape); },
+          [&](const op::Rope&) { return aten_.rope(in(0), in(1)); },
+      },
+      node.op);
+}
+
+}  // namespace vitals::eager

@@ -1,0 +1,388 @@
+#include "memory/simulator/step.h"
+
+#include "cost/rollup.h"
+#include "memory/simulator/gather.h"
+#include "memory/simulator/interpreter.h"
+#include "memory/simulator/update.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace vitals::eager {
+namespace {
+
+class Runner {
+ public:
+  Runner(const Graph& graph, const StepOptions& options, std::uint64_t watch)
+      : graph_(graph),
+        options_(options),
+        begin_(options.stage.begin),
+        end_(options.stage.end == 0 ? static_cast<NodeId>(graph.nodes.size()) : options.stage.end),
+        memory_(watch),
+        gatherer_(graph, options, memory_),
+        tape_(memory_),
+        aten_(tape_, options.settings),
+        interpreter_(graph, aten_, options.tensor) {
+    for (const auto& region : options.checkpoints) regions_[region.begin] = region;
+    interpreter_.before_op = [this](CallId call) { gatherer_.enter(graph_.calls[call].module); };
+  }
+
+  Step run() {
+    if (options_.allocator) memory_.keep_log();
+    make_params();
+    make_leaves();
+    if (options_.training) make_training_state();
+    memory_.at({0, "micro-batches that wait", kNone});
+    const auto waiting = memory_.allocate(options_.waiting, Kind::activation);
+    step_.start = memory_.by_kind();
+    for (const auto id : graph_.inputs) {
+      const auto& resident = interpreter_.resident();
+      if (const auto it = resident.find(id); it != resident.end())
+        step_.inputs.push_back(it->second->storage->bytes());
+    }
+    forward();
+    if (options_.training) {
+      backward();
+      update();
+    }
+    step_.peaks = memory_.peaks();
+    step_.points = memory_.points();
+    step_.most_temporary = memory_.most_temporary();
+    step_.composition = memory_.watched();
+    if (options_.allocator) step_.allocator = least_capacity(memory_.log());
+    return std::move(step_);
+  }
+
+ private:
+  // Weights and registered buffers.
+  void make_params() {
+    const auto used = used_params(graph_, options_.stage);
+    for (ParamId id = 0; id < graph_.params.size(); ++id) {
+      const auto& param = graph_.params[id];
+      memory_.at({param.module, "parameter", id});
+      const auto meta = contiguous(param.shape, param.dtype.value_or(options_.precision.weights),
+                                   options_.tensor.split(id));
+      const auto bytes = used[id] ? weight_bytes(graph_, id, options_) : Count(0);
+      auto storage = memory_.allocate(bytes, param.buffer ? Kind::buffer : Kind::weight);
+      const bool learns = !param.buffer && (param.trainable || !options_.training);
+      auto tensor = learns ? tape_.make_leaf(std::move(storage), meta, Kind::weight_gradient)
+                           : tensor_on(std::move(storage), meta);
+      if (learns) tape_.leaf(tensor->leaf).shards = options_.zero.parts(2);
+      if (learns && used[id]) learning_.push_back(id);
+      interpreter_.params().push_back(std::move(tensor));
+    }
+  }
+
+  static Tensor tensor_on(StoragePtr storage, const Meta& meta) {
+    auto impl = std::make_shared<TensorImpl>();
+    static_cast<Meta&>(*impl) = meta;
+    impl->storage = std::move(storage);
+    return impl;
+  }
+
+  // The batch, constants, and keys and values of earlier tokens.
+  void make_leaves() {
+    memory_.at({0, "kv_cache", kNone});
+    StoragePtr cache;
+    if (!options_.training)
+      cache = memory_.allocate(kv_cache_bytes(graph_, options_), Kind::kv_cache);
+    const auto needed = boundary();
+    const auto read = read_nodes();
+    for (NodeId id = 0; id < end_; ++id) {
+      const auto& node = graph_.nodes[id];
+      if (id < begin_ && needed.count(id) == 0) continue;
+      memory_.at({graph_.calls[node.call].module, name_of(node.op), kNone});
+      // Masks and tables are made once; ids of positions anew in every forward pass.
+      if (const auto* constant = std::get_if<op::Constant>(&node.op)) {
+        if (!read[id])
+          interpreter_.resident()[id] =
+              tensor_on(memory_.allocate(0, Kind::buffer), contiguous(node.shape, node.dtype));
+        else if (constant->dtype != DType::i64)
+          make_resident(id, Kind::buffer);
+      }
+      if (!std::holds_alternative<op::Input>(node.op)) continue;
+      const bool given =
+          std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end();
+      if (given) {
+        make_resident(id, Kind::input);
+      } else {
+        interpreter_.resident()[id] =
+            tensor_on(cache, contiguous(node.shape, options_.precision.weights));
+      }
+    }
+    cache_ = std::move(cache);
+  }
+
+  // A constant that no op reads is not made: fused attention knows a causal mask by itself.
+  [[nodiscard]] std::vector<bool> read_nodes() const {
+    std::vector<bool> read(graph_.nodes.size());
+    for (const auto& node : graph_.nodes)
+      for (const auto input : node.inputs) read[input] = true;
+    return read;
+  }
+
+  // Floating data comes in the weights' type.
+  void make_resident(NodeId id, Kind kind) {
+    const auto& node = graph_.nodes[id];
+    const auto dtype = is_floating(node.dtype) ? options_.precision.weights : node.dtype;
+    interpreter_.resident()[id] = tape_.empty(contiguous(node.shape, dtype), kind);
+  }
+
+  // What the stage uses of the nodes before it.
+  [[nodiscard]] std::set<NodeId> boundary() const {
+    std::set<NodeId> ids;
+    for (auto id = begin_; id < end_; ++id)
+      for (const auto input : graph_.nodes[id].inputs)
+        if (input < begin_) ids.insert(input);
+    return ids;
+  }
+
+  void make_training_state() {
+    const bool instead = options_.precision.main_gradients == MainGradients::instead;
+    for (const auto id : learning_) {
+      const auto& param = graph_.params[id];
+      memory_.at({param.module, "optimizer", id});
+      states_.push_back(memory_.allocate(optimizer_bytes(graph_, id, options_), Kind::optimizer));
+      if (!options_.keep_gradients && !instead) continue;
+      auto meta = contiguous(param.shape, instead ? DType::f32 : options_.precision.weights);
+      meta.split = options_.tensor.split(id) * options_.zero.parts(2);
+      tape_.leaf(interpreter_.params()[id]->leaf).grad = tape_.empty(meta, Kind::weight_gradient);
+    }
+    if (!makes_loss()) return;
+    memory_.at({Label::kLoss, "targets", kNone});
+    if (!graph_.outputs.empty()) targets_ = make_targets(graph_.outputs[0]);
+  }
+
+  [[nodiscard]] bool makes_loss() const {
+    return options_.cross_entropy && end_ == graph_.nodes.size();
+  }
+
+  // One class an output row; the token ids themselves where the model predicts tokens.
+  Tensor make_targets(NodeId output) {
+    const auto& shape = graph_.nodes[output].shape;
+    const auto rows = (numel(shape) / std::max<std::uint64_t>(shape.at(-1), 1)).value();
+    for (const auto input_id : graph_.inputs) {
+      const auto it = interpreter_.resident().find(input_id);
+      if (it == interpreter_.resident().end()) continue;
+      const auto& input = it->second;
+      if (!is_floating(input->dtype) && numel(input->shape) == Count(rows))
+        return Tape::view(input, {rows}, {1});
+    }
+    return tape_.empty(contiguous({rows}, DType::i64), Kind::input);
+  }
+
+  void forward() {
+    memory_.begin(Phase::forward);
+    gatherer_.begin();
+    tape_.set_recording(options_.training);
+    aten_.set_autocast(options_.precision.autocast);
+    receive();
+    for (auto id = begin_; id < end_;) {
+      const auto region = regions_.find(id);
+      if (options_.training && region != regions_.end() && region->second.end <= end_) {
+        run_checkpoint(region->second);
+        id = region->second.end;
+      } else {
+        interpreter_.run(id, id + 1);
+        ++id;
+      }
+    }
+    collect_outputs();
+    interpreter_.forget_values();
+    if (options_.training) make_loss();
+    aten_.set_autocast(false);
+    outputs_.clear();
+    collect_saved();
+    memory_.end_phase();
+  }
+
+  // A later pipeline stage gets activations from the one before.
+  void receive() {
+    for (const auto id : boundary()) {
+      const auto& node = graph_.nodes[id];
+      memory_.at({graph_.calls[node.call].module, "receive", kNone});
+      if (is_leaf(node.op)) {
+        interpreter_.run(id, id + 1);
+        continue;
+      }
+      auto meta = contiguous(node.shape, node.dtype);
+      if (!options_.precision.autocast) meta.dtype = options_.precision.weights;
+      if (options_.tensor.sequence) meta.split = options_.tensor.ranks;
+      interpreter_.value(id) = tape_.make_leaf(memory_.allocate(bytes_of(meta), Kind::activation),
+                                               meta, Kind::activation_gradient);
+    }
+  }
+
+  void collect_outputs() {
+    if (end_ == graph_.nodes.size()) {
+      for (const auto id : graph_.outputs) outputs_.push_back(interpreter_.value(id));
+      return;
+    }
+    for (auto id = begin_; id < end_; ++id)
+      if (const auto& value = interpreter_.value(id); tape_.needs_grad(value))
+        outputs_.push_back(value);
+  }
+
+  void make_loss() {
+    if (!makes_loss()) {
+      roots_ = outputs_;
+      return;
+    }
+    memory_.at({Label::kLoss, "cross_entropy", kNone});
+    Tensors losses;
+    for (const auto& output : outputs_) losses.push_back(aten_.cross_entropy(output, targets_));
+    auto sum = losses[0];
+    for (std::size_t i = 1; i < losses.size(); ++i) sum = aten_.add(sum, losses[i]);
+    roots_ = {sum};
+    losses.clear();
+    memory_.mark();
+  }
+
+  [[nodiscard]] std::vector<NodeId> inputs_of(const NodeRange& region) const {
+    std::set<NodeId> ids;
+    for (auto id = region.begin; id < region.end; ++id)
+      for (const auto input : graph_.nodes[id].inputs)
+        if (input < region.begin) ids.insert(input);
+    return {ids.begin(), ids.end()};
+  }
+
+  // Nothing is recorded inside; one node keeps the inputs and runs the region again.
+  void run_checkpoint(const NodeRange& region) {
+    const auto ids = inputs_of(region);
+    Tensors inputs;
+    for (const auto id : ids) inputs.push_back(interpreter_.value(id));
+    tape_.set_recording(false);
+    interpreter_.run(region.begin, region.end);
+    tape_.set_recording(true);
+    std::vector<NodeId> out_ids;
+    Tensors outs;
+    for (auto id = region.begin; id < region.end; ++id) {
+      if (!interpreter_.value(id)) continue;
+      out_ids.push_back(id);
+      outs.push_back(interpreter_.value(id));
+    }
+    memory_.at({graph_.calls[graph_.nodes[region.begin].call].module, "checkpoint", kNone});
+    // Parameters inside ask for gradients, even where no input does.
+    auto asking = inputs;
+    asking.push_back(learning_in(region));
+    tape_.record(outs, asking, inputs,
+                 [this, region, ids, out_ids](Tensors& gradients, Tensors& saved) {
+                   return run_again(region, ids, saved, out_ids, gradients);
+                 });
+  }
+
+  [[nodiscard]] Tensor learning_in(const NodeRange& region) {
+    for (auto id = region.begin; id < region.end; ++id)
+      for (const auto param : graph_.nodes[id].params)
+        if (param != kNone && interpreter_.params()[param]->leaf != kNoNode)
+          return interpreter_.params()[param];
+    return nullptr;
+  }
+
+  Tensors run_again(const NodeRange& region, const std::vector<NodeId>& ids, const Tensors& saved,
+                    const std::vector<NodeId>& out_ids, const Tensors& gradients) {
+    const auto first = static_cast<std::uint32_t>(tape_.nodes().size());
+    Tensors inputs;
+    for (const auto& x : saved) inputs.push_back(detached(x));
+    for (std::size_t i = 0; i < ids.size(); ++i) interpreter_.value(ids[i]) = inputs[i];
+    aten_.set_autocast(options_.precision.autocast);
+    interpreter_.run(region.begin, region.end);
+    aten_.set_autocast(false);
+    for (const auto id : ids) interpreter_.value(id) = nullptr;
+    Tensors outs;
+    for (const auto id : out_ids) outs.push_back(std::exchange(interpreter_.value(id), nullptr));
+    tape_.backward(outs, gradients, first);
+    // Gradients of what was cut off go on from here; those of leaves have arrived.
+    Tensors results;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      results.push_back(inputs[i] != saved[i] ? std::move(tape_.leaf(inputs[i]->leaf).grad)
+                                              : nullptr);
+    return results;
+  }
+
+  Tensor detached(const Tensor& x) {
+    if (x->node == kNoNode) return x;
+    return tape_.make_leaf(x->storage, *x, Kind::activation_gradient);
+  }
+
+  void backward() {
+    memory_.begin(Phase::backward);
+    tape_.before_node = [this] { gatherer_.enter(memory_.label().module); };
+    tape_.after_node = [this] { memory_.mark(); };
+    Tensors gradients;
+    for (const auto& root : roots_) {
+      memory_.at({Label::kLoss, "backward", kNone});
+      gradients.push_back(tape_.empty(contiguous(root->shape, root->dtype, root->split),
+                                      Kind::activation_gradient));
+    }
+    tape_.backward(roots_, gradients, 0);
+    gradients.clear();
+    gatherer_.end();
+    memory_.end_phase();
+  }
+
+  void collect_saved() {
+    std::unordered_set<const Storage*> counted;
+    for (const auto& node : tape_.nodes())
+      for (const auto& x : node.saved) {
+        if (!x) continue;
+        const auto* s = x->storage.get();
+        if (s->kind() == Kind::weight || s->kind() == Kind::buffer) continue;
+        if (counted.insert(s).second)
+          step_.saved.push_back({node.label, s->kind(), s->bytes(), *x, s->label()});
+      }
+  }
+
+  void update() {
+    memory_.begin(Phase::optimizer);
+    std::vector<ParamId> updated;
+    if (options_.optimizer.updates)
+      for (const auto id : parameters_in_order(graph_)) {
+        const auto leaf = interpreter_.params()[id]->leaf;
+        if (leaf != kNoNode && tape_.leaf(leaf).grad) updated.push_back(id);
+      }
+    run_update(graph_, options_, updated, memory_);
+    memory_.end_phase();
+    roots_.clear();  // the name `loss` outlives the step
+  }
+
+  const Graph& graph_;
+  const StepOptions& options_;
+  NodeId begin_;
+  NodeId end_;
+  std::unordered_map<NodeId, NodeRange> regions_;
+  Memory memory_;
+  Gatherer gatherer_;
+  Tape tape_;
+  Aten aten_;
+  Interpreter interpreter_;
+  std::vector<ParamId> learning_;
+  std::vector<StoragePtr> states_;
+  StoragePtr cache_;
+  Tensor targets_;
+  Tensors outputs_;
+  Tensors roots_;
+  Step step_;
+};
+
+}  // namespace
+
+const Peak& Step::highest() const {
+  return *std::max_element(peaks.begin(), peaks.end(),
+                           [](const Peak& a, const Peak& b) { return a.bytes < b.bytes; });
+}
+
+Step run_step(const Graph& graph, const StepOptions& options) {
+  auto step = Runner(graph, options, 0).run();
+  if (options.composition) {
+    auto again = options;
+    again.allocator = false;
+    step.composition = Runner(graph, again, step.highest().moment).run().composition;
+  }
+  return step;
+}
+
+}  // namespace vitals::eager

@@ -1,0 +1,56 @@
+#include "models/layers/relative_position.h"
+
+#include "models/layers/tables.h"
+
+namespace vitals {
+namespace {
+
+// [rows, heads] -> [heads, tokens, tokens]
+Tensor looked_up(Builder& b, Tensor table, const Size2& window, bool class_token,
+                 std::uint64_t heads) {
+  const auto tokens = window.height * window.width + (class_token ? 1 : 0);
+  const auto pairs = (Count(tokens) * tokens).value();
+  const auto which = [window, class_token](std::span<std::int64_t> rows) {
+    relative_position_rows(window, class_token, rows);
+  };
+  const auto rows = b.add(op::Gather{pairs, which}, {table});
+  return b.permute(b.reshape(rows, {tokens, tokens, heads}), {2, 0, 1});
+}
+
+Tensor unsqueezed(Builder& b, Tensor x) {
+  return b.contiguous(b.reshape(x, {1, x.dim(0), x.dim(1), x.dim(2)}));
+}
+
+}  // namespace
+
+std::uint64_t relative_positions(const Size2& window, bool class_token) {
+  const auto offsets = Count(2 * window.height - 1) * (2 * window.width - 1);
+  return (offsets + (class_token ? 3 : 0)).value();
+}
+
+Tensor relative_bias_table(Builder& b, const Size2& window, std::uint64_t heads, bool class_token) {
+  const auto table =
+      b.parameter("relative_position_bias_table", {relative_positions(window, class_token), heads});
+  return unsqueezed(b, looked_up(b, table, window, class_token, heads));
+}
+
+Tensor relative_bias_mlp(Builder& b, const Size2& window, std::uint64_t heads,
+                         std::uint64_t prefix_tokens, const RelPosMlp& o) {
+  const auto coordinates = b.constant({2 * window.height - 1, 2 * window.width - 1, 2},
+                                      [window, swin = o.swin](std::span<float> values) {
+                                        relative_log_coordinates(window, swin, values);
+                                      });
+  auto table = b.call("mlp", "Mlp", {coordinates}, [&] {
+    auto x =
+        activation(b, "act", linear(b, "fc1", coordinates, o.hidden), op::ActivationKind::relu);
+    return linear(b, "fc2", dropout(b, "drop1", x, 0.125), heads, !o.swin);
+  });
+  table = b.reshape(table, {relative_positions(window, false), heads});
+  auto bias = looked_up(b, table, window, false, heads);
+  if (o.swin) bias = b.activation(bias, op::ActivationKind::sigmoid) * 16.0;
+  if (prefix_tokens > 0)
+    bias = pad_zeros(b, pad_zeros(b, bias, -1, prefix_tokens, 0), -2, prefix_tokens, 0);
+  return unsqueezed(b, bias);
+}
+
+}  // namespace vitals

@@ -1,0 +1,142 @@
+#include "models/layers/stack_layer.h"
+
+#include <string>
+
+namespace vitals {
+namespace {
+
+Tensor projected(Builder& b, std::string_view name, Tensor x, const StackLayer& o, bool bias) {
+  return heads_of(b, linear(b, name, x, o.num_heads * o.head_dim, bias), o.num_heads);
+}
+
+// Keys or values [B, heads, tokens, d] that an earlier pass has left behind.
+Tensor cached(Builder& b, const StackLayer& o, std::uint64_t tokens) {
+  return b.state({b.options().batch, o.num_heads, tokens, o.head_dim});
+}
+
+struct KeysAndValues {
+  Tensor k, v;
+};
+
+KeysAndValues keys_and_values(Builder& b, Tensor x, const StackLayer& o) {
+  const auto k = projected(b, o.names.k, x, o, o.qkv_bias && o.key_bias);
+  return {k, projected(b, o.names.v, x, o, o.qkv_bias)};
+}
+
+KeysAndValues with_past(Builder& b, const KeysAndValues& now, const StackLayer& o) {
+  const auto past = b.options().past_len;
+  if (!o.causal || past == 0) return now;
+  return {b.concat({cached(b, o, past), now.k}, 2), b.concat({cached(b, o, past), now.v}, 2)};
+}
+
+// The bias that a table of relative positions gives: [1, heads, tokens, keys].
+Tensor relative_bias(Builder& b, const StackLayer& o, std::uint64_t buckets, std::uint64_t tokens,
+                     std::uint64_t keys) {
+  const auto distances = b.constant({tokens, keys}, DType::i64);
+  const auto rows = embedding(b, "relative_attention_bias", distances, buckets, o.num_heads);
+  return b.reshape(b.permute(rows, {2, 0, 1}), {1, o.num_heads, tokens, keys});
+}
+
+Tensor attend(Builder& b, Tensor q, const KeysAndValues& kv, const StackLayer& o,
+              const StackContext& ctx, bool cross) {
+  AttentionCore core;
+  core.scale = o.scale;
+  core.attn_drop = o.attn_drop;
+  core.drop_name = o.attn_drop > 0 ? "dropout" : "";
+  if (!cross) {
+    core.bias = ctx.relative_bias;
+    core.mask = ctx.mask;
+  }
+  return merge_heads(b, attention_core(b, q, kv.k, kv.v, core));
+}
+
+Tensor project_out(Builder& b, Tensor y, std::uint64_t width, const StackLayer& o) {
+  return b.dropout(linear(b, o.names.out, y, width, o.out_bias), o.drop);
+}
+
+Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
+  return named_call(b, o.names.attn, "Attention", {x}, [&] {
+    const auto width = o.num_heads * o.head_dim;
+    if (o.causal) b.keep_cache({.key = width, .value = width, .heads = o.num_heads});
+    const auto q = projected(b, o.names.q, x, o, o.qkv_bias);
+    const auto kv = with_past(b, keys_and_values(b, x, o), o);
+    if (ctx.relative_buckets > 0 && (!ctx.relative_bias || ctx.relative_in_every_layer))
+      ctx.relative_bias = relative_bias(b, o, ctx.relative_buckets, q.dim(2), kv.k.dim(2));
+    return project_out(b, attend(b, q, kv, o, ctx, false), x.dim(-1), o);
+  });
+}
+
+Tensor cross_attention(Builder& b, Tensor x, const StackLayer& o, const StackContext& ctx) {
+  return b.call(o.names.cross, "Attention", {x}, [&] {
+    const auto width = o.num_heads * o.head_dim;
+    b.keep_cache({.key = width, .value = width, .heads = o.num_heads, .source_tokens = o.source});
+    const auto q = projected(b, o.names.q, x, o, o.qkv_bias);
+    const auto kv = ctx.encoder_output
+                        ? keys_and_values(b, *ctx.encoder_output, o)
+                        : KeysAndValues{cached(b, o, o.source), cached(b, o, o.source)};
+    return project_out(b, attend(b, q, kv, o, ctx, true), x.dim(-1), o);
+  });
+}
+
+Tensor mlp_hidden(Builder& b, Tensor x, const StackLayer& o) {
+  const auto& n = o.names;
+  if (o.mlp == StackMlp::gated) {
+    const auto gate = activation(b, n.act, linear(b, n.gate, x, o.hidden, o.mlp_bias), o.act);
+    return gate * linear(b, n.up, x, o.hidden, o.mlp_bias);
+  }
+  if (o.mlp == StackMlp::packed) {
+    const auto both = linear(b, n.up, x, 2 * o.hidden, o.mlp_bias);
+    return activation(b, n.act, b.slice(both, -1, 0, o.hidden), o.act) *
+           b.slice(both, -1, o.hidden, o.hidden);
+  }
+  return activation(b, n.act, linear(b, n.up, x, o.hidden, o.mlp_bias), o.act);
+}
+
+Tensor feed_forward(Builder& b, Tensor x, const StackLayer& o) {
+  return named_call(b, o.names.mlp, "Mlp", {x}, [&] {
+    const auto y = b.dropout(mlp_hidden(b, x, o), o.act_drop);
+    return b.dropout(linear(b, o.names.down, y, x.dim(-1), o.mlp_bias),
+                     o.mlp_drop.value_or(o.drop));
+  });
+}
+
+Tensor scaled(Builder& b, std::string_view name, Tensor y) {
+  if (name.empty()) return y;
+  return b.call(name, "LayerScale", {y}, [&] { return y * b.parameter("lambda1", {y.dim(-1)}); });
+}
+
+// x + f(norm(x)), or norm(x + f(x)).
+template <class F>
+Tensor residual(Builder& b, Tensor x, const StackLayer& o, std::string_view norm_name,
+                std::string_view scale_name, F&& f) {
+  auto y = scaled(b, scale_name, f(o.pre_norm ? norm(b, norm_name, x, o.norm) : x));
+  if (o.drop_path > 0) y = drop_path(b, "drop_path", y, o.drop_path);
+  return o.pre_norm ? x + y : norm(b, norm_name, x + y, o.norm);
+}
+
+}  // namespace
+
+Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& ctx) {
+  const auto& n = layer.names;
+  x = residual(b, x, layer, n.attn_norm, n.attn_scale,
+               [&](Tensor y) { return self_attention(b, y, layer, ctx); });
+  if (layer.source > 0)
+    x = residual(b, x, layer, n.cross_norm, "",
+                 [&](Tensor y) { return cross_attention(b, y, layer, ctx); });
+  return residual(b, x, layer, n.mlp_norm, n.mlp_scale,
+                  [&](Tensor y) { return feed_forward(b, y, layer); });
+}
+
+Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Tensor x,
+                   std::uint64_t count, const StackLayer& layer, StackContext& ctx) {
+  return b.within(list, "ModuleList", [&] {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      auto o = layer;
+      if (!layer.drop_path_constant) o.drop_path = drop_path_rate_at(layer.drop_path, i, count);
+      x = b.call(std::to_string(i), type, {x}, [&] { return stack_layer(b, x, o, ctx); });
+    }
+    return x;
+  });
+}
+
+}  // namespace vitals

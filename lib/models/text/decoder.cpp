@@ -1,0 +1,175 @@
+#include "models/text/decoder.h"
+
+#include "models/text/decoder_config.h"
+#include "models/text/decoder_layers.h"
+
+namespace vitals {
+namespace {
+
+Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t index) {
+  const auto& c = ctx.config;
+  const auto& n = ctx.names;
+  const auto normed = [&](std::string_view name, Tensor t) {
+    return norm(b, name, t, decoder_norm(c));
+  };
+  const auto attention = [&](Tensor t) { return decoder_attention(b, t, ctx, index); };
+  const auto mlp = [&](Tensor t) { return decoder_feed_forward(b, t, ctx, index); };
+  const auto add = [&](Tensor residual, Tensor y) {
+    return residual + (c.residual_multiplier == 1.0 ? y : y * c.residual_multiplier);
+  };
+
+  if (c.parallel_residual) {
+    const auto first = normed(n.attn_norm, x);
+    const auto second = c.parallel_norms == 2 ? normed(n.mlp_norm, x) : first;
+    const auto sum = attention(first) + mlp(second);
+    const bool drops = c.joint_dropout && c.resid_pdrop > 0;
+    return add(x, drops ? dropout(b, "dropout", sum, c.resid_pdrop) : sum);
+  }
+  if (c.norm_position == "post_residual") {
+    x = normed(n.attn_norm, add(x, attention(x)));
+    return normed(n.mlp_norm, add(x, mlp(x)));
+  }
+  if (c.norm_position == "post") {
+    x = add(x, normed(n.attn_post_norm, attention(x)));
+    return add(x, normed(n.mlp_post_norm, mlp(x)));
+  }
+  if (c.norm_position == "sandwich") {
+    x = add(x, normed(n.attn_post_norm, attention(normed(n.attn_norm, x))));
+    return add(x, normed(n.mlp_post_norm, mlp(normed(n.mlp_norm, x))));
+  }
+  x = add(x, attention(normed(n.attn_norm, x)));
+  return add(x, mlp(normed(n.mlp_norm, x)));
+}
+
+// The masks and position tables that the layers need, made once.
+DecoderContext context_of(Builder& b, const DecoderConfig& c, const DecoderNames& n,
+                          std::uint64_t s) {
+  DecoderContext ctx{c, n};
+  const auto past = b.options().past_len;
+  const auto dtype = c.causal_mask == "fill" ? DType::boolean : DType::f32;
+  for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i) {
+    const auto w = window(c, i);
+    auto& mask = w > 0 ? ctx.sliding_mask : ctx.mask;
+    if (!mask) mask = b.constant({s, cached_tokens(past, w) + s}, dtype);
+  }
+  if (c.position_embedding == "rope") ctx.rope = b.constant({s, 2 * rotary_dim(c)});
+  if (c.position_embedding == "alibi")
+    ctx.alibi = b.constant({1, c.num_attention_heads, 1, past + s});
+  return ctx;
+}
+
+Tensor position_embedding(Builder& b, const DecoderConfig& c, const DecoderNames& n,
+                          std::uint64_t s) {
+  if (b.options().past_len + s > c.max_position_embeddings)
+    fail("{}: {} tokens are more than its {} learned positions; a smaller --seq-len fits",
+         b.graph().model, b.options().past_len + s, c.max_position_embeddings);
+  const auto ids = b.constant({1, s}, DType::i64);
+  return embedding(b, n.positions, ids, c.max_position_embeddings + c.position_offset,
+                   c.hidden_size);
+}
+
+struct Embedded {
+  Tensor x;
+  ParamId table;  // [vocab_size, embedding_size]
+};
+
+Embedded embed(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n) {
+  auto x = embedding(b, n.embed, ids, c.vocab_size, embedding_size(c));
+  const auto table = b.graph().nodes[x.id()].params[0];
+  if (c.embedding_multiplier != 1.0) x = x * c.embedding_multiplier;
+  if (c.embedding_norm) x = norm(b, n.embed_norm, x, decoder_norm(c));
+  if (embedding_size(c) != c.hidden_size) x = linear(b, n.project_in, x, c.hidden_size, false);
+  if (c.position_embedding == "learned") x = x + position_embedding(b, c, n, ids.dim(1));
+  if (c.embd_pdrop > 0) x = dropout(b, "drop", x, c.embd_pdrop);
+  return {x, table};
+}
+
+Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n) {
+  auto [embedded, table] = embed(b, ids, c, n);
+  Tensor x = embedded;
+  const auto ctx = context_of(b, c, n, ids.dim(1));
+  x = b.within(n.layers, "ModuleList", [&] {
+    auto y = x;
+    for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i)
+      y = b.call(std::to_string(i), "DecoderLayer", {y},
+                 [&] { return decoder_layer(b, y, ctx, i); });
+    return y;
+  });
+  if (c.final_norm) x = norm(b, n.final_norm, x, decoder_norm(c));
+  if (embedding_size(c) != c.hidden_size) x = linear(b, n.project_out, x, embedding_size(c), false);
+  return {x, table};
+}
+
+Tensor lm_head(Builder& b, const Embedded& hidden, const DecoderConfig& c, const DecoderNames& n) {
+  auto logits = b.call(n.head, "Linear", {hidden.x}, [&] {
+    const auto weight =
+        c.tie_word_embeddings ? hidden.table : b.param("weight", {c.vocab_size, hidden.x.dim(-1)});
+    return b.linear(hidden.x, c.vocab_size, weight,
+                    c.lm_head_bias ? b.param("bias", {c.vocab_size}) : kNone);
+  });
+  if (c.logits_multiplier != 1.0) logits = logits * c.logits_multiplier;
+  if (!c.final_logit_softcapping) return logits;
+  const double cap = *c.final_logit_softcapping;
+  return b.activation(logits * (1.0 / cap), op::ActivationKind::tanh) * cap;
+}
+
+// The rules of thumb speak of stacks whose layer is 12h^2 + 13h.
+std::optional<PlainStack> plain_stack(const DecoderConfig& c, std::uint64_t tokens) {
+  const bool square = c.num_attention_heads * head_dim(c) == c.hidden_size &&
+                      kv_heads(c) == c.num_attention_heads && !c.kv_lora_rank;
+  const bool plain =
+      !c.mlp_gated && intermediate_size(c) == 4 * c.hidden_size && c.num_experts == 0;
+  if (!square || !plain) return std::nullopt;
+  return PlainStack{c.num_hidden_layers, c.hidden_size, c.num_attention_heads, tokens,
+                    c.vocab_size};
+}
+
+std::uint64_t seq_len_of(const BuildOptions& options, const DecoderConfig& c) {
+  return options.seq_len > 0 ? options.seq_len
+                             : std::min(c.max_position_embeddings, kDefaultSeqLen);
+}
+
+// "model.decoder" with a head, "decoder" without one; "model" and nothing.
+std::string_view stack_name(const DecoderNames& n, bool with_head) {
+  if (with_head) return n.stack;
+  const auto dot = n.stack.find('.');
+  return dot == std::string_view::npos ? std::string_view() : n.stack.substr(dot + 1);
+}
+
+Tensors forward(Builder& b, const DecoderConfig& c) {
+  const auto& n = *find_decoder_names(c.naming);
+  const auto s = seq_len_of(b.options(), c);
+  const bool with_head = c.head != "none";
+  auto& graph = b.graph();
+  graph.modules[0].type = c.head == "lm" ? "DecoderForCausalLM" : "Decoder";
+  graph.num_tokens = s;
+  graph.plain_stack = plain_stack(c, s);
+  const auto ids = b.input({b.options().batch, s}, DType::i64);
+  std::optional<Embedded> hidden;
+  if (const auto name = stack_name(n, with_head); name.empty())
+    hidden = stack(b, ids, c, n);
+  else
+    b.call(name, "Decoder", {ids}, [&] {
+      hidden = stack(b, ids, c, n);
+      return hidden->x;
+    });
+  if (c.head == "none") return {hidden->x};
+  if (c.head == "lm") return {lm_head(b, *hidden, c, n)};
+  if (c.head == "token_classification") {
+    const auto x = dropout(b, "dropout", hidden->x, c.classifier_dropout);
+    return {linear(b, n.token_classifier, x, c.num_labels)};
+  }
+  return {b.select(linear(b, "score", hidden->x, c.num_labels, false), 1, s - 1)};
+}
+
+}  // namespace
+
+Architecture decoder_architecture() {
+  auto a = architecture<DecoderConfig, validate, forward>(
+      "decoder", "Decoder-only language model: GPT-2, Llama, Mixtral, DeepSeek-V3 and their kin.");
+  a.fields = decoder_fields();
+  a.field_aliases = decoder_field_aliases();
+  return a;
+}
+
+}  // namespace vitals

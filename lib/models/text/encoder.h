@@ -1,0 +1,42 @@
+// Text encoders of BERT's kind (Devlin et al. 2018, arXiv:1810.04805): RoBERTa, DistilBERT, ALBERT,
+// ELECTRA. One config; names of modules come from a table (encoder_names.h), so that a path is the
+// checkpoint's key. Knows no model_type and no JSON.
+#pragma once
+
+#include "models/architecture.h"
+#include "models/layers/layers.h"
+
+namespace vitals {
+
+struct EncoderConfig {
+  std::uint64_t vocab_size = 30522;
+  std::uint64_t hidden_size = 768;
+  std::uint64_t num_hidden_layers = 12;
+  std::uint64_t num_attention_heads = 12;
+  std::uint64_t intermediate_size = 3072;
+  std::uint64_t max_position_embeddings = 512;
+  std::uint64_t reserved_positions = 0;
+  std::uint64_t type_vocab_size = 2;
+  std::optional<std::uint64_t> embedding_size;  // of the tables; null: hidden_size
+  std::uint64_t num_hidden_groups = 0;
+  std::uint64_t inner_group_num = 1;
+  std::string naming = "bert";
+  std::string hidden_act = "gelu";
+  LayerSpec norm_layer{"LayerNorm", 1e-12, {}, {}, {}};
+  bool token_type_buffer = true;
+  std::string head = "pooler";
+  bool tie_word_embeddings = true;
+  std::uint64_t num_labels = 2;
+  double hidden_dropout_prob = 0.0;
+  double attention_probs_dropout_prob = 0.0;
+  std::optional<double> classifier_dropout;  // null: hidden_dropout_prob
+};
+
+// Of every norm in the model.
+[[nodiscard]] inline NormOptions norm_of(const EncoderConfig& c) {
+  return {.eps = c.norm_layer.eps.value_or(1e-12)};
+}
+
+[[nodiscard]] Architecture encoder_architecture();
+
+}  // namespace vitals
