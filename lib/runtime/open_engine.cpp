@@ -9,23 +9,6 @@
 namespace vitals {
 namespace {
 
-// Whether a library has bf16 products shows only when it plans one.
-void require_bf16(Engine& engine) {
-  constexpr std::int64_t kSide = 32;
-  const std::vector<float> weight(kSide * kSide);
-  WeightStore store;
-  LinearOptions options;
-  options.weights = options.x = options.y = Element::kBf16;
-  try {
-    const Linear layer(engine, store, {kSide, kSide, kSide}, options, {.weight = weight.data()});
-  } catch (const std::runtime_error& error) {
-    fail(
-        "--precision bf16: the backend {} cannot multiply bf16 on this CPU ({}); use --backend {}, "
-        "or --precision fp32",
-        engine.backend().name, error.what(), backends().front().name);
-  }
-}
-
 // Whether our own kernels widen bf16 weights and multiply them as fp32. What a library does inside
 // is its own.
 bool widens_bf16(const Engine& engine) {
@@ -35,6 +18,22 @@ bool widens_bf16(const Engine& engine) {
 
 }  // namespace
 
+std::string refusal(Engine& engine, Element precision) {
+  // Which products a library has shows only when it plans one. fp32 is what all of them have.
+  if (precision == Element::kF32) return {};
+  constexpr std::int64_t kSide = 32;
+  const std::vector<float> weight(kSide * kSide);
+  WeightStore store;
+  LinearOptions options;
+  options.weights = options.x = options.y = precision;
+  try {
+    const Linear layer(engine, store, {kSide, kSide, kSide}, options, {.weight = weight.data()});
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return {};
+}
+
 std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
   EngineOptions options;
   options.backend =
@@ -42,13 +41,20 @@ std::unique_ptr<Engine> open_engine(const EngineRequest& request) {
   options.threads = request.threads > 0 ? request.threads : usable_cpus();
   // Two threads on one CPU would wait for each other.
   options.pin = request.pin && options.threads <= usable_cpus();
+  // Asked for here, where a wrong VITALS_ISA is not blamed on the backend.
+  options.isa = best_isa();
   std::unique_ptr<Engine> engine;
   try {
     engine = std::make_unique<Engine>(options);
   } catch (const std::runtime_error& error) {
     fail("--backend {}: {}", options.backend->name, error.what());
   }
-  if (request.precision == Element::kBf16) require_bf16(*engine);
+  if (const auto reason = refusal(*engine, request.precision); !reason.empty())
+    fail(
+        "--precision {0}: the backend {1} cannot multiply {0} on this CPU ({2}); use --backend "
+        "{3}, "
+        "or --precision fp32",
+        precision_name(request.precision), engine->backend().name, reason, backends().front().name);
   return engine;
 }
 

@@ -17,8 +17,12 @@ struct EngineRequest {
   bool pin = false;
 };
 
-// Throws Error when the backend is not there, or cannot compute in this precision on this CPU.
+// Throws Error when the backend is not there, cannot compute in this precision on this CPU, or
+// VITALS_ISA is wrong.
 [[nodiscard]] std::unique_ptr<Engine> open_engine(const EngineRequest& request);
+
+// Why the engine cannot compute in this precision on this CPU; empty when it can.
+[[nodiscard]] std::string refusal(Engine& engine, Element precision);
 
 // What a person should know of an engine before trusting its times: more threads than CPUs, a
 // precision that is multiplied in another one. Sentences.

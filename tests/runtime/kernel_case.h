@@ -3,6 +3,9 @@
 #pragma once
 
 #include "runtime/kernels/engine.h"
+#include "runtime/open_engine.h"
+
+#include <doctest/doctest.h>
 
 #include <cmath>
 #include <cstdint>
@@ -111,8 +114,9 @@ inline std::vector<const Backend*> other_backends() {
   return others;
 }
 
-// Every instruction set and backend that this machine has, with 1 and 3 threads.
-inline void for_each_engine(const std::function<void(Engine&)>& test) {
+// Every instruction set and backend that this machine has and that computes in `precision`, with 1
+// to 3 threads. Our own kernels compute in all precisions.
+inline void for_each_engine(Element precision, const std::function<void(Engine&)>& test) {
   for (const auto& set : instruction_sets()) {
     if (!has_isa(set.isa)) continue;
     for (const int threads : {1, 3}) {
@@ -120,6 +124,7 @@ inline void for_each_engine(const std::function<void(Engine&)>& test) {
       options.threads = threads;
       options.isa = set.isa;
       Engine engine(options);
+      REQUIRE(refusal(engine, precision) == "");
       test(engine);
     }
   }
@@ -128,14 +133,18 @@ inline void for_each_engine(const std::function<void(Engine&)>& test) {
     options.backend = backend;
     options.threads = 2;
     Engine engine(options);
-    test(engine);
+    if (refusal(engine, precision).empty()) test(engine);
   }
 }
 
-// Checks samples, each with the truth that it holds, on every engine.
+inline void for_each_engine(const std::function<void(Engine&)>& test) {
+  for_each_engine(Element::kF32, test);
+}
+
+// Checks samples, each with the truth that it holds, on every engine that computes in `precision`.
 template <class Checked>
-void check_on_every_engine(std::vector<Checked>& samples) {
-  for_each_engine([&](Engine& engine) {
+void check_on_every_engine(std::vector<Checked>& samples, Element precision = Element::kF32) {
+  for_each_engine(precision, [&](Engine& engine) {
     for (auto& sample : samples) sample.check(engine);
   });
 }

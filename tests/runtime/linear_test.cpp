@@ -155,7 +155,7 @@ void check_random(std::uint32_t seed, std::uint32_t count, bool bf16) {
   Random random(seed);
   std::vector<LinearSample> samples;
   for (std::uint32_t i = 0; i < count; ++i) samples.emplace_back(random_case(random, bf16), i);
-  check_on_every_engine(samples);
+  check_on_every_engine(samples, bf16 ? Element::kBf16 : Element::kF32);
 }
 
 }  // namespace

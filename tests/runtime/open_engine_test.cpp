@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <string>
 
 using namespace vitals;
 
@@ -19,6 +21,12 @@ bool says_widened(Engine& engine, Element precision) {
 }
 
 }  // namespace
+
+// The suite is run again with these variables (tests/meson.build); what they ask for must be so.
+TEST_CASE("the environment decides on instructions and libraries") {
+  if (const char* isa = std::getenv("VITALS_ISA")) CHECK(std::string(isa_name(best_isa())) == isa);
+  if (std::getenv("VITALS_TESTS_WITHOUT_ONEDNN") != nullptr) CHECK(other_backends().empty());
+}
 
 TEST_CASE("the fastest backend computes in the precision that it was asked for") {
   for (const auto precision : {Element::kF32, Element::kBf16}) {

@@ -95,54 +95,41 @@ void check_against(const Checkpoint& reference, const std::vector<NamedTensor>& 
   }
 }
 
-std::vector<const Backend*> all_here() {
-  auto list = other_backends();
-  list.insert(list.begin(), &backends().front());
-  return list;
-}
-
 }  // namespace
 
 TEST_CASE("fp32: logits within 1e-5 and modules within 2e-5 of PyTorch's fp64") {
-  for (const auto* backend : all_here()) {
-    CAPTURE(std::string(backend->name));
-    const auto engine = open_engine({backend, Element::kF32, 2, false});
+  for_each_engine([](Engine& engine) {
+    CAPTURE(engine.description());
     for (const auto& name : kModels) {
       CAPTURE(name);
       const auto weights = file_of(name, ".weights.safetensors");
-      const auto all = outputs_of(name, weights, *engine, {Element::kF32, true});
+      const auto all = outputs_of(name, weights, engine, {Element::kF32, true});
       check_against(read_checkpoint(file_of(name, ".ref_f64.safetensors")), all, 2e-5);
       // Many modules are there in fp32 only, itself up to 8.3e-6 off.
       check_against(read_checkpoint(file_of(name, ".ref_f32.safetensors")), all, 2e-5);
       // Without the wish to see every module, ops are fused and memory is shared.
-      const auto logits = outputs_of(name, weights, *engine, {Element::kF32, false});
+      const auto logits = outputs_of(name, weights, engine, {Element::kF32, false});
       REQUIRE(logits.size() == 1);
       const auto reference = read_checkpoint(file_of(name, ".ref_f64.safetensors"));
       CHECK(distance(logits[0].values, stored(reference, "logits")) <= 1e-5);
     }
-  }
+  });
 }
 
 TEST_CASE("bf16: logits within 3 % of their standard deviation") {
-  for (const auto* backend : all_here()) {
-    std::unique_ptr<Engine> engine;
-    try {
-      engine = open_engine({backend, Element::kBf16, 2, false});
-    } catch (const Error&) {
-      continue;  // the library has no bf16 products on this CPU
-    }
-    CAPTURE(std::string(backend->name));
+  for_each_engine(Element::kBf16, [](Engine& engine) {
+    CAPTURE(engine.description());
     for (const auto& name : kModels) {
       CAPTURE(name);
       const auto reference =
           stored(read_checkpoint(file_of(name, ".ref_f64.safetensors")), "logits");
       const auto got =
-          outputs_of(name, file_of(name, ".weights.safetensors"), *engine, {Element::kBf16, false});
+          outputs_of(name, file_of(name, ".weights.safetensors"), engine, {Element::kBf16, false});
       double squares = 0;
       for (std::size_t i = 0; i < reference.size(); ++i)
         squares += std::pow(static_cast<double>(got[0].values[i] - reference[i]), 2);
       const double rms = std::sqrt(squares / static_cast<double>(reference.size()));
       CHECK(rms <= 0.03 * deviation(reference));
     }
-  }
+  });
 }

@@ -1,4 +1,5 @@
 // `vitals bench` as scripts see it: keys, sums that must hold, and what is refused.
+#include "runtime/kernels/isa.h"
 #include "support/json.h"
 #include "support/run.h"
 #include "support/sanitized.h"
@@ -185,6 +186,7 @@ TEST_CASE("bench: what is refused, in words") {
   refused({model, "--threads", "0"}, 2, "--threads");
   refused({model, "--backend", "cuda"}, 2, "--backend");
   refused({model, "--precision", "fp8"}, 2, "--precision");
+  refused({model, "--isa", "sse9"}, 2, "--isa: there is no 'sse9'; there is portable");
   refused({model, "--runs", "0"}, 2, "--runs");
   refused({model, "--seconds", "-1"}, 2, "--seconds");
   refused({model, "--runs", "2", "--seconds", "1"}, 2, "--");
@@ -199,6 +201,27 @@ TEST_CASE("bench: what is refused, in words") {
   refused({model, "--img-size", "32", "--runs", "1", "--save-device", folder.path("x.json")}, 1,
           "one measurement tells no error");
   CHECK_FALSE(std::filesystem::exists(folder.path("x.json")));
+}
+
+TEST_CASE("the instruction set can be capped by an option or by the environment") {
+  const auto capped_by_environment = [](const std::string& name, std::vector<std::string> more) {
+    return test::run_in({.environment = {{"VITALS_ISA", name}}}, small(std::move(more)));
+  };
+  CHECK(test::says(run(small({"--isa", "portable"})).out, "own portable kernels"));
+  CHECK(test::says(capped_by_environment("portable", {}).out, "own portable kernels"));
+  const auto wrong = capped_by_environment("avx1024", {"--format", "json"});
+  CHECK(wrong.exit_code == 1);
+  CHECK(wrong.out.empty());
+  CHECK(test::says(wrong.err,
+                   "VITALS_ISA: unknown instruction set 'avx1024'; expected one of "
+                   "portable"));
+  for (const auto& set : vitals::instruction_sets()) {
+    if (vitals::has_isa(set.isa)) continue;
+    const std::string missing = std::string("this CPU has no ") + set.name + " instructions";
+    CHECK(test::says(run(small({"--isa", set.name})).err, "--isa " + std::string(set.name) + ": "));
+    CHECK(test::says(run(small({"--isa", set.name})).err, missing));
+    CHECK(test::says(capped_by_environment(set.name, {}).err, missing));
+  }
 }
 
 TEST_CASE("a model on standard input is read once and measured") {

@@ -84,8 +84,7 @@ std::vector<BenchResult> measure(const BenchArguments& arguments) {
   std::vector<BenchResult> results;
   for (const int t : threads) {
     // First of all, because a backend that is not there is said at once, too.
-    const auto engine =
-        open_engine({arguments.compute.backend, arguments.compute.precision, t, true});
+    const auto engine = arguments.compute.open_engine(t, true);
     auto machine = limits(t, arguments.fresh, progress);
     auto ours = measured_on(arguments, *engine, machine, progress, interruption);
     if (beats_its_limits(ours)) {

@@ -84,7 +84,7 @@ std::string output_of(const RunArguments& o) {
   require_shape(images, image, graph);
   TensorReader reader(images);
   const auto values = read_values(reader, images, image);
-  const auto engine = open_engine({o.compute.backend, o.compute.precision, o.threads, false});
+  const auto engine = o.compute.open_engine(o.threads, false);
   for (const auto& sentence : cautions(*engine, o.compute.precision)) tell(sentence);
   const auto tensors = computed(graph, *engine, stored_params(checkpoint, fit), values, o);
   std::vector<TensorToWrite> out;

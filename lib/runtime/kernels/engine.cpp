@@ -11,7 +11,8 @@ namespace kernels {
 
 const KernelTable& kernel_table(Isa isa) {
   if (!has_isa(isa)) {
-    throw std::runtime_error(fmt::format("this CPU has no {} instructions", isa_name(isa)));
+    throw std::runtime_error(
+        fmt::format("this CPU has no {} instructions, or VITALS_ISA excludes them", isa_name(isa)));
   }
   const auto sets = instruction_sets();
   return std::find_if(sets.begin(), sets.end(), [&](const auto& s) { return s.isa == isa; })

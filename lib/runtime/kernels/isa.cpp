@@ -1,12 +1,17 @@
 #include "runtime/kernels/isa.h"
 
+#include "core/error.h"
 #include "runtime/kernels/kernel_table.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <string>
+#include <string_view>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -79,13 +84,61 @@ Isa detect() {
   return best;
 }
 
+Isa widest_isa() {
+  static const Isa isa = detect();
+  return isa;
+}
+
+// The names of the sets up to `last`, narrowest first.
+std::string names_up_to(Isa last) {
+  std::vector<std::string_view> names;
+  for (const auto& set : kSets)
+    if (set.isa <= last) names.emplace_back(set.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void require_usable(Isa isa) {
+  if (isa > widest_isa())
+    fail("this CPU has no {} instructions; choose one of {}", isa_name(isa),
+         names_up_to(widest_isa()));
+}
+
+std::optional<Isa> isa_of_environment() {
+  const char* name = std::getenv("VITALS_ISA");
+  if (name == nullptr || *name == '\0') return {};
+  const auto* set = std::find_if(std::begin(kSets), std::end(kSets),
+                                 [&](const auto& s) { return std::string_view(s.name) == name; });
+  if (set == std::end(kSets))
+    fail("VITALS_ISA: unknown instruction set '{}'; expected one of {}", name,
+         names_up_to(std::prev(std::end(kSets))->isa));
+  try {
+    require_usable(set->isa);
+  } catch (const Error& error) {
+    throw error.within(fmt::format("VITALS_ISA={}", name));
+  }
+  return set->isa;
+}
+
+std::optional<Isa> chosen_cap;
+
 }  // namespace
 
 std::span<const InstructionSet> instruction_sets() { return kSets; }
 
 Isa best_isa() {
-  static const Isa isa = detect();
+  if (chosen_cap) return *chosen_cap;
+  static const Isa isa = isa_of_environment().value_or(widest_isa());
   return isa;
+}
+
+void cap_isa(Isa isa) {
+  require_usable(isa);
+  chosen_cap = isa;
+}
+
+std::optional<Isa> isa_cap() {
+  const Isa best = best_isa();
+  return best < widest_isa() ? std::optional(best) : std::nullopt;
 }
 
 bool has_isa(Isa isa) { return isa <= best_isa(); }

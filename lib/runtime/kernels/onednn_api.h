@@ -11,6 +11,7 @@ namespace vitals {
 
 #define VITALS_ONEDNN_FUNCTIONS(X)      \
   X(version)                            \
+  X(set_max_cpu_isa)                    \
   X(engine_create)                      \
   X(engine_destroy)                     \
   X(stream_create)                      \

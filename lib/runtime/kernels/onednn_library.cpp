@@ -4,6 +4,7 @@
 
 #ifdef VITALS_WITH_ONEDNN
 
+#include "runtime/kernels/isa.h"
 #include "runtime/kernels/onednn_api.h"
 
 #include <fmt/core.h>
@@ -11,6 +12,33 @@
 #include <dlfcn.h>
 
 namespace vitals {
+namespace {
+
+dnnl_cpu_isa_t onednn_isa(Isa isa) {
+  switch (isa) {
+    case Isa::kPortable:
+      return dnnl_cpu_isa_sse41;  // the narrowest that it knows
+    case Isa::kAvx2:
+      return dnnl_cpu_isa_avx2;
+    case Isa::kAvx512:
+      return dnnl_cpu_isa_avx512_core;
+    case Isa::kAvx512Bf16:
+      return dnnl_cpu_isa_avx512_core_bf16;
+    case Isa::kAmx:
+      return dnnl_cpu_isa_avx512_core_amx;
+  }
+  return dnnl_cpu_isa_all;
+}
+
+// The library takes a cap once in a process, before anything else.
+void cap_onednn(const OnednnApi& api) {
+  const auto cap = isa_cap();
+  if (!cap) return;
+  static const dnnl_status_t status = api.set_max_cpu_isa(onednn_isa(*cap));
+  check_onednn(status, "limiting the instruction set");
+}
+
+}  // namespace
 
 OnednnLibrary::OnednnLibrary() : api_(std::make_unique<OnednnApi>()) {
   OnednnApi& api = *api_;
@@ -30,6 +58,7 @@ OnednnLibrary::OnednnLibrary() : api_(std::make_unique<OnednnApi>()) {
         fmt::format("libdnnl.so.2 is oneDNN {}.{}, but {}.{} or later is needed", found->major,
                     found->minor, DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR));
   }
+  cap_onednn(api);
   check_onednn(api.engine_create(&api.engine, dnnl_cpu, 0), "opening the CPU engine");
   check_onednn(api.stream_create(&api.stream, api.engine, dnnl_stream_default_flags),
                "creating a stream");
