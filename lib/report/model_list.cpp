@@ -1,6 +1,7 @@
 #include "report/model_list.h"
 
 #include "cost/rollup.h"
+#include "report/figures.h"
 
 #include <nlohmann/json.hpp>
 
@@ -26,15 +27,6 @@ std::uint64_t pixels(const ListedModel& m) {
 // A model whose time is not known stands with the slowest.
 double seconds_per_sample(const ListedModel& m) {
   return m.latency ? 1 / m.latency->samples_per_s : std::numeric_limits<double>::infinity();
-}
-
-// As many cells as a list has about latency, of a model that has none.
-void add_unknown(std::vector<std::string>& row, std::size_t cells, std::string_view sign) {
-  row.insert(row.end(), cells, std::string(sign));
-}
-
-std::string in_units(Count count, double unit) {
-  return fmt::format("{:.2f}", count.as_double() / unit);
 }
 
 }  // namespace
@@ -72,76 +64,82 @@ void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse
                    [&](const auto& a, const auto& b) { return reverse ? less(b, a) : less(a, b); });
 }
 
+namespace {
+
+using ModelFigure = Figure<ListedModel>;
+
+// A figure about latency: nothing for a model whose time is not known.
+template <class Value>
+std::function<FigureValue(const ListedModel&)> of_latency(Value ListedModel::Latency::*member,
+                                                          double unit = 1) {
+  return [=](const ListedModel& m) -> FigureValue {
+    if (!m.latency) return {};
+    const auto value = (*m.latency).*member;
+    if constexpr (std::is_same_v<Value, double>)
+      return value * unit;
+    else
+      return Count(value);
+  };
+}
+
+FigureValue range(const ListedModel& m) {
+  if (!m.latency) return {};
+  return fmt::format("{:.0f} - {:.0f}", m.latency->low, m.latency->high);
+}
+
+FigureValue ms_per_sample(const ListedModel& m) {
+  if (!m.latency) return {};
+  return 1e3 / m.latency->samples_per_s;
+}
+
+FigureValue known_text(std::string text) {
+  if (text.empty()) return {};
+  return text;
+}
+
+// Every figure of the list, in the order of its columns.
+std::vector<ModelFigure> model_columns(bool on_device) {
+  using L = ListedModel::Latency;
+  std::vector<ModelFigure> all{
+      {{"model", "model", "model", plain, plain, false}, [](const auto& m) { return m.name; }},
+      {{"architecture", "architecture", "architecture", plain, plain, false},
+       [](const auto& m) { return m.architecture; }},
+      {{"params", "params", "Mparams", decimals(2, 1e6)}, [](const auto& m) { return m.params; }},
+      {{"macs", "macs", "GMACs", decimals(2, 1e9)}, [](const auto& m) { return m.macs; }},
+      {{"num_tokens", "num_tokens", "tokens"}, [](const auto& m) { return Count(m.num_tokens); }},
+      {{"img_size", "", "image"}, [](const auto& m) { return known_text(img_size(m)); }},
+      {{"", "input_shape", ""},
+       [](const auto& m) { return std::vector<std::uint64_t>(m.input.begin(), m.input.end()); }}};
+  if (!on_device) return all;
+  const std::vector<ModelFigure> device{
+      {{"batch", "latency/batch", ""}, of_latency(&L::batch)},
+      {{"samples_per_s", "latency/samples_per_s", "samples/s", decimals(1), decimals(3)},
+       of_latency(&L::samples_per_s)},
+      {{"low", "latency/range/0", "", plain, decimals(3)}, of_latency(&L::low)},
+      {{"high", "latency/range/1", "", plain, decimals(3)}, of_latency(&L::high)},
+      {{"", "", "range (80 %)"}, range},
+      {{"step_ms", "latency/step_ms", "", plain, decimals(4)}, of_latency(&L::seconds, 1e3)},
+      {{"", "", "ms/sample", decimals(3)}, ms_per_sample}};
+  all.insert(all.end(), device.begin(), device.end());
+  return all;
+}
+
+Figures figures_of(const std::vector<ListedModel>& models, bool on_device) {
+  return figures_of(model_columns(on_device), models);
+}
+
+}  // namespace
+
 Table list_table(const std::vector<ListedModel>& models, bool on_device) {
-  Table table{{{"model"},
-               {"architecture"},
-               {"Mparams", true},
-               {"GMACs", true},
-               {"tokens", true},
-               {"image", true}},
-              {},
-              {}};
-  for (const auto& m : models)
-    table.rows.push_back({m.name, m.architecture, in_units(m.params, 1e6), in_units(m.macs, 1e9),
-                          fmt::format("{}", m.num_tokens), takes_images(m) ? img_size(m) : "-"});
-  if (!on_device) return table;
-  table.columns.insert(table.columns.end(),
-                       {{"samples/s", true}, {"range (80 %)", true}, {"ms/sample", true}});
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    if (!models[i].latency) {
-      add_unknown(table.rows[i], 3, "-");
-      continue;
-    }
-    const auto& l = *models[i].latency;
-    table.rows[i].insert(table.rows[i].end(), {fmt::format("{:.1f}", l.samples_per_s),
-                                               fmt::format("{:.0f} - {:.0f}", l.low, l.high),
-                                               fmt::format("{:.3f}", 1e3 / l.samples_per_s)});
-  }
-  return table;
+  return table_of(figures_of(models, on_device));
 }
 
 Table list_numbers(const std::vector<ListedModel>& models, bool on_device) {
-  Table table{
-      {{"model"}, {"architecture"}, {"params"}, {"macs"}, {"num_tokens"}, {"img_size"}}, {}, {}};
-  for (const auto& m : models)
-    table.rows.push_back({m.name, m.architecture, fmt::format("{}", m.params),
-                          fmt::format("{}", m.macs), fmt::format("{}", m.num_tokens), img_size(m)});
-  if (!on_device) return table;
-  table.columns.insert(table.columns.end(),
-                       {{"batch"}, {"samples_per_s"}, {"low"}, {"high"}, {"step_ms"}});
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    if (!models[i].latency) {
-      add_unknown(table.rows[i], 5, "");
-      continue;
-    }
-    const auto& l = *models[i].latency;
-    table.rows[i].insert(table.rows[i].end(),
-                         {fmt::format("{}", l.batch), fmt::format("{:.3f}", l.samples_per_s),
-                          fmt::format("{:.3f}", l.low), fmt::format("{:.3f}", l.high),
-                          fmt::format("{:.4f}", 1e3 * l.seconds)});
-  }
-  return table;
+  return numbers_of(figures_of(models, on_device));
 }
 
 nlohmann::ordered_json list_json(const std::vector<ListedModel>& models, bool on_device) {
-  auto rows = nlohmann::ordered_json::array();
-  for (const auto& m : models) {
-    nlohmann::ordered_json row = {{"model", m.name},
-                                  {"architecture", m.architecture},
-                                  {"params", m.params.value()},
-                                  {"macs", m.macs.value()},
-                                  {"num_tokens", m.num_tokens},
-                                  {"input_shape", nlohmann::ordered_json::array()}};
-    for (auto d : m.input) row["input_shape"].push_back(d);
-    if (on_device) row["latency"] = nullptr;
-    if (m.latency)
-      row["latency"] = {{"batch", m.latency->batch},
-                        {"samples_per_s", m.latency->samples_per_s},
-                        {"range", {m.latency->low, m.latency->high}},
-                        {"step_ms", 1e3 * m.latency->seconds}};
-    rows.push_back(std::move(row));
-  }
-  return {{"schema_version", 1}, {"models", std::move(rows)}};
+  return {{"schema_version", 1}, {"models", json_of(figures_of(models, on_device))}};
 }
 
 }  // namespace vitals
