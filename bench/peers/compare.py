@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--batch", type=numbers, default=[1, 8])
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--precision", default="fp32,bf16")
-    parser.add_argument("--backends", default="eigen,onednn")
+    parser.add_argument("--backends", default="native,onednn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=5, help="forwards in a turn")
     return parser.parse_args()

@@ -37,7 +37,7 @@ TEST_CASE("the fastest backend computes in the precision that it was asked for")
 
 TEST_CASE("a caution says when our own kernels widen bf16, and not what a library does") {
   for_each_engine([](Engine& engine) {
-    const bool own = engine.backend().name == "eigen";
+    const bool own = engine.backend().name == "native";
     const auto isa = engine.table().isa;
     CAPTURE(engine.description());
     const bool pairs = isa == Isa::kAvx512Bf16 || isa == Isa::kAmx;  // VDPBF16PS, TDPBF16PS

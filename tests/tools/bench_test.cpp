@@ -41,7 +41,9 @@ TEST_CASE("bench: the keys that scripts rely on; its FLOPs are those of `flops`"
   CHECK(bench.at("precision") == "fp32");
   CHECK(bench.at("threads") == 1);
   CHECK(bench.at("batch") == 2);
-  CHECK((bench.at("backend") == "eigen" || bench.at("backend") == "onednn"));
+  CHECK((bench.at("backend") == "native" || bench.at("backend") == "onednn"));
+  const auto former = test::parsed(run(small({"--format", "json", "--backend", "eigen"})).out);
+  CHECK(former.at("backend") == "native");
   const auto& latency = bench.at("latency_ms");
   CHECK(latency.at("runs") == 3);
   const double median = latency.at("median");

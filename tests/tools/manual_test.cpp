@@ -57,7 +57,7 @@ TEST_CASE("bash completes commands, options, values and models") {
 
 TEST_CASE("the version names commit, compiler and backends") {
   const auto version = run({"--version"}).out;
-  for (const char* what : {"vitals 0.", "commit ", "compiler ", "backends ", "eigen"})
+  for (const char* what : {"vitals 0.", "commit ", "compiler ", "backends ", "native"})
     CHECK(version.find(what) != std::string::npos);
 }
 

@@ -26,6 +26,8 @@ void add_compute_options(Command& c, ComputeOptions& o) {
     choices.emplace_back(backend.name, &backend);
     text += fmt::format(", {} ({})", backend.name, backend.doc);
   }
+  choices.emplace_back("eigen", &backends().front());
+  text += fmt::format(", eigen (the former name of {})", backends().front().name);
   c.choice("--backend", o.backend, choices, text);
   c.choice<Element>("--precision", o.precision, {{"fp32", Element::kF32}, {"bf16", Element::kBf16}},
                     "fp32 or bf16: of weights and activations");

@@ -36,7 +36,7 @@ class Engine {
   const kernels::KernelTable& table() const { return table_; }
   const CacheSizes& caches() const { return caches_; }
 
-  // One line for people: "eigen backend: own avx512 kernels", "oneDNN 2.6.3, own avx512 kernels".
+  // One line for people: "native backend: own avx512 kernels", "oneDNN 2.6.3, own avx512 kernels".
   std::string description() const;
 
   // At least `bytes` of 64-byte aligned memory, kept until the next call for the same slot. Slot

@@ -212,7 +212,7 @@ namespace {
 class Native : public OpenBackend {
  public:
   [[nodiscard]] std::string description(const std::string& own) const override {
-    return "eigen backend: " + own;
+    return "native backend: " + own;
   }
   [[nodiscard]] std::unique_ptr<LinearLayer> linear(Engine& engine, WeightStore& store,
                                                     const LinearShape& shape,
@@ -225,7 +225,7 @@ class Native : public OpenBackend {
 }  // namespace
 
 Backend native_backend() {
-  return {"eigen", "vitals' own kernels", PoolKind::kOwn,
+  return {"native", "vitals' own kernels", PoolKind::kOwn,
           []() -> std::unique_ptr<OpenBackend> { return std::make_unique<Native>(); }};
 }
 
