@@ -2,7 +2,7 @@
 
 #include "conventions/torchinfo.h"
 #include "cost/arithmetic.h"
-#include "cost/definitions.h"
+#include "graph/op_traits.h"
 #include "cost/macs.h"
 #include "cost/sizes.h"
 

@@ -2,6 +2,7 @@
 
 #include "cost/macs.h"
 #include "cost/sizes.h"
+#include "graph/op_traits.h"
 
 #include <algorithm>
 
@@ -80,71 +81,36 @@ Arithmetic arithmetic_of(const op::Sdpa& o, const Graph& graph, const Node& node
   return a;
 }
 
-Arithmetic arithmetic_of(const op::Binary& o, const Graph&, const Node& node) {
-  Arithmetic a;
-  switch (o.kind) {
-    case op::BinaryKind::add:
-    case op::BinaryKind::sub:
-      a.additions = {elements(node)};
-      break;
-    case op::BinaryKind::mul:
-      a.multiplications = {elements(node)};
-      break;
-    case op::BinaryKind::div:
-      a.divisions = {elements(node)};
-      break;
-  }
-  return a;
-}
-
-Arithmetic arithmetic_of(const op::Scale&, const Graph&, const Node& node) {
-  Arithmetic a;
-  a.multiplications = {elements(node)};
-  return a;
-}
-
-Arithmetic arithmetic_of(const op::Activation& o, const Graph&, const Node& node) {
+// So many operations for every element of the output.
+Arithmetic per_element(const PerElement& work, const Node& node) {
   const auto n = elements(node);
+  const auto formula = [&](std::uint8_t count) {
+    if (count == 0) return Formula{};
+    return count == 1 ? Formula{n} : Formula{times(count), n};
+  };
   Arithmetic a;
-  switch (o.kind) {
-    using enum op::ActivationKind;
-    case gelu:  // (0.5 x) (1 + erf(x / sqrt 2))
-      a.multiplications = {times(3), n};
-      a.additions = a.error_functions = {n};
-      break;
-    case gelu_tanh:  // (0.5 x) (1 + tanh(sqrt(2/pi) (x + 0.044715 x x x)))
-      a.multiplications = {times(6), n};
-      a.additions = {times(2), n};
-      a.tangents = {n};
-      break;
-    case quick_gelu:  // x / (1 + exp(-1.702 x))
-      a.multiplications = a.additions = a.divisions = a.exponentials = {n};
-      break;
-    case silu:     // x / (1 + exp(-x))
-    case sigmoid:  // 1 / (1 + exp(-x))
-      a.additions = a.divisions = a.exponentials = {n};
-      break;
-    case relu:
-      a.comparisons = {n};
-      break;
-    case relu_squared:
-      a.comparisons = a.multiplications = {n};
-      break;
-    case tanh:
-      a.tangents = {n};
-      break;
-    case softplus:  // max(x, 0) + log(1 + exp(-|x|))
-      a.comparisons = a.exponentials = a.logarithms = a.additions = {n};
-      break;
-    case exp:
-      a.exponentials = {n};
-      break;
-    case sin:
-    case cos:
-      a.circular = {n};
-      break;
-  }
+  a.multiplications = formula(work.multiplications);
+  a.additions = formula(work.additions);
+  a.divisions = formula(work.divisions);
+  a.exponentials = formula(work.exponentials);
+  a.logarithms = formula(work.logarithms);
+  a.error_functions = formula(work.error_functions);
+  a.tangents = formula(work.tangents);
+  a.circular = formula(work.circular);
+  a.square_roots = formula(work.square_roots);
+  a.comparisons = formula(work.comparisons);
   return a;
+}
+
+template <OneOf<op::Binary, op::Activation> O>
+Arithmetic arithmetic_of(const O& o, const Graph&, const Node& node) {
+  return per_element(traits(o.kind).arithmetic, node);
+}
+
+template <class O>
+  requires(kTraits<O>.per_element)
+Arithmetic arithmetic_of(const O&, const Graph&, const Node& node) {
+  return per_element(kTraits<O>.arithmetic, node);
 }
 
 // exp(x - max) / sum
@@ -212,13 +178,6 @@ Arithmetic arithmetic_of(const op::GlobalResponseNorm&, const Graph&, const Node
   return a;
 }
 
-// x * (u < keep ? 1 / keep : 0)
-Arithmetic arithmetic_of(const op::Dropout&, const Graph&, const Node& node) {
-  Arithmetic a;
-  a.comparisons = a.multiplications = {elements(node)};
-  return a;
-}
-
 Arithmetic arithmetic_of(const op::DropPath&, const Graph&, const Node& node) {
   Arithmetic a;
   a.comparisons = {{"samples", node.shape[0]}};
@@ -246,14 +205,6 @@ Arithmetic arithmetic_of(const op::Rope& o, const Graph&, const Node& node) {
   a.multiplications = {times(2), rows, {"dim", o.dim}};
   a.additions = {rows, {"dim", o.dim}};
   return a;
-}
-
-// Data that is there, or is moved.
-template <OneOf<op::Input, op::Parameter, op::Constant, op::MaskedFill, op::Concat, op::Reshape,
-                op::Expand, op::Permute, op::Slice, op::Copy, op::Roll, op::Embedding, op::Gather>
-              O>
-Arithmetic arithmetic_of(const O&, const Graph&, const Node&) {
-  return {};
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include "core/suggest.h"
 #include "cost/arithmetic.h"
-#include "cost/definitions.h"
+#include "graph/op_traits.h"
 #include "cost/macs.h"
 #include "cost/module_costs.h"
 #include "cost/parameter_rule.h"

@@ -1,6 +1,7 @@
 #include "cost/macs.h"
 
 #include "cost/sizes.h"
+#include "graph/op_traits.h"
 
 namespace vitals {
 namespace {
@@ -34,7 +35,8 @@ Formula count(const op::Sdpa&, const Graph& graph, const Node& node) {
   return both.plus({{"batch", s.batch}, {"s", s.queries}, {"t", s.keys}, {"e", s.value_width}});
 }
 
-template <WithoutProducts O>
+template <class O>
+  requires(!kTraits<O>.products)
 Formula count(const O&, const Graph&, const Node&) {
   return {};
 }

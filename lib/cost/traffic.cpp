@@ -1,6 +1,7 @@
 #include "cost/traffic.h"
 
 #include "cost/sizes.h"
+#include "graph/op_traits.h"
 
 #include <algorithm>
 
@@ -40,25 +41,19 @@ Traffic all_operands(const Graph& graph, const Node& node) {
 // As much is read as is written: data that only changes its place.
 Traffic moved(const Node& node) { return {written(node), written(node)}; }
 
-template <OneOf<op::Input, op::Parameter, op::Constant> O>
-Traffic traffic_of(const O&, const Graph&, const Node&) {
-  return {};
-}
-
-// Of fused attention the scores stay on the chip (Dao et al. 2022, arXiv:2205.14135).
 template <class O>
-concept ReadsAll =
-    OneOf<O, op::Linear, op::Conv, op::MatMul, op::Sdpa, op::Binary, op::Scale, op::Activation,
-          op::Softmax, op::TopK, op::MaskedFill, op::LayerNorm, op::RmsNorm, op::GlobalResponseNorm,
-          op::Dropout, op::DropPath, op::Reduce, op::Rope, op::Reshape, op::Copy>;
-template <ReadsAll O>
+  requires(kTraits<O>.traffic != TrafficRule::own)
 Traffic traffic_of(const O&, const Graph& graph, const Node& node) {
-  return all_operands(graph, node);
-}
-
-template <OneOf<op::Concat, op::Expand, op::Permute, op::Slice, op::Roll> O>
-Traffic traffic_of(const O&, const Graph&, const Node& node) {
-  return moved(node);
+  switch (kTraits<O>.traffic) {
+    case TrafficRule::operands:
+      return all_operands(graph, node);
+    case TrafficRule::moved:
+      return moved(node);
+    case TrafficRule::none:
+    case TrafficRule::own:
+      break;
+  }
+  return {};
 }
 
 // The weights of as many experts as can have been chosen.

@@ -2,6 +2,7 @@
 
 #include "cost/macs.h"
 #include "cost/sizes.h"
+#include "graph/op_traits.h"
 
 #include <algorithm>
 #include <vector>
@@ -81,7 +82,8 @@ Backward backward(const op::Sdpa&, const Graph& graph, const Node& node,
   return b;
 }
 
-template <WithoutProducts O>
+template <class O>
+  requires(!kTraits<O>.products)
 Backward backward(const O&, const Graph&, const Node&, const std::vector<bool>&, const Formula&) {
   return {};
 }

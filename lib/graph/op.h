@@ -1,7 +1,7 @@
 // The closed set of ops that a trace is made of. A plain struct each: what the op is, in PyTorch's
-// terms. What an op means (shape, counts, bytes, what autograd keeps) is stated beside, one fold
-// over the variant each; std::visit without a default makes the compiler name every place that
-// has to learn a new op. Must not know modules, models or readings.
+// terms. Its facts are a row in op_traits.h; the rules that are code (shape, own formulas, what
+// autograd keeps, kernels) stand in the folder that needs them. A new op without a row, or without
+// a rule that its row does not give, does not compile. Must not know modules, models or readings.
 #pragma once
 
 #include "core/dtype.h"
@@ -247,7 +247,7 @@ struct Overloaded : Fs... {
 template <class... Fs>
 Overloaded(Fs...) -> Overloaded<Fs...>;
 
-// For a rule that many ops share. A new op is in no such list until somebody writes it there.
+// For a rule that several ops share.
 template <class O, class... Ops>
 concept OneOf = (std::same_as<O, Ops> || ...);
 

@@ -40,11 +40,13 @@ class Compiled {
 
  private:
   [[nodiscard]] const Node& node(NodeId id) const { return layout_.node(id); }
-  [[nodiscard]] bool product(NodeId id) const { return is_product(node(id).op); }
+  [[nodiscard]] bool product(NodeId id) const {
+    return traits(node(id).op).fusion == FusionClass::own_kernel;
+  }
   // Only says where data lies: Inductor reads through it.
   [[nodiscard]] bool transparent(NodeId id) const {
     return !is_leaf(node(id).op) && !product(id) &&
-           (is_view(layout_.graph(), id) || std::holds_alternative<op::Copy>(node(id).op));
+           (is_view(layout_.graph(), id) || traits(node(id).op).fusion == FusionClass::seen_through);
   }
   [[nodiscard]] bool fuses(NodeId id) const {
     return !is_leaf(node(id).op) && !product(id) && !transparent(id);

@@ -130,34 +130,12 @@ class Eager {
            layout_.grain(input) != layout_.grain(id) && 4 * elements > layout_.elements(id);
   }
 
-  // How many elements' worth the passes of an activation move for each element.
-  static double traffic(op::ActivationKind kind) {
-    switch (kind) {
-      case op::ActivationKind::quick_gelu:
-        return 7;  // x * sigmoid(1.702 x), written out
-      case op::ActivationKind::relu_squared:
-        return 4;
-      case op::ActivationKind::gelu:
-      case op::ActivationKind::gelu_tanh:
-      case op::ActivationKind::silu:
-      case op::ActivationKind::relu:
-      case op::ActivationKind::tanh:
-      case op::ActivationKind::sigmoid:
-      case op::ActivationKind::softplus:
-      case op::ActivationKind::exp:
-      case op::ActivationKind::sin:
-      case op::ActivationKind::cos:
-        return 2;
-    }
-    return 2;
-  }
-
   void add_pointwise(NodeId id) {
     const auto& n = node(id);
     if (starts_addcmul(id)) return;
     const double out = layout_.elements(id) * layout_.size(id);
     if (const auto* activation = std::get_if<op::Activation>(&n.op)) {
-      const double moved = traffic(activation->kind) * out;
+      const double moved = traits(activation->kind).traffic * out;
       const auto passes = static_cast<int>(moved / out / 2);
       for (int i = 0; i < passes; ++i) pass(name_of(n.op), n, moved / passes);
       return;

@@ -7,42 +7,6 @@
 
 namespace vitals::latency {
 
-// GlobalResponseNorm is only in models that unpredictable() refuses.
-Work work_of(const Op& op) {
-  using namespace vitals::op;
-  return std::visit(Overloaded{[](const Input&) { return Work::none; },
-                               [](const Parameter&) { return Work::none; },
-                               [](const Constant&) { return Work::none; },
-                               [](const Linear&) { return Work::product; },
-                               [](const ExpertLinear&) { return Work::product; },
-                               [](const Conv&) { return Work::product; },
-                               [](const MatMul&) { return Work::product; },
-                               [](const Sdpa&) { return Work::attention; },
-                               [](const Binary&) { return Work::pointwise; },
-                               [](const Scale&) { return Work::pointwise; },
-                               [](const Activation&) { return Work::pointwise; },
-                               [](const Softmax&) { return Work::softmax; },
-                               [](const TopK&) { return Work::reduce; },
-                               [](const MaskedFill&) { return Work::pointwise; },
-                               [](const LayerNorm&) { return Work::norm; },
-                               [](const RmsNorm&) { return Work::norm; },
-                               [](const GlobalResponseNorm&) { return Work::norm; },
-                               [](const Dropout&) { return Work::pointwise; },
-                               [](const DropPath&) { return Work::pointwise; },
-                               [](const Concat&) { return Work::move; },
-                               [](const Reshape&) { return Work::move; },
-                               [](const Expand&) { return Work::move; },
-                               [](const Permute&) { return Work::move; },
-                               [](const Slice&) { return Work::move; },
-                               [](const Copy&) { return Work::move; },
-                               [](const Roll&) { return Work::move; },
-                               [](const Reduce&) { return Work::reduce; },
-                               [](const Embedding&) { return Work::lookup; },
-                               [](const Gather&) { return Work::lookup; },
-                               [](const Rope&) { return Work::rope; }},
-                    op);
-}
-
 namespace {
 
 double widest_input(const Node& node, const std::vector<double>& sizes) {
@@ -62,20 +26,25 @@ Layout::Layout(const Graph& graph, const Execution& execution)
   const bool whole = execution.low && !execution.autocast;
   sizes_.reserve(graph.nodes.size());
   for (const auto& node : graph.nodes) {
-    const auto work = work_of(node.op);
     double size = is_floating(node.dtype) ? 4.0 : static_cast<double>(size_of(node.dtype));
-    if (is_floating(node.dtype)) {
-      if (whole || is_product(node.op))
-        size = product_size_;
-      else if (work == Work::norm)
-        size = low_norm(node.op) ? product_size_ : 4.0;
-      else if (work == Work::rope)
-        size = sizes_[node.inputs[0]];  // cast back
-      else if (work != Work::none && work != Work::softmax && work != Work::lookup)
-        size = widest_input(node, sizes_);
-    }
+    if (is_floating(node.dtype)) size = whole ? product_size_ : autocast_size(node);
     sizes_.push_back(size);
   }
+}
+
+// Of a floating-point result where operands have their own types.
+double Layout::autocast_size(const Node& node) const {
+  switch (traits(node.op).autocast) {
+    case Autocast::low:
+      return product_size_;
+    case Autocast::wide:
+      return low_norm(node.op) ? product_size_ : 4.0;
+    case Autocast::keeps:
+      return sizes_[node.inputs[0]];
+    case Autocast::promotes:
+      break;
+  }
+  return widest_input(node, sizes_);
 }
 
 bool Layout::low_norm(const Op& op) const {

@@ -2,23 +2,12 @@
 // order, and which ops are products and which the rest. Shared by the eager and the compiled view.
 #pragma once
 
+#include "graph/op_traits.h"
 #include "latency/kernel.h"
 
 namespace vitals::latency {
 
-enum class Work : std::uint8_t {
-  none,       // leaves
-  product,    // matrix products and convolutions
-  attention,  // fused
-  norm,
-  softmax,
-  rope,
-  move,  // data that changes its place, or views
-  pointwise,
-  reduce,
-  lookup
-};
-[[nodiscard]] Work work_of(const Op& op);
+[[nodiscard]] inline Work work_of(const Op& op) { return traits(op).work; }
 [[nodiscard]] inline bool is_product(const Op& op) {
   const auto work = work_of(op);
   return work == Work::product || work == Work::attention;
@@ -54,6 +43,8 @@ class Layout {
   [[nodiscard]] Kernel kernel(KernelKind kind, std::string_view name, const Node& node) const;
 
  private:
+  [[nodiscard]] double autocast_size(const Node& node) const;
+
   const Graph& graph_;
   const Execution& execution_;
   double product_size_ = 4;

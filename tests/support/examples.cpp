@@ -66,7 +66,9 @@ std::vector<Example> each(const std::vector<std::pair<std::string, O>>& ops) {
   return all;
 }
 
-}  // namespace
+// A new op without examples does not compile.
+template <class O>
+std::vector<Example> examples() = delete;
 
 template <>
 std::vector<Example> examples<op::Input>() {
@@ -379,6 +381,23 @@ std::vector<Example> examples<op::Rope>() {
                        });
                        b.add(op::Rope{dim, half}, {b.input({2, 3, 5, 6}), table});
                      }});
+  return all;
+}
+
+template <std::size_t... I>
+std::vector<std::vector<Example>> collected(std::index_sequence<I...>) {
+  return {examples<std::variant_alternative_t<I, Op>>()...};
+}
+
+}  // namespace
+
+const std::vector<std::vector<Example>>& all_examples() {
+  static const auto all = [] {
+    auto examples = collected(std::make_index_sequence<std::variant_size_v<Op>>{});
+    for (std::size_t i = 0; i < examples.size(); ++i)
+      if (examples[i].empty()) throw std::logic_error(fmt::format("op {} has no example", i));
+    return examples;
+  }();
   return all;
 }
 

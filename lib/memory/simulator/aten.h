@@ -4,6 +4,7 @@
 // backward of an op stand together. Knows no graph and no module.
 #pragma once
 
+#include "graph/op_traits.h"
 #include "memory/simulator/tape.h"
 
 #include <optional>
@@ -49,6 +50,15 @@ class Aten {
   Tensor neg(const Tensor& x);
   enum class Keeps : std::uint8_t { input, output };
   Tensor activation(const Tensor& x, Keeps keeps);
+  // An op that allocates its result alone, keeps what its row says, and in the backward pass makes
+  // one gradient for each operand that needs one. The first `inputs` operands are values, the
+  // others parameters.
+  struct Plain {
+    Meta output;
+    Saves saves = Saves::nothing;
+    Autocast autocast = Autocast::promotes;
+  };
+  Tensor plain(Tensors operands, std::size_t inputs, const Plain& op);
   Tensor masked_fill(const Tensor& x, const Tensor& mask);
   Tensor dropout(const Tensor& x);
   Tensor drop_path(const Tensor& x);

@@ -139,6 +139,38 @@ Tensor Aten::activation(const Tensor& x, Keeps keeps) {
   });
 }
 
+Tensor Aten::plain(Tensors operands, std::size_t inputs, const Plain& op) {
+  for (auto& x : operands) {
+    if (op.autocast == Autocast::low) x = lower(x);
+    if (op.autocast == Autocast::wide) x = upper(x);
+  }
+  auto meta = op.output;
+  if (is_floating(meta.dtype) && !operands.empty()) {
+    const auto last = op.autocast == Autocast::keeps ? 1 : inputs;
+    auto widest = operands[0];
+    for (std::size_t i = 1; i < last; ++i)
+      if (promoted(widest, operands[i]) != widest->dtype) widest = operands[i];
+    if (is_floating(widest->dtype)) meta.dtype = widest->dtype;
+    for (const auto& x : operands) meta.split = std::max(meta.split, x->split);
+  }
+  auto y = tape_.empty(meta);
+  if (!is_floating(meta.dtype)) return y;
+  std::vector<std::optional<Meta>> gradients;
+  for (const auto& x : operands)
+    gradients.push_back(needs(x) ? std::optional<Meta>(
+                                       eager::contiguous(x->shape, x->dtype, x->split))
+                                 : std::nullopt);
+  Tensors saved;
+  if (op.saves == Saves::inputs) saved = operands;
+  if (op.saves == Saves::output) saved = {y};
+  return tape_.record(y, operands, std::move(saved), [this, gradients](Tensors&, Tensors&) {
+    Tensors out;
+    for (const auto& gradient : gradients)
+      out.push_back(gradient ? tape_.empty(*gradient) : nullptr);
+    return out;
+  });
+}
+
 Tensor Aten::masked_fill(const Tensor& x, const Tensor& mask) {
   return tape_.record(pointwise({x}, x->dtype), {x}, {mask}, [this](Tensors& g, Tensors&) {
     return Tensors{pointwise({g[0]}, g[0]->dtype)};

@@ -1,35 +1,12 @@
 #include "memory/simulator/interpreter.h"
 
+#include "graph/op_traits.h"
 #include "memory/simulator/lifetimes.h"
 
 #include <algorithm>
 #include <cassert>
 
 namespace vitals::eager {
-namespace {
-
-Aten::Keeps keeps_of(op::ActivationKind kind) {
-  using enum op::ActivationKind;
-  switch (kind) {
-    case relu:
-    case relu_squared:
-    case tanh:
-    case sigmoid:
-    case exp:
-      return Aten::Keeps::output;
-    case gelu:
-    case gelu_tanh:
-    case quick_gelu:
-    case silu:
-    case softplus:
-    case sin:
-    case cos:
-      return Aten::Keeps::input;
-  }
-  return Aten::Keeps::input;
-}
-
-}  // namespace
 
 Interpreter::Interpreter(const Graph& graph, Aten& aten, const TensorParallel& tensor)
     : graph_(graph),
@@ -125,15 +102,28 @@ Tensor Interpreter::apply_conv(const Node& node, const op::Conv& conv) {
 }
 
 Tensor Interpreter::apply_activation(op::ActivationKind kind, const Tensor& x) {
+  const auto row = traits(kind);
   // x * sigmoid(1.702 x) and relu(x)^2 are several ops.
   if (kind == op::ActivationKind::quick_gelu) {
     const auto gate = aten_.activation(aten_.scale(x), Aten::Keeps::output);
     return aten_.mul(x, gate);
   }
-  // On autocast's list for fp32.
-  const bool wide = kind == op::ActivationKind::exp || kind == op::ActivationKind::softplus;
-  auto y = aten_.activation(wide ? aten_.upper(x) : x, keeps_of(kind));
-  return kind == op::ActivationKind::relu_squared ? aten_.activation(y, Aten::Keeps::input) : y;
+  if (kind == op::ActivationKind::relu_squared)
+    return aten_.activation(aten_.activation(x, Aten::Keeps::output), Aten::Keeps::input);
+  const auto keeps = row.saves == Saves::output ? Aten::Keeps::output : Aten::Keeps::input;
+  return aten_.activation(row.wide ? aten_.upper(x) : x, keeps);
+}
+
+// An op whose row says all: its result, and what its backward pass keeps.
+Tensor Interpreter::apply_plain(const Node& node) {
+  const auto& row = traits(node.op);
+  Aten::Plain plain{{node.shape, node.strides, node.dtype, 1}, row.saves, row.autocast};
+  Tensors operands;
+  for (const auto input : node.inputs) operands.push_back(values_[input]);
+  const auto inputs = operands.size();
+  for (std::size_t i = 0; i < node.params.size(); ++i)
+    if (auto p = param(node, i)) operands.push_back(std::move(p));
+  return aten_.plain(std::move(operands), inputs, plain);
 }
 
 Tensor Interpreter::apply(NodeId id) {
@@ -141,6 +131,9 @@ Tensor Interpreter::apply(NodeId id) {
   const auto in = [&](std::size_t i) -> const Tensor& { return this->in(node, i); };
   return std::visit(
       Overloaded{
+          [&]<class O>(const O&)
+            requires(kTraits<O>.saves != Saves::own)
+          { return apply_plain(node); },
           [&](const op::Input&) { return resident_.at(id); },
           [&](const op::Parameter&) { return param(node, 0); },
           [&](const op::Constant& o) { return apply_constant(id, o); },

@@ -41,6 +41,7 @@ class Interpreter {
   Tensor apply_binary(op::BinaryKind kind, const Tensor& a, const Tensor& b);
   Tensor apply_conv(const Node& node, const op::Conv& conv);
   Tensor apply_activation(op::ActivationKind kind, const Tensor& x);
+  Tensor apply_plain(const Node& node);
 
   const Graph& graph_;
   Aten& aten_;

@@ -1,7 +1,7 @@
 #include "report/page/page.h"
 
 #include "cost/arithmetic.h"
-#include "cost/definitions.h"
+#include "graph/op_traits.h"
 #include "cost/traffic.h"
 #include "report/compare.h"
 #include "report/page/html.h"

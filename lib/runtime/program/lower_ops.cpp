@@ -1,3 +1,4 @@
+#include "graph/op_traits.h"
 #include "runtime/program/lowering.h"
 #include "runtime/program/rows.h"
 
@@ -28,15 +29,17 @@ void Lowering::refuse(NodeId id) const {
        path.empty() ? graph_.model : path, name_of(node(id).op));
 }
 
+// Linear layers are lowered by their chains, views by view().
 void Lowering::op(NodeId id) {
-  const auto never = [&](const auto&) { refuse(id); };
   std::visit(
       Overloaded{
-          [&](const op::Input& o) { never(o); },
-          [&](const op::Parameter& o) { never(o); },
-          [&](const op::Constant& o) { never(o); },
-          [&](const op::Linear& o) { never(o); },  // linear() by its chain
-          [&](const op::ExpertLinear& o) { never(o); },
+          [&]<class O>(const O&)
+            requires(kTraits<O>.runs == Runs::never)
+          { refuse(id); },
+          [&]<class O>(const O&)
+            requires(kTraits<O>.runs == Runs::reference)
+          { reference(id); },
+          [&](const op::Linear&) { refuse(id); },
           [&](const op::Conv& o) { conv(id, o); },
           [&](const op::MatMul&) { matmul(id); },
           [&](const op::Sdpa& o) { attention(id, o); },
@@ -51,23 +54,13 @@ void Lowering::op(NodeId id) {
               unary(id, step::Map{o.kind});
           },
           [&](const op::Softmax&) { unary(id, step::Softmax{}); },
-          [&](const op::TopK& o) { never(o); },
-          [&](const op::MaskedFill& o) { never(o); },
           [&](const op::LayerNorm& o) { norm(id, o.eps, true); },
           [&](const op::RmsNorm& o) { norm(id, o.eps, false); },
-          [&](const op::GlobalResponseNorm&) { reference(id); },
-          [&](const op::Dropout& o) { never(o); },
-          [&](const op::DropPath& o) { never(o); },
           [&](const op::Concat& o) { concat(id, o); },
-          [&](const op::Reshape& o) { never(o); },  // view()
-          [&](const op::Expand& o) { never(o); },
-          [&](const op::Permute& o) { never(o); },
-          [&](const op::Slice& o) { never(o); },
           [&](const op::Copy&) { program_.value[id] = repacked(id, input(id, 0), compute_); },
           [&](const op::Roll& o) { roll(id, o); },
           [&](const op::Reduce& o) { reduce(id, o); },
           [&](const op::Embedding& o) { lookup(id, o); },
-          [&](const op::Gather&) { reference(id); },
           [&](const op::Rope& o) { rope(id, o); },
       },
       node(id).op);

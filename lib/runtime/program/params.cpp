@@ -1,5 +1,7 @@
 #include "runtime/program/params.h"
 
+#include "graph/op_traits.h"
+
 #include <algorithm>
 #include <string_view>
 #include <vector>
@@ -38,10 +40,7 @@ std::vector<Kind> kinds_of(const Graph& graph) {
   std::vector<Kind> kinds(graph.params.size(), Kind::matrix);
   for (const auto& node : graph.nodes) {
     const auto [weight, bias] = node.params;
-    const bool norm = std::holds_alternative<op::LayerNorm>(node.op) ||
-                      std::holds_alternative<op::RmsNorm>(node.op) ||
-                      std::holds_alternative<op::GlobalResponseNorm>(node.op);
-    if (weight != kNone && norm) kinds[weight] = Kind::factor;
+    if (weight != kNone && traits(node.op).weight == WeightUse::factor) kinds[weight] = Kind::factor;
     if (bias != kNone) kinds[bias] = Kind::bias;
     const auto* binary = std::get_if<op::Binary>(&node.op);
     if (binary == nullptr || binary->kind != op::BinaryKind::mul) continue;

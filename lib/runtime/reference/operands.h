@@ -1,9 +1,10 @@
 // What the reference kernels work on: a node's operands, and rows of them.
 #pragma once
 
-#include "graph/op.h"
+#include "graph/op_traits.h"
 #include "runtime/program/strided.h"
 
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -103,6 +104,13 @@ void copy(const Strided<const T>& x, const Strided<T>& y) {
 template <class T>
 T kept(double rate, const std::function<double()>& uniform) {
   return T(uniform()) < T(1 - rate) ? T(1 / (1 - rate)) : T(0);
+}
+
+// Of an op without a kernel, which the runtime refuses before it comes here.
+template <class O, class T>
+  requires(!kTraits<O>.reference)
+void run(const O&, const Operands<T>&, const Strided<T>&) {
+  assert(false);
 }
 
 }  // namespace reference
