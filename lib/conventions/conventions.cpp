@@ -68,7 +68,7 @@ std::string_view fvcore_name(const Node& node) {
 bool is_average_pool(const Graph& graph, const Node& node) {
   const auto* reduce = std::get_if<op::Reduce>(&node.op);
   return reduce != nullptr && reduce->kind == op::ReduceKind::mean &&
-         graph.module_of(node).type == "AdaptiveAvgPool2d";
+         graph.module_of(node).torch == TorchClass::adaptive_avg_pool2d;
 }
 
 void count_fvcore(const Graph& graph, const Sink& sink) {
@@ -97,15 +97,16 @@ void count_activations(const Graph& graph, const Sink& sink) {
 // thop hooks modules by their exact class: an op that a module of another class runs is not seen.
 void count_thop(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
-    const std::string_view type = graph.module_of(node).type;
-    item.kind = type;
-    const bool linear = type == "Linear" && std::holds_alternative<op::Linear>(node.op);
-    const bool conv =
-        (type == "Conv1d" || type == "Conv2d") && std::holds_alternative<op::Conv>(node.op);
+    const auto& module = graph.module_of(node);
+    const auto torch = module.torch;
+    item.kind = module.type;
+    const bool linear = torch == TorchClass::linear && std::holds_alternative<op::Linear>(node.op);
+    const bool conv = (torch == TorchClass::conv1d || torch == TorchClass::conv2d) &&
+                      std::holds_alternative<op::Conv>(node.op);
     const auto* norm = std::get_if<op::LayerNorm>(&node.op);
     if (linear || conv)
       item.formula = macs_formula(graph, node);
-    else if (norm != nullptr && type == "LayerNorm")
+    else if (norm != nullptr && torch == TorchClass::layer_norm)
       item.formula = {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
     else if (is_average_pool(graph, node)) {
       const auto& x = input_shape(graph, node, 0);

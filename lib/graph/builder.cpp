@@ -31,18 +31,23 @@ void Builder::name(std::string_view name, Tensor x) {
       {fmt::format("{}{}{}", path, path.empty() ? "" : ".", name), x.id()});
 }
 
-ModuleId Builder::child(std::string_view name, std::string_view type) {
+ModuleId Builder::child(std::string_view name, const ModuleType& type) {
   const auto& parent = graph_.modules[module_].path;
   std::string path;
   path.reserve(parent.size() + name.size() + 1);
   if (!parent.empty()) path.append(parent).push_back('.');
   path.append(name);
   const auto [it, added] = by_path_.try_emplace(path, static_cast<ModuleId>(graph_.modules.size()));
-  if (added) graph_.modules.push_back({std::move(path), std::string(type), module_, {}});
+  if (added) {
+    Module module{std::move(path), std::string(type.name), module_, {}, type.role, type.torch};
+    module.layer = type.role == Role::layer ? type.layer : graph_.modules[module_].layer;
+    module.heads = type.heads;
+    graph_.modules.push_back(std::move(module));
+  }
   return it->second;
 }
 
-CallId Builder::enter(std::string_view name, std::string_view type, const Tensors& inputs) {
+CallId Builder::enter(std::string_view name, const ModuleType& type, const Tensors& inputs) {
   const auto id = static_cast<CallId>(graph_.calls.size());
   Call call;
   call.module = child(name, type);
@@ -82,7 +87,14 @@ ParamId Builder::param(std::string_view name, const Shape& shape, bool buffer) {
   }
   const auto id = static_cast<ParamId>(graph_.params.size());
   graph_.params.push_back({std::string(name), module_, shape, !buffer, buffer});
+  if (!holds_modules(module.role)) graph_.params[id].role = module.role;
   module.params.push_back(id);
+  return id;
+}
+
+ParamId Builder::param(std::string_view name, const Shape& shape, Role role) {
+  const auto id = param(name, shape);
+  graph_.params[id].role = role;
   return id;
 }
 
@@ -94,6 +106,12 @@ ParamId Builder::buffer(std::string_view name, const Shape& shape, DType dtype) 
 
 Tensor Builder::parameter(std::string_view name, const Shape& shape) {
   return add(op::Parameter{shape}, {}, param(name, shape));
+}
+
+Tensor Builder::parameter(std::string_view name, const Shape& shape, Role role, bool bias) {
+  const auto id = param(name, shape, role);
+  graph_.params[id].bias = bias;
+  return add(op::Parameter{shape}, {}, id);
 }
 
 Tensor Builder::input(const Shape& shape, DType dtype) {
@@ -147,6 +165,10 @@ Tensor Builder::add(Op op, const Tensors& inputs, ParamId weight, ParamId bias) 
     node.strides = out.strides;
     node.dtype = out.dtype;
     node.storage = out.view ? in[0]->storage : id;
+    if (bias != kNone) graph_.params[bias].bias = true;
+    if (const auto* o = std::get_if<op::ExpertLinear>(&node.op))
+      for (const auto param : node.params)
+        if (param != kNone) graph_.params[param].experts = o->experts;
     graph_.nodes.push_back(std::move(node));
   } catch (const Error& error) {
     const auto& path = graph_.modules[graph_.calls[call_].module].path;

@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 
 #include <concepts>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -46,6 +47,37 @@ struct BuildOptions {
   std::size_t max_ops = 20'000'000;
 };
 
+// What a module is: the name of its class, and what analyses read of it.
+struct ModuleType {
+  template <std::convertible_to<std::string_view> Name>
+  // NOLINTNEXTLINE(google-explicit-constructor): most modules are a name and no more
+  constexpr ModuleType(const Name& class_name, Role its_role = Role::none,
+                       TorchClass its_class = TorchClass::other)
+      : name(class_name), role(its_role), torch(its_class) {}
+
+  std::string_view name;
+  Role role;
+  TorchClass torch;
+  std::uint32_t layer = kNone;  // which one of its stack, where the role is layer
+  AttentionHeads heads = {};    // where the role is attention
+};
+
+inline constexpr ModuleType kSequential{"Sequential", Role::none, TorchClass::sequential};
+inline constexpr ModuleType kModuleList{"ModuleList", Role::none, TorchClass::module_list};
+
+[[nodiscard]] inline ModuleType attention_type(std::string_view name, std::uint64_t heads,
+                                               std::uint64_t kv_heads) {
+  ModuleType type(name, Role::attention);
+  type.heads = {heads, kv_heads};
+  return type;
+}
+
+[[nodiscard]] inline ModuleType layer_type(std::string_view name, std::uint64_t index) {
+  ModuleType type(name, Role::layer);
+  type.layer = static_cast<std::uint32_t>(index);
+  return type;
+}
+
 class Builder {
  public:
   Builder(std::string model, BuildOptions options);
@@ -58,16 +90,22 @@ class Builder {
   // Runs `body` as one forward call of the child module `name` of the current module. A module that
   // is called again under the same name is the same module. Body returns a Tensor or Tensors.
   template <std::invocable F>
-  auto call(std::string_view name, std::string_view type, const Tensors& inputs, F&& body) {
+  auto call(std::string_view name, const ModuleType& type, const Tensors& inputs, F&& body) {
     const auto id = enter(name, type, inputs);
     auto result = std::forward<F>(body)();
     leave(id, result);
     return result;
   }
 
+  // The same for layer `index` of a stack, under that number.
+  template <std::invocable F>
+  auto layer(std::uint64_t index, std::string_view type, const Tensors& inputs, F&& body) {
+    return call(std::to_string(index), layer_type(type, index), inputs, std::forward<F>(body));
+  }
+
   // A module that only holds others and is never called itself (ModuleList).
   template <std::invocable F>
-  auto within(std::string_view name, std::string_view type, F&& body) {
+  auto within(std::string_view name, const ModuleType& type, F&& body) {
     const auto saved = module_;
     module_ = child(name, type);
     auto result = std::forward<F>(body)();
@@ -81,12 +119,15 @@ class Builder {
   // Closes the trace; the builder is spent.
   [[nodiscard]] Graph finish(const Tensors& outputs);
 
-  // A parameter of the current module, created at its first use.
+  // A parameter of the current module, created at its first use. Its role is the module's, unless
+  // the module holds others; then it is stated.
   ParamId param(std::string_view name, const Shape& shape, bool buffer = false);
+  ParamId param(std::string_view name, const Shape& shape, Role role);
   // A buffer of the current module, which keeps its type in every precision.
   ParamId buffer(std::string_view name, const Shape& shape, DType dtype);
-  // A parameter as a value.
+  // A parameter as a value. `bias`: what is added to the result of its role's op.
   Tensor parameter(std::string_view name, const Shape& shape);
+  Tensor parameter(std::string_view name, const Shape& shape, Role role, bool bias = false);
 
   Tensor input(const Shape& shape, DType dtype = DType::f32);
   Tensor constant(const Shape& shape, DType dtype = DType::f32);
@@ -133,10 +174,10 @@ class Builder {
  private:
   friend class Tensor;
 
-  CallId enter(std::string_view name, std::string_view type, const Tensors& inputs);
+  CallId enter(std::string_view name, const ModuleType& type, const Tensors& inputs);
   void leave(CallId id, const Tensor& output);
   void leave(CallId id, const Tensors& outputs);
-  ModuleId child(std::string_view name, std::string_view type);
+  ModuleId child(std::string_view name, const ModuleType& type);
   Tensor foldable(Tensor x);
   Tensor implied_copy(Tensor x) { return add(op::Copy{true}, {x}); }
   Tensor rows(Tensor x);

@@ -7,6 +7,12 @@ std::string path_of(const Graph& graph, const Param& param) {
   return path.empty() ? param.name : path + "." + param.name;
 }
 
+ModuleId enclosing(const Graph& graph, ModuleId module, Role role) {
+  while (module != kNone && graph.modules[module].role != role)
+    module = graph.modules[module].parent;
+  return module;
+}
+
 std::string_view last_name(std::string_view path) {
   const auto dot = path.rfind('.');
   return dot == std::string_view::npos ? path : path.substr(dot + 1);

@@ -4,6 +4,7 @@
 
 #include "core/dtype.h"
 #include "graph/op.h"
+#include "graph/role.h"
 
 #include <array>
 #include <cstdint>
@@ -30,6 +31,15 @@ struct Param {
   bool buffer = false;              // a registered buffer: in the checkpoint, but no parameter
   bool stacked = false;             // one parameter each of a ModuleList of experts, held as one
   std::optional<DType> dtype = {};  // a fixed one (ids), whatever precision the model has
+  Role role = Role::none;           // of the product or lookup that it belongs to
+  bool bias = false;                // added to the result of its role's op
+  std::uint64_t experts = 0;        // the first dimension counts experts; 0: no expert's
+};
+
+// Of an attention module: how many heads queries have, and how many keys and values.
+struct AttentionHeads {
+  std::uint64_t query = 0;
+  std::uint64_t key = 0;
 };
 
 // One op. Its only output is named by the node's own id.
@@ -50,6 +60,10 @@ struct Module {
   std::string type;  // "Linear"
   ModuleId parent = kNone;
   std::vector<ParamId> params;  // own ones, a tied parameter appears in its first owner only
+  Role role = Role::none;
+  TorchClass torch = TorchClass::other;
+  std::uint32_t layer = kNone;  // which layer of its stack it is or stands in; kNone: in none
+  AttentionHeads heads = {};    // where the role is attention
 };
 
 // One forward call of a module. A module can be called several times (one Dropout, two uses).
@@ -113,6 +127,9 @@ struct Graph {
 };
 
 [[nodiscard]] std::string path_of(const Graph& graph, const Param& param);
+
+// The nearest module of this role that `module` is or stands in; kNone: there is none.
+[[nodiscard]] ModuleId enclosing(const Graph& graph, ModuleId module, Role role);
 
 // The last part of a path: "qkv" of "blocks.3.attn.qkv".
 [[nodiscard]] std::string_view last_name(std::string_view path);

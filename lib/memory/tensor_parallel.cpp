@@ -21,7 +21,7 @@ class Planner {
   Planner(const Graph& graph, std::uint64_t ranks, bool sequence) : graph_(graph) {
     plan_.ranks = ranks;
     plan_.sequence = sequence;
-    plan_.roles.assign(graph.nodes.size(), Role::whole);
+    plan_.cuts.assign(graph.nodes.size(), Cut::none);
     plan_.parts.assign(graph.params.size(), 1);
     plan_.scattered.assign(graph.nodes.size(), false);
   }
@@ -70,7 +70,7 @@ class Planner {
   bool assign(NodeId id, bool from_split, bool leads) {
     const auto& node = graph_.nodes[id];
     if (!from_split && !leads) return false;
-    plan_.roles[id] = from_split ? Role::row : Role::column;
+    plan_.cuts[id] = from_split ? Cut::row : Cut::column;
     const auto features =
         from_split ? graph_.nodes[node.inputs[0]].shape.at(-1) : node.shape.at(-1);
     const auto pieces = from_split ? plan_.ranks : pieces_of(node);
@@ -122,7 +122,7 @@ class Planner {
       if (std::find(vocabularies.begin(), vocabularies.end(), node.shape.at(-1)) ==
           vocabularies.end())
         continue;
-      plan_.roles[output] = Role::column;
+      plan_.cuts[output] = Cut::column;
       plan_.parts[node.params[0]] = plan_.ranks;
     }
   }

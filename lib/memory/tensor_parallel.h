@@ -11,18 +11,14 @@
 
 namespace vitals {
 
-// column: every rank makes a part of the output's features from the whole input. row: every rank
-// takes its part of the input's features, and the results are summed.
-enum class Role : std::uint8_t { whole, column, row };
-
 struct TensorParallel {
   std::uint64_t ranks = 1;
   bool sequence = false;
-  std::vector<Role> roles;           // by node: of linears and expert linears
+  std::vector<Cut> cuts;             // by node: of linears and expert linears
   std::vector<std::uint64_t> parts;  // by parameter: into so many pieces it is cut
   std::vector<bool> scattered;       // by node: its output is cut along the sequence
 
-  [[nodiscard]] Role role(NodeId node) const { return roles.empty() ? Role::whole : roles[node]; }
+  [[nodiscard]] Cut cut(NodeId node) const { return cuts.empty() ? Cut::none : cuts[node]; }
   [[nodiscard]] std::uint64_t split(ParamId param) const {
     return parts.empty() ? 1 : parts[param];
   }

@@ -38,7 +38,9 @@ TorchSummary torch_summary(const Graph& graph, std::optional<std::uint64_t> batc
   for (auto id : graph.completion) {
     const auto& call = graph.calls[id];
     const auto& module = graph.modules[call.module];
-    if (call.module == 0 || module.type == "Sequential" || module.type == "ModuleList") continue;
+    if (call.module == 0 || module.torch == TorchClass::sequential ||
+        module.torch == TorchClass::module_list)
+      continue;
     TorchSummary::Row row;
     row.name = fmt::format("{}-{}", module.type, s.rows.size() + 1);
     double numbers = 1;

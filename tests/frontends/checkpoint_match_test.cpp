@@ -24,7 +24,7 @@ Graph trace(bool with_head = true) {
     });
     b.param("position_ids", {1, 4}, true);
     y = norm(b, "LayerNorm", y, LayerSpec{"LayerNorm", {}, {}, {}, {}});
-    return b.call("0", "Block", {y}, [&] { return linear(b, "qkv", y, 24); });
+    return b.call("0", "Block", {y}, [&] { return linear(b, "qkv", y, 24, Role::qkv); });
   });
   if (with_head)
     x = b.call("head", "Linear", {x}, [&] { return b.linear(b.slice(x, -1, 0, 8), 10, table); });

@@ -201,7 +201,7 @@ TEST_CASE("cuts over devices, batches and formats that there are not") {
   const auto mixer = builtin_model("mixer_b16_224", "").build();
   refuses(tensor_parallel(mixer, 7), "--tp 7 does not divide the");
   Builder b("m", {});
-  const auto alone = b.finish({linear(b, "head", b.input({1, 8}), 4)});
+  const auto alone = b.finish({linear(b, "head", b.input({1, 8}), 4, Role::classifier)});
   refuses(tensor_parallel(alone, 2), "--tp 2: the model has no pair of layers that could be cut");
   const auto tiny = builtin_model("vit_tiny_patch16_224", "");
   MemoryOptions inference;

@@ -37,11 +37,11 @@ Tensor Interpreter::apply_constant(NodeId id, const op::Constant& constant) {
 
 // Column-parallel outputs are cut by features; with a cut sequence row-parallel ones are, too.
 std::uint64_t Interpreter::output_split(NodeId id) const {
-  const auto role = tensor_.role(id);
-  const bool cut = role == Role::column || (role == Role::row && tensor_.sequence);
+  const auto how = tensor_.cut(id);
+  const bool cut = how == Cut::column || (how == Cut::row && tensor_.sequence);
   const auto weight = graph_.nodes[id].params[0];
   if (!cut) return 1;
-  return role == Role::column && weight != kNone ? tensor_.split(weight) : tensor_.ranks;
+  return how == Cut::column && weight != kNone ? tensor_.split(weight) : tensor_.ranks;
 }
 
 Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear) {
@@ -50,8 +50,8 @@ Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear) {
   kind.stored_transposed = linear.transposed;
   kind.split = output_split(id);
   const bool sequence = tensor_.sequence && in(node, 0)->split > 1;
-  kind.gathers_input = sequence && tensor_.role(id) == Role::column;
-  kind.gathers_output = tensor_.sequence && tensor_.role(id) == Role::row;
+  kind.gathers_input = sequence && tensor_.cut(id) == Cut::column;
+  kind.gathers_output = tensor_.sequence && tensor_.cut(id) == Cut::row;
   // A bias may be computed.
   const auto bias = node.inputs.size() > 1 ? in(node, 1) : param(node, 1);
   return aten_.linear(in(node, 0), param(node, 0), bias, kind);

@@ -14,30 +14,31 @@ op::Conv::Extent extent(const Size2& size) {
 
 }  // namespace
 
-Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias) {
-  return b.call(name, "Linear", {x}, [&] {
+Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role,
+              bool bias) {
+  return b.call(name, {"Linear", role, TorchClass::linear}, {x}, [&] {
     const auto weight = b.param("weight", {out, x.dim(-1)});
     return b.linear(x, out, weight, bias ? b.param("bias", {out}) : kNone);
   });
 }
 
-Tensor conv1d(Builder& b, std::string_view name, Tensor x, std::uint64_t out) {
-  return b.call(name, "Conv1D", {x}, [&] {
+Tensor conv1d(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role) {
+  return b.call(name, {"Conv1D", role, TorchClass::transformers_conv1d}, {x}, [&] {
     const auto weight = b.param("weight", {x.dim(-1), out});
     return b.linear(x, out, weight, b.param("bias", {out}), true);
   });
 }
 
 Tensor embedding(Builder& b, std::string_view name, Tensor ids, std::uint64_t rows,
-                 std::uint64_t dim) {
-  return b.call(name, "Embedding", {ids}, [&] {
+                 std::uint64_t dim, Role role) {
+  return b.call(name, {"Embedding", role, TorchClass::embedding}, {ids}, [&] {
     return b.add(op::Embedding{rows, dim}, {ids}, b.param("weight", {rows, dim}));
   });
 }
 
 Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               const Conv2dOptions& o) {
-  return b.call(name, "Conv2d", {x}, [&] {
+  return b.call(name, {"Conv2d", o.role, TorchClass::conv2d}, {x}, [&] {
     const auto in = x.dim(1);
     const auto weight = b.param("weight", {out, in / o.groups, o.kernel.height, o.kernel.width});
     op::Conv conv{in,     out, extent(o.kernel), extent(o.stride), extent(o.padding), o.groups,
@@ -46,8 +47,9 @@ Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
   });
 }
 
-Tensor conv1x1(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias) {
-  return conv2d(b, name, x, out, {.kernel = {1, 1}, .stride = {1, 1}, .bias = bias});
+Tensor conv1x1(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role,
+               bool bias) {
+  return conv2d(b, name, x, out, {.kernel = {1, 1}, .stride = {1, 1}, .bias = bias, .role = role});
 }
 
 namespace {
@@ -61,22 +63,27 @@ Tensor normed(Builder& b, Tensor x, const NormOptions& o) {
                bias ? b.param("bias", {x.dim(-1)}) : kNone);
 }
 
+ModuleType norm_type(const NormOptions& o) {
+  if (o.rms) return {"RmsNorm", Role::norm};
+  return {"LayerNorm", Role::norm, TorchClass::layer_norm};
+}
+
 Tensor channels_last(Builder& b, Tensor x) { return b.permute(x, {0, 2, 3, 1}); }
 Tensor channels_second(Builder& b, Tensor x) { return b.permute(x, {0, 3, 1, 2}); }
 
 }  // namespace
 
 Tensor norm(Builder& b, std::string_view name, Tensor x, const NormOptions& o) {
-  return b.call(name, o.rms ? "RmsNorm" : "LayerNorm", {x}, [&] { return normed(b, x, o); });
+  return b.call(name, norm_type(o), {x}, [&] { return normed(b, x, o); });
 }
 
 Tensor norm2d(Builder& b, std::string_view name, Tensor x, const NormOptions& o) {
-  return b.call(name, o.rms ? "RmsNorm2d" : "LayerNorm2d", {x},
+  return b.call(name, {o.rms ? "RmsNorm2d" : "LayerNorm2d", Role::norm}, {x},
                 [&] { return channels_second(b, normed(b, channels_last(b, x), o)); });
 }
 
 Tensor global_response_norm(Builder& b, std::string_view name, Tensor x, bool channels_first) {
-  return b.call(name, "GlobalResponseNorm", {x}, [&] {
+  return b.call(name, {"GlobalResponseNorm", Role::norm}, {x}, [&] {
     const auto y = channels_first ? channels_last(b, x) : x;
     const Shape channels{y.dim(-1)};
     const auto normed = b.add(op::GlobalResponseNorm{1e-6}, {y}, b.param("weight", channels),
@@ -87,10 +94,10 @@ Tensor global_response_norm(Builder& b, std::string_view name, Tensor x, bool ch
 
 Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer) {
   if (same_name(layer.kind, "Affine"))
-    return b.call(name, "Affine", {x}, [&] {
+    return b.call(name, {"Affine", Role::norm}, {x}, [&] {
       const Shape shape{1, 1, x.dim(-1)};
       const auto alpha = b.parameter("alpha", shape);
-      return x * alpha + b.parameter("beta", shape);
+      return x * alpha + b.parameter("beta", shape, Role::norm, true);
     });
   return norm(
       b, name, x,
@@ -118,11 +125,13 @@ Tensor pad_zeros(Builder& b, Tensor x, int axis, std::uint64_t before, std::uint
 }
 
 Tensor activation(Builder& b, std::string_view name, Tensor x, op::ActivationKind kind) {
-  return b.call(name, activation_type(kind), {x}, [&] { return b.activation(x, kind); });
+  return b.call(name, {activation_type(kind), Role::none, TorchClass::activation}, {x},
+                [&] { return b.activation(x, kind); });
 }
 
 Tensor dropout(Builder& b, std::string_view name, Tensor x, double rate) {
-  return b.call(name, "Dropout", {x}, [&] { return b.dropout(x, rate); });
+  return b.call(name, {"Dropout", Role::none, TorchClass::dropout}, {x},
+                [&] { return b.dropout(x, rate); });
 }
 
 Tensor drop_path(Builder& b, std::string_view name, Tensor x, double rate) {
@@ -132,15 +141,16 @@ Tensor drop_path(Builder& b, std::string_view name, Tensor x, double rate) {
 }
 
 Tensor identity(Builder& b, std::string_view name, Tensor x) {
-  return b.call(name, "Identity", {x}, [&] { return x; });
+  return b.call(name, {"Identity", Role::none, TorchClass::identity}, {x}, [&] { return x; });
 }
 
 Tensor layer_scale(Builder& b, std::string_view name, Tensor x) {
-  return b.call(name, "LayerScale", {x}, [&] { return x * b.parameter("gamma", {x.dim(-1)}); });
+  return b.call(name, {"LayerScale", Role::scale}, {x},
+                [&] { return x * b.parameter("gamma", {x.dim(-1)}); });
 }
 
 Tensor scaled_by(Builder& b, std::string_view name, Tensor x) {
-  return x * b.parameter(name, {x.dim(-1)});
+  return x * b.parameter(name, {x.dim(-1)}, Role::scale);
 }
 
 namespace {
@@ -235,12 +245,12 @@ Qkv split_heads(Builder& b, Tensor qkv, std::uint64_t heads) {
 }
 
 Tensor qkv_without_k_bias(Builder& b, Tensor x, std::uint64_t width, bool bias) {
-  if (!bias) return linear(b, "qkv", x, 3 * width, false);
-  const auto q_bias = b.parameter("q_bias", {width});
-  const auto v_bias = b.parameter("v_bias", {width});
+  if (!bias) return linear(b, "qkv", x, 3 * width, Role::qkv, false);
+  const auto q_bias = b.parameter("q_bias", {width}, Role::query, true);
+  const auto v_bias = b.parameter("v_bias", {width}, Role::value, true);
   const auto joined = b.concat({q_bias, b.zeros({width}), v_bias}, 0);
   // The module is there for its weight and never called.
-  const auto weight = b.within("qkv", "Linear", [&] {
+  const auto weight = b.within("qkv", {"Linear", Role::qkv, TorchClass::linear}, [&] {
     return b.param("weight", {3 * width, x.dim(-1)});
   });
   return b.linear(x, 3 * width, weight, joined);
@@ -259,7 +269,7 @@ namespace {
 // fc1 of twice the width, one half gating the other (Shazeer 2020, arXiv:2002.05202).
 Tensor gated(Builder& b, Tensor x, const MlpOptions& o, bool gate_last) {
   const auto half = o.hidden / 2;
-  auto both = linear(b, "fc1", x, o.hidden, o.bias);
+  auto both = linear(b, "fc1", x, o.hidden, Role::gate_up, o.bias);
   const auto halves = b.split(both, -1, {half, half});
   const auto first = halves[0];
   const auto second = halves[1];
@@ -267,21 +277,21 @@ Tensor gated(Builder& b, Tensor x, const MlpOptions& o, bool gate_last) {
                    : activation(b, "act", first, o.act) * second;
 }
 
-Tensor fully_connected(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
+Tensor fully_connected(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role,
                        const MlpOptions& o) {
-  return o.conv ? conv1x1(b, name, x, out, o.bias) : linear(b, name, x, out, o.bias);
+  return o.conv ? conv1x1(b, name, x, out, role, o.bias) : linear(b, name, x, out, role, o.bias);
 }
 
 Tensor mlp_hidden(Builder& b, Tensor x, const MlpOptions& o) {
   const auto& kind = o.kind.kind;
   if (same_name(kind, "SwiGLU")) {
-    const auto gate = linear(b, "fc1_g", x, o.hidden, o.bias);
-    const auto value = linear(b, "fc1_x", x, o.hidden, o.bias);
+    const auto gate = linear(b, "fc1_g", x, o.hidden, Role::gate, o.bias);
+    const auto value = linear(b, "fc1_x", x, o.hidden, Role::up, o.bias);
     return activation(b, "act", gate, o.act) * value;
   }
   if (same_name(kind, "SwiGLUPacked")) return gated(b, x, o, false);
   if (same_name(kind, "GluMlp")) return gated(b, x, o, o.kind.gate_last.value_or(true));
-  return activation(b, "act", fully_connected(b, "fc1", x, o.hidden, o), o.act);
+  return activation(b, "act", fully_connected(b, "fc1", x, o.hidden, Role::up, o), o.act);
 }
 
 }  // namespace
@@ -290,19 +300,20 @@ Tensor mlp(Builder& b, std::string_view name, Tensor x, const MlpOptions& o) {
   std::string_view type = o.kind.kind;
   if (type.empty()) type = "Mlp";
   if (type == "SwiGLUPacked") type = "GluMlp";
-  return b.call(name, type, {x}, [&] {
+  return b.call(name, {type, Role::feed_forward}, {x}, [&] {
     auto y = dropout(b, "drop", mlp_hidden(b, x, o), o.hidden_drop.value_or(o.drop));
     if (same_name(type, "GlobalResponseNormMlp")) y = global_response_norm(b, "grn", y, o.conv);
     if (o.norm) y = norm(b, "norm", y, *o.norm);
-    y = fully_connected(b, "fc2", y, x.dim(o.conv ? 1 : -1), o);
+    y = fully_connected(b, "fc2", y, x.dim(o.conv ? 1 : -1), Role::down, o);
     return dropout(b, "drop", y, o.drop);
   });
 }
 
 Tensor patch_embed(Builder& b, Tensor image, const PatchEmbedOptions& o) {
   return b.call(o.name, "PatchEmbed", {image}, [&] {
-    auto x = conv2d(b, "proj", image, o.embed_dim,
-                    {.kernel = o.patch, .stride = o.patch, .bias = o.bias});
+    auto x = conv2d(
+        b, "proj", image, o.embed_dim,
+        {.kernel = o.patch, .stride = o.patch, .bias = o.bias, .role = Role::patch_embedding});
     x = o.keep_grid ? b.permute(x, {0, 2, 3, 1})
                     : b.transpose(b.reshape(x, {x.dim(0), x.dim(1), x.dim(2) * x.dim(3)}), 1, 2);
     return o.norm ? norm(b, "norm", x, *o.norm) : identity(b, "norm", x);

@@ -11,13 +11,14 @@
 
 namespace vitals {
 
-// nn.Linear: [..., in] -> [..., out]
-Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias = true);
+// nn.Linear: [..., in] -> [..., out]. Every matrix states its role.
+Tensor linear(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role,
+              bool bias = true);
 // GPT-2's Conv1D: a Linear whose weight is stored as [in, out].
-Tensor conv1d(Builder& b, std::string_view name, Tensor x, std::uint64_t out);
+Tensor conv1d(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role);
 // nn.Embedding: integer ids [...] -> [..., dim]
 Tensor embedding(Builder& b, std::string_view name, Tensor ids, std::uint64_t rows,
-                 std::uint64_t dim);
+                 std::uint64_t dim, Role role);
 
 // nn.Conv2d over [B, C, H, W], kernel = stride (patch embedding) or as given.
 struct Conv2dOptions {
@@ -26,11 +27,13 @@ struct Conv2dOptions {
   Size2 padding{0, 0};
   std::uint64_t groups = 1;
   bool bias = true;
+  Role role = Role::convolution;
 };
 Tensor conv2d(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               const Conv2dOptions& options);
 // The one with a kernel of 1x1: a Linear layer over the channels of [B, C, H, W].
-Tensor conv1x1(Builder& b, std::string_view name, Tensor x, std::uint64_t out, bool bias = true);
+Tensor conv1x1(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role,
+               bool bias = true);
 
 // nn.LayerNorm or RmsNorm over the last dimension.
 struct NormOptions {

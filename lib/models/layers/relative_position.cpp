@@ -30,7 +30,8 @@ std::uint64_t relative_positions(const Size2& window, bool class_token) {
 
 Tensor relative_bias_table(Builder& b, const Size2& window, std::uint64_t heads, bool class_token) {
   const auto table =
-      b.parameter("relative_position_bias_table", {relative_positions(window, class_token), heads});
+      b.parameter("relative_position_bias_table", {relative_positions(window, class_token), heads},
+                  Role::position_bias);
   return unsqueezed(b, looked_up(b, table, window, class_token, heads));
 }
 
@@ -41,9 +42,9 @@ Tensor relative_bias_mlp(Builder& b, const Size2& window, std::uint64_t heads,
                                         relative_log_coordinates(window, swin, values);
                                       });
   auto table = b.call("mlp", "Mlp", {coordinates}, [&] {
-    auto x =
-        activation(b, "act", linear(b, "fc1", coordinates, o.hidden), op::ActivationKind::relu);
-    return linear(b, "fc2", dropout(b, "drop1", x, 0.125), heads, !o.swin);
+    auto x = activation(b, "act", linear(b, "fc1", coordinates, o.hidden, Role::position_bias),
+                        op::ActivationKind::relu);
+    return linear(b, "fc2", dropout(b, "drop1", x, 0.125), heads, Role::position_bias, !o.swin);
   });
   table = b.reshape(table, {relative_positions(window, false), heads});
   auto bias = looked_up(b, table, window, false, heads);

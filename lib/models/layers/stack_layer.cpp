@@ -5,8 +5,9 @@
 namespace vitals {
 namespace {
 
-Tensor projected(Builder& b, std::string_view name, Tensor x, const StackLayer& o, bool bias) {
-  return heads_of(b, linear(b, name, x, o.num_heads * o.head_dim, bias), o.num_heads);
+Tensor projected(Builder& b, std::string_view name, Tensor x, const StackLayer& o, Role role,
+                 bool bias) {
+  return heads_of(b, linear(b, name, x, o.num_heads * o.head_dim, role, bias), o.num_heads);
 }
 
 // Keys or values [B, heads, tokens, d] that an earlier pass has left behind.
@@ -19,8 +20,8 @@ struct KeysAndValues {
 };
 
 KeysAndValues keys_and_values(Builder& b, Tensor x, const StackLayer& o) {
-  const auto k = projected(b, o.names.k, x, o, o.qkv_bias && o.key_bias);
-  return {k, projected(b, o.names.v, x, o, o.qkv_bias)};
+  const auto k = projected(b, o.names.k, x, o, Role::key, o.qkv_bias && o.key_bias);
+  return {k, projected(b, o.names.v, x, o, Role::value, o.qkv_bias)};
 }
 
 KeysAndValues with_past(Builder& b, const KeysAndValues& now, const StackLayer& o) {
@@ -33,7 +34,8 @@ KeysAndValues with_past(Builder& b, const KeysAndValues& now, const StackLayer& 
 Tensor relative_bias(Builder& b, const StackLayer& o, std::uint64_t buckets, std::uint64_t tokens,
                      std::uint64_t keys) {
   const auto distances = b.constant({tokens, keys}, DType::i64);
-  const auto rows = embedding(b, "relative_attention_bias", distances, buckets, o.num_heads);
+  const auto rows =
+      embedding(b, "relative_attention_bias", distances, buckets, o.num_heads, Role::position_bias);
   return b.reshape(b.permute(rows, {2, 0, 1}), {1, o.num_heads, tokens, keys});
 }
 
@@ -51,14 +53,18 @@ Tensor attend(Builder& b, Tensor q, const KeysAndValues& kv, const StackLayer& o
 }
 
 Tensor project_out(Builder& b, Tensor y, std::uint64_t width, const StackLayer& o) {
-  return b.dropout(linear(b, o.names.out, y, width, o.out_bias), o.drop);
+  return b.dropout(linear(b, o.names.out, y, width, Role::attention_output, o.out_bias), o.drop);
+}
+
+ModuleType attention_module(const StackLayer& o) {
+  return attention_type("Attention", o.num_heads, o.num_heads);
 }
 
 Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
-  return named_call(b, o.names.attn, "Attention", {x}, [&] {
+  return named_call(b, o.names.attn, attention_module(o), {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
     if (o.causal) b.keep_cache({.key = width, .value = width, .heads = o.num_heads});
-    const auto q = projected(b, o.names.q, x, o, o.qkv_bias);
+    const auto q = projected(b, o.names.q, x, o, Role::query, o.qkv_bias);
     const auto kv = with_past(b, keys_and_values(b, x, o), o);
     if (ctx.relative_buckets > 0 && (!ctx.relative_bias || ctx.relative_in_every_layer))
       ctx.relative_bias = relative_bias(b, o, ctx.relative_buckets, q.dim(2), kv.k.dim(2));
@@ -67,10 +73,10 @@ Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& c
 }
 
 Tensor cross_attention(Builder& b, Tensor x, const StackLayer& o, const StackContext& ctx) {
-  return b.call(o.names.cross, "Attention", {x}, [&] {
+  return b.call(o.names.cross, attention_module(o), {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
     b.keep_cache({.key = width, .value = width, .heads = o.num_heads, .source_tokens = o.source});
-    const auto q = projected(b, o.names.q, x, o, o.qkv_bias);
+    const auto q = projected(b, o.names.q, x, o, Role::query, o.qkv_bias);
     const auto kv = ctx.encoder_output
                         ? keys_and_values(b, *ctx.encoder_output, o)
                         : KeysAndValues{cached(b, o, o.source), cached(b, o, o.source)};
@@ -81,28 +87,30 @@ Tensor cross_attention(Builder& b, Tensor x, const StackLayer& o, const StackCon
 Tensor mlp_hidden(Builder& b, Tensor x, const StackLayer& o) {
   const auto& n = o.names;
   if (o.mlp == StackMlp::gated) {
-    const auto gate = activation(b, n.act, linear(b, n.gate, x, o.hidden, o.mlp_bias), o.act);
-    return gate * linear(b, n.up, x, o.hidden, o.mlp_bias);
+    const auto gate =
+        activation(b, n.act, linear(b, n.gate, x, o.hidden, Role::gate, o.mlp_bias), o.act);
+    return gate * linear(b, n.up, x, o.hidden, Role::up, o.mlp_bias);
   }
   if (o.mlp == StackMlp::packed) {
-    const auto both = linear(b, n.up, x, 2 * o.hidden, o.mlp_bias);
+    const auto both = linear(b, n.up, x, 2 * o.hidden, Role::gate_up, o.mlp_bias);
     return activation(b, n.act, b.slice(both, -1, 0, o.hidden), o.act) *
            b.slice(both, -1, o.hidden, o.hidden);
   }
-  return activation(b, n.act, linear(b, n.up, x, o.hidden, o.mlp_bias), o.act);
+  return activation(b, n.act, linear(b, n.up, x, o.hidden, Role::up, o.mlp_bias), o.act);
 }
 
 Tensor feed_forward(Builder& b, Tensor x, const StackLayer& o) {
-  return named_call(b, o.names.mlp, "Mlp", {x}, [&] {
+  return named_call(b, o.names.mlp, {"Mlp", Role::feed_forward}, {x}, [&] {
     const auto y = b.dropout(mlp_hidden(b, x, o), o.act_drop);
-    return b.dropout(linear(b, o.names.down, y, x.dim(-1), o.mlp_bias),
+    return b.dropout(linear(b, o.names.down, y, x.dim(-1), Role::down, o.mlp_bias),
                      o.mlp_drop.value_or(o.drop));
   });
 }
 
 Tensor scaled(Builder& b, std::string_view name, Tensor y) {
   if (name.empty()) return y;
-  return b.call(name, "LayerScale", {y}, [&] { return y * b.parameter("lambda1", {y.dim(-1)}); });
+  return b.call(name, {"LayerScale", Role::scale}, {y},
+                [&] { return y * b.parameter("lambda1", {y.dim(-1)}); });
 }
 
 // x + f(norm(x)), or norm(x + f(x)).
@@ -129,11 +137,11 @@ Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& 
 
 Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Tensor x,
                    std::uint64_t count, const StackLayer& layer, StackContext& ctx) {
-  return b.within(list, "ModuleList", [&] {
+  return b.within(list, kModuleList, [&] {
     for (std::uint64_t i = 0; i < count; ++i) {
       auto o = layer;
       if (!layer.drop_path_constant) o.drop_path = drop_path_rate_at(layer.drop_path, i, count);
-      x = b.call(std::to_string(i), type, {x}, [&] { return stack_layer(b, x, o, ctx); });
+      x = b.layer(i, type, {x}, [&] { return stack_layer(b, x, o, ctx); });
     }
     return x;
   });

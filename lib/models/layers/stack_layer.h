@@ -82,7 +82,7 @@ Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Ten
 
 // Runs `body` as a call of the module `name`, or as a part of the current one when it has no name.
 template <std::invocable F>
-auto named_call(Builder& b, std::string_view name, std::string_view type, const Tensors& inputs,
+auto named_call(Builder& b, std::string_view name, const ModuleType& type, const Tensors& inputs,
                 F&& body) {
   return name.empty() ? std::forward<F>(body)() : b.call(name, type, inputs, std::forward<F>(body));
 }

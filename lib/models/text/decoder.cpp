@@ -65,7 +65,7 @@ Tensor position_embedding(Builder& b, const DecoderConfig& c, const DecoderNames
          b.graph().model, b.options().past_len + s, c.max_position_embeddings);
   const auto ids = b.constant({1, s}, DType::i64);
   return embedding(b, n.positions, ids, c.max_position_embeddings + c.position_offset,
-                   c.hidden_size);
+                   c.hidden_size, Role::position_embedding);
 }
 
 struct Embedded {
@@ -74,11 +74,12 @@ struct Embedded {
 };
 
 Embedded embed(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n) {
-  auto x = embedding(b, n.embed, ids, c.vocab_size, embedding_size(c));
+  auto x = embedding(b, n.embed, ids, c.vocab_size, embedding_size(c), Role::embedding);
   const auto table = b.graph().nodes[x.id()].params[0];
   if (c.embedding_multiplier != 1.0) x = x * c.embedding_multiplier;
   if (c.embedding_norm) x = norm(b, n.embed_norm, x, decoder_norm(c));
-  if (embedding_size(c) != c.hidden_size) x = linear(b, n.project_in, x, c.hidden_size, false);
+  if (embedding_size(c) != c.hidden_size)
+    x = linear(b, n.project_in, x, c.hidden_size, Role::projection, false);
   if (c.position_embedding == "learned") x = x + position_embedding(b, c, n, ids.dim(1));
   if (c.embd_pdrop > 0) x = dropout(b, "drop", x, c.embd_pdrop);
   return {x, table};
@@ -88,20 +89,20 @@ Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderName
   auto [embedded, table] = embed(b, ids, c, n);
   Tensor x = embedded;
   const auto ctx = context_of(b, c, n, ids.dim(1));
-  x = b.within(n.layers, "ModuleList", [&] {
+  x = b.within(n.layers, kModuleList, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i)
-      y = b.call(std::to_string(i), "DecoderLayer", {y},
-                 [&] { return decoder_layer(b, y, ctx, i); });
+      y = b.layer(i, "DecoderLayer", {y}, [&] { return decoder_layer(b, y, ctx, i); });
     return y;
   });
   if (c.final_norm) x = norm(b, n.final_norm, x, decoder_norm(c));
-  if (embedding_size(c) != c.hidden_size) x = linear(b, n.project_out, x, embedding_size(c), false);
+  if (embedding_size(c) != c.hidden_size)
+    x = linear(b, n.project_out, x, embedding_size(c), Role::projection, false);
   return {x, table};
 }
 
 Tensor lm_head(Builder& b, const Embedded& hidden, const DecoderConfig& c, const DecoderNames& n) {
-  auto logits = b.call(n.head, "Linear", {hidden.x}, [&] {
+  auto logits = b.call(n.head, {"Linear", Role::head, TorchClass::linear}, {hidden.x}, [&] {
     const auto weight =
         c.tie_word_embeddings ? hidden.table : b.param("weight", {c.vocab_size, hidden.x.dim(-1)});
     return b.linear(hidden.x, c.vocab_size, weight,
@@ -157,9 +158,9 @@ Tensors forward(Builder& b, const DecoderConfig& c) {
   if (c.head == "lm") return {lm_head(b, *hidden, c, n)};
   if (c.head == "token_classification") {
     const auto x = dropout(b, "dropout", hidden->x, c.classifier_dropout);
-    return {linear(b, n.token_classifier, x, c.num_labels)};
+    return {linear(b, n.token_classifier, x, c.num_labels, Role::classifier)};
   }
-  return {b.select(linear(b, "score", hidden->x, c.num_labels, false), 1, s - 1)};
+  return {b.select(linear(b, "score", hidden->x, c.num_labels, Role::classifier, false), 1, s - 1)};
 }
 
 }  // namespace

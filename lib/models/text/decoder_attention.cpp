@@ -19,7 +19,7 @@ Tensor head_norm(Builder& b, std::string_view name, Tensor x, const DecoderConfi
   // A vector for each head, as one parameter (Cohere) or as modules of their own (StableLM).
   const bool list = c.naming == "stablelm";
   const auto heads = x.dim(-2);
-  return b.call(name, o.rms ? "RmsNorm" : "LayerNorm", {x}, [&] {
+  return b.call(name, {o.rms ? "RmsNorm" : "LayerNorm", Role::norm}, {x}, [&] {
     auto weights = [&](std::string_view key) {
       const auto id = b.param(key, {heads, x.dim(-1)});
       b.graph().params[id].stacked = list;
@@ -31,15 +31,17 @@ Tensor head_norm(Builder& b, std::string_view name, Tensor x, const DecoderConfi
       return b.add(op::LayerNorm{o.eps, true, o.bias}, {x}, weight,
                    o.bias ? weights("bias") : kNone);
     };
-    return list ? b.call("norms", "ModuleList", {x}, body) : body();
+    return list ? b.call("norms", {"ModuleList", Role::norm, TorchClass::module_list}, {x}, body)
+                : body();
   });
 }
 
 Tensor project_out(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto& c = ctx.config;
   x = merge_heads(b, x);
-  x = ctx.names.conv1d ? conv1d(b, ctx.names.out, x, c.hidden_size)
-                       : linear(b, ctx.names.out, x, c.hidden_size, c.attention_out_bias);
+  x = ctx.names.conv1d ? conv1d(b, ctx.names.out, x, c.hidden_size, Role::attention_output)
+                       : linear(b, ctx.names.out, x, c.hidden_size, Role::attention_output,
+                                c.attention_out_bias);
   const auto rate = attention_drop(c);
   return rate > 0 ? dropout(b, "resid_dropout", x, rate) : x;
 }
@@ -48,9 +50,9 @@ Tensor project_out(Builder& b, Tensor x, const DecoderContext& ctx) {
 Qkv separate_projections(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto& c = ctx.config;
   const auto d = head_dim(c);
-  auto q = linear(b, ctx.names.q, x, c.num_attention_heads * d, c.attention_bias);
-  auto k = linear(b, ctx.names.k, x, kv_heads(c) * d, c.attention_bias);
-  const auto v = linear(b, ctx.names.v, x, kv_heads(c) * d, c.attention_bias);
+  auto q = linear(b, ctx.names.q, x, c.num_attention_heads * d, Role::query, c.attention_bias);
+  auto k = linear(b, ctx.names.k, x, kv_heads(c) * d, Role::key, c.attention_bias);
+  const auto v = linear(b, ctx.names.v, x, kv_heads(c) * d, Role::value, c.attention_bias);
   if (c.qk_norm == "width") {
     auto o = decoder_norm(c);
     o.bias = c.qk_norm_bias;
@@ -67,8 +69,9 @@ Qkv joint_projection(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto heads = c.num_attention_heads;
   const auto kv = kv_heads(c);
   const auto width = (heads + 2 * kv) * d;
-  const auto qkv = ctx.names.conv1d ? conv1d(b, ctx.names.qkv, x, width)
-                                    : linear(b, ctx.names.qkv, x, width, c.attention_bias);
+  const auto qkv = ctx.names.conv1d
+                       ? conv1d(b, ctx.names.qkv, x, width, Role::qkv)
+                       : linear(b, ctx.names.qkv, x, width, Role::qkv, c.attention_bias);
   if (!ctx.names.interleaved)
     return {by_head(b, b.slice(qkv, -1, 0, heads * d), heads),
             by_head(b, b.slice(qkv, -1, heads * d, kv * d), kv),
@@ -112,7 +115,7 @@ Tensor attend(Builder& b, Tensor q, Tensor k, Tensor v, const DecoderContext& ct
   core.drop_name = c.attn_pdrop > 0 ? "attn_dropout" : "";
   core.softcap = c.attn_logit_softcapping.value_or(0.0);
   core.mask = w > 0 ? ctx.sliding_mask : ctx.mask;
-  if (c.attention_sinks) core.sinks = b.parameter("sinks", {c.num_attention_heads});
+  if (c.attention_sinks) core.sinks = b.parameter("sinks", {c.num_attention_heads}, Role::sink);
   return attention_core(b, q, with_past(b, k, w), with_past(b, v, w), core);
 }
 
@@ -142,9 +145,10 @@ Tensor grouped_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::u
 
 Tensor latent_queries(Builder& b, Tensor x, const DecoderConfig& c) {
   const auto width = c.num_attention_heads * (c.qk_nope_head_dim + c.qk_rope_head_dim);
-  if (!c.q_lora_rank) return linear(b, "q_proj", x, width, false);
-  const auto low = linear(b, "q_a_proj", x, *c.q_lora_rank, c.attention_bias);
-  return linear(b, "q_b_proj", norm(b, "q_a_layernorm", low, decoder_norm(c)), width, false);
+  if (!c.q_lora_rank) return linear(b, "q_proj", x, width, Role::query, false);
+  const auto low = linear(b, "q_a_proj", x, *c.q_lora_rank, Role::query_latent, c.attention_bias);
+  return linear(b, "q_b_proj", norm(b, "q_a_layernorm", low, decoder_norm(c)), width, Role::query,
+                false);
 }
 
 // Keys and values from one low-rank latent, and a rotary key that all heads share (DeepSeek-V2,
@@ -161,9 +165,11 @@ Tensor latent_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::ui
                 .compressed = rank + rope,
                 .window = window(c, layer)});
   auto q = b.transpose(by_head(b, latent_queries(b, x, c), heads), 1, 2);
-  const auto latent = linear(b, "kv_a_proj_with_mqa", x, rank + rope, c.attention_bias);
+  const auto latent =
+      linear(b, "kv_a_proj_with_mqa", x, rank + rope, Role::key_value_latent, c.attention_bias);
   const auto low = norm(b, "kv_a_layernorm", b.slice(latent, -1, 0, rank), decoder_norm(c));
-  const auto wide = linear(b, "kv_b_proj", low, heads * (nope + c.v_head_dim), false);
+  const auto wide =
+      linear(b, "kv_b_proj", low, heads * (nope + c.v_head_dim), Role::key_value, false);
   const auto kv = b.transpose(by_head(b, wide, heads), 1, 2);
   auto k_rope = b.transpose(by_head(b, b.slice(latent, -1, rank, rope), 1), 1, 2);
   auto q_rope = b.slice(q, -1, nope, rope);
@@ -191,7 +197,10 @@ std::uint64_t cached_tokens(std::uint64_t past, std::uint64_t window) {
 }
 
 Tensor decoder_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer) {
-  return b.call(ctx.names.attn, "Attention", {x}, [&] {
+  const auto& c = ctx.config;
+  const auto keys = c.kv_lora_rank ? c.num_attention_heads : kv_heads(c);
+  const auto type = attention_type("Attention", c.num_attention_heads, keys);
+  return b.call(ctx.names.attn, type, {x}, [&] {
     return ctx.config.kv_lora_rank ? latent_attention(b, x, ctx, layer)
                                    : grouped_attention(b, x, ctx, layer);
   });

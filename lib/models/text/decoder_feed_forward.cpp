@@ -5,9 +5,10 @@
 namespace vitals {
 namespace {
 
-Tensor project(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
+Tensor project(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role,
                const DecoderContext& ctx) {
-  return ctx.names.conv1d ? conv1d(b, name, x, out) : linear(b, name, x, out, ctx.config.mlp_bias);
+  return ctx.names.conv1d ? conv1d(b, name, x, out, role)
+                          : linear(b, name, x, out, role, ctx.config.mlp_bias);
 }
 
 // down(act(up(x))), or down(act(gate(x)) * up(x)) (Shazeer 2020, arXiv:2002.05202).
@@ -16,15 +17,15 @@ Tensor dense(Builder& b, Tensor x, std::uint64_t width, const DecoderContext& ct
   const auto act = activation_kind(ctx.config.hidden_act);
   Tensor y = x;
   if (!ctx.config.mlp_gated) {
-    y = activation(b, n.act, project(b, n.up, x, width, ctx), act);
+    y = activation(b, n.act, project(b, n.up, x, width, Role::up, ctx), act);
   } else if (n.gate_up.empty()) {
-    const auto gate = activation(b, n.act, project(b, n.gate, x, width, ctx), act);
-    y = gate * project(b, n.up, x, width, ctx);
+    const auto gate = activation(b, n.act, project(b, n.gate, x, width, Role::gate, ctx), act);
+    y = gate * project(b, n.up, x, width, Role::up, ctx);
   } else {
-    const auto both = project(b, n.gate_up, x, 2 * width, ctx);
+    const auto both = project(b, n.gate_up, x, 2 * width, Role::gate_up, ctx);
     y = activation(b, n.act, b.slice(both, -1, 0, width), act) * b.slice(both, -1, width, width);
   }
-  return project(b, n.down, y, ctx.config.hidden_size, ctx);
+  return project(b, n.down, y, ctx.config.hidden_size, Role::down, ctx);
 }
 
 Tensor feed_forward(Builder& b, Tensor x, const DecoderContext& ctx) {
@@ -36,7 +37,7 @@ Tensor feed_forward(Builder& b, Tensor x, const DecoderContext& ctx) {
 // The weights of the chosen experts, [rows, active].
 Tensor route(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto& c = ctx.config;
-  return b.call(ctx.names.router, "Router", {x}, [&] {
+  return b.call(ctx.names.router, {"Router", Role::router}, {x}, [&] {
     const auto weight = b.param("weight", {c.num_experts, c.hidden_size});
     auto scores = b.linear(x, c.num_experts, weight,
                            c.router_bias ? b.param("bias", {c.num_experts}) : kNone);
@@ -54,18 +55,18 @@ Tensor route(Builder& b, Tensor x, const DecoderContext& ctx) {
 
 // One matrix of every expert; `stacked` ones are stored as a tensor an expert.
 Tensor expert_linear(Builder& b, std::string_view name, Tensor x, Tensor choice, std::uint64_t out,
-                     const DecoderContext& ctx) {
+                     Role role, const DecoderContext& ctx) {
   const auto& c = ctx.config;
   const bool stacked = ctx.names.expert_gate_up.empty();
   const op::ExpertLinear op{c.num_experts, c.num_experts_per_tok, x.dim(-1),
                             out,           c.expert_bias,         !stacked};
   const Shape shape = stacked ? Shape{op.experts, out, op.in} : Shape{op.experts, op.in, out};
   const std::string base(name);
-  const auto weight = b.param(stacked ? base + ".weight" : base, shape);
+  const auto weight = b.param(stacked ? base + ".weight" : base, shape, role);
   b.graph().params[weight].stacked = stacked;
   auto bias = kNone;
   if (c.expert_bias) {
-    bias = b.param(base + (stacked ? ".bias" : "_bias"), {op.experts, out});
+    bias = b.param(base + (stacked ? ".bias" : "_bias"), {op.experts, out}, role);
     b.graph().params[bias].stacked = stacked;
   }
   return b.add(op, {x, choice}, weight, bias);
@@ -76,26 +77,27 @@ Tensor run_experts(Builder& b, Tensor x, Tensor choice, const DecoderContext& ct
   const auto& c = ctx.config;
   const auto& n = ctx.names;
   const auto width = c.moe_intermediate_size;
-  return b.call("experts", "Experts", {x, choice}, [&] {
+  return b.call("experts", {"Experts", Role::experts}, {x, choice}, [&] {
     const auto act = activation_kind(c.hidden_act);
     Tensor y = x;
     if (n.expert_gate_up.empty()) {
-      const auto gate = expert_linear(b, n.expert_gate, x, choice, width, ctx);
-      y = b.activation(gate, act) * expert_linear(b, n.expert_up, x, choice, width, ctx);
+      const auto gate = expert_linear(b, n.expert_gate, x, choice, width, Role::gate, ctx);
+      y = b.activation(gate, act) * expert_linear(b, n.expert_up, x, choice, width, Role::up, ctx);
     } else {
-      const auto both = expert_linear(b, n.expert_gate_up, x, choice, 2 * width, ctx);
+      const auto both =
+          expert_linear(b, n.expert_gate_up, x, choice, 2 * width, Role::gate_up, ctx);
       y = b.activation(b.slice(both, -1, 0, width), act) * b.slice(both, -1, width, width);
     }
-    return expert_linear(b, n.expert_down, y, choice, c.hidden_size, ctx);
+    return expert_linear(b, n.expert_down, y, choice, c.hidden_size, Role::down, ctx);
   });
 }
 
 Tensor shared_expert(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto& n = ctx.names;
-  auto y = b.call(n.shared, "MLP", {x},
+  auto y = b.call(n.shared, {"MLP", Role::feed_forward}, {x},
                   [&] { return dense(b, x, ctx.config.shared_expert_intermediate_size, ctx); });
   if (!ctx.config.shared_expert_gate) return y;
-  const auto gate = linear(b, n.shared_gate, x, 1, false);
+  const auto gate = linear(b, n.shared_gate, x, 1, Role::shared_gate, false);
   return b.activation(gate, op::ActivationKind::sigmoid) * y;
 }
 
@@ -117,9 +119,10 @@ Tensor mixture(Builder& b, Tensor x, const DecoderContext& ctx) {
 
 Tensor decoder_feed_forward(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer) {
   if (has_experts(ctx.config, layer))
-    return b.call(ctx.names.moe, "MoE", {x}, [&] { return mixture(b, x, ctx); });
+    return b.call(ctx.names.moe, {"MoE", Role::mixture}, {x}, [&] { return mixture(b, x, ctx); });
   if (ctx.names.mlp.empty()) return feed_forward(b, x, ctx);
-  return b.call(ctx.names.mlp, "MLP", {x}, [&] { return feed_forward(b, x, ctx); });
+  return b.call(ctx.names.mlp, {"MLP", Role::feed_forward}, {x},
+                [&] { return feed_forward(b, x, ctx); });
 }
 
 }  // namespace vitals

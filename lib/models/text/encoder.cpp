@@ -61,16 +61,18 @@ Tensor embeddings(Builder& b, Tensor ids, const EncoderConfig& c, ParamId& table
     const auto width = table_width(c);
     const auto s = ids.dim(1);
     b.buffer("position_ids", {1, c.max_position_embeddings}, DType::i64);
-    auto x = embedding(b, "word_embeddings", ids, c.vocab_size, width);
+    auto x = embedding(b, "word_embeddings", ids, c.vocab_size, width, Role::embedding);
     table = b.graph().nodes[x.id()].params[0];
     if (c.type_vocab_size > 0) {
       if (c.token_type_buffer)
         b.buffer("token_type_ids", {1, c.max_position_embeddings}, DType::i64);
       const auto types = b.constant({ids.dim(0), s}, DType::i64);
-      x = x + embedding(b, "token_type_embeddings", types, c.type_vocab_size, width);
+      x = x + embedding(b, "token_type_embeddings", types, c.type_vocab_size, width,
+                        Role::type_embedding);
     }
     const auto places = b.constant({1, s}, DType::i64);
-    x = x + embedding(b, "position_embeddings", places, c.max_position_embeddings, width);
+    x = x + embedding(b, "position_embeddings", places, c.max_position_embeddings, width,
+                      Role::position_embedding);
     return b.dropout(norm(b, "LayerNorm", x, norm_of(c)), c.hidden_dropout_prob);
   });
 }
@@ -80,7 +82,7 @@ Tensor embeddings(Builder& b, Tensor ids, const EncoderConfig& c, ParamId& table
 Tensor shared_layers(Builder& b, Tensor x, const EncoderConfig& c, const EncoderNames& n,
                      const StackLayer& o) {
   StackContext context;
-  return b.within(n.layers, "ModuleList", [&] {
+  return b.within(n.layers, kModuleList, [&] {
     for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i) {
       const auto group = i * c.num_hidden_groups / c.num_hidden_layers;
       x = b.call(std::to_string(group), "LayerGroup", {x}, [&] {
@@ -95,7 +97,7 @@ EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const Encod
   ParamId table = kNone;
   auto x = embeddings(b, ids, c, table);
   if (!n.project_in.empty() && (table_width(c) != c.hidden_size || c.num_hidden_groups > 0))
-    x = linear(b, n.project_in, x, c.hidden_size);
+    x = linear(b, n.project_in, x, c.hidden_size, Role::projection);
   const auto layer = layer_of(c, n);
   StackContext context;
   x = c.num_hidden_groups > 0
@@ -103,8 +105,9 @@ EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const Encod
           : layer_stack(b, n.layers, "EncoderLayer", x, c.num_hidden_layers, layer, context);
   EncoderOutput result{x, {}, table};
   if (pools(c, n))
-    result.pooled = b.activation(linear(b, n.pooler, b.select(x, 1, 0), c.hidden_size),
-                                 op::ActivationKind::tanh);
+    result.pooled =
+        b.activation(linear(b, n.pooler, b.select(x, 1, 0), c.hidden_size, Role::pooler),
+                     op::ActivationKind::tanh);
   return result;
 }
 

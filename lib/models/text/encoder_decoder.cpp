@@ -62,7 +62,8 @@ Tensor add_positions(Builder& b, Tensor x, const Context& ctx, std::string_view 
     fail("{} tokens are more than the {} positions of the table; a smaller --seq-len fits",
          past + x.dim(1), rows);
   const auto ids = b.constant({1, x.dim(1)}, DType::i64);
-  const auto table = embedding(b, ctx.names.positions, ids, rows + c.position_offset, c.d_model);
+  const auto table = embedding(b, ctx.names.positions, ids, rows + c.position_offset, c.d_model,
+                               Role::position_embedding);
   if (kind == "frozen") {
     auto& graph = b.graph();
     graph.params[graph.nodes[table.id()].params[0]].trainable = false;
@@ -73,10 +74,11 @@ Tensor add_positions(Builder& b, Tensor x, const Context& ctx, std::string_view 
 // Token ids through a table that the stack shares, or its own.
 Tensor embed(Builder& b, Tensor ids, const Context& ctx, std::uint64_t vocab, ParamId& table) {
   const auto& c = ctx.config;
-  auto x = b.call(ctx.names.embed, "Embedding", {ids}, [&] {
-    if (table == kNone) table = b.param("weight", {vocab, c.d_model});
-    return b.add(op::Embedding{vocab, c.d_model}, {ids}, table);
-  });
+  auto x =
+      b.call(ctx.names.embed, {"Embedding", Role::embedding, TorchClass::embedding}, {ids}, [&] {
+        if (table == kNone) table = b.param("weight", {vocab, c.d_model});
+        return b.add(op::Embedding{vocab, c.d_model}, {ids}, table);
+      });
   return c.scale_embedding ? x * std::sqrt(static_cast<double>(c.d_model)) : x;
 }
 
@@ -88,7 +90,7 @@ Tensor finish_embedding(Builder& b, Tensor x, const Context& ctx) {
 // nn.Conv1d over [B, channels, frames], with a kernel of 3.
 Tensor conv_3(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               std::uint32_t stride) {
-  return b.call(name, "Conv1d", {x}, [&] {
+  return b.call(name, {"Conv1d", Role::convolution, TorchClass::conv1d}, {x}, [&] {
     const auto weight = b.param("weight", {out, x.dim(1), 3});
     const op::Conv conv{x.dim(1), out, {1, 3}, {1, stride}, {0, 1}, 1, true, 1};
     return b.add(conv, {x}, weight, b.param("bias", {out}));
@@ -149,7 +151,7 @@ Tensor both_stacks(Builder& b, std::optional<Tensor> source, std::optional<Tenso
                    Context& ctx) {
   const auto& c = ctx.config;
   if (!ctx.names.shared.empty() && !c.decoder_vocab_size) {
-    b.within(ctx.names.shared, "Embedding", [&] {
+    b.within(ctx.names.shared, {"Embedding", Role::embedding, TorchClass::embedding}, [&] {
       return ctx.encoder_table = b.param("weight", {c.vocab_size, c.d_model});
     });
     ctx.decoder_table = ctx.encoder_table;
@@ -163,13 +165,15 @@ Tensor lm_head(Builder& b, Tensor x, const Context& ctx) {
   const auto& c = ctx.config;
   const auto vocab = decoder_vocab_size(c);
   if (c.scale_output) x = x * (1.0 / std::sqrt(static_cast<double>(c.d_model)));
-  auto logits = b.call(ctx.names.head, "Linear", {x}, [&] {
+  auto logits = b.call(ctx.names.head, {"Linear", Role::head, TorchClass::linear}, {x}, [&] {
     const auto weight =
         c.tie_word_embeddings ? ctx.decoder_table : b.param("weight", {vocab, c.d_model});
     return b.linear(x, vocab, weight);
   });
   if (!c.final_logits_bias) return logits;
   const auto bias = b.param("final_logits_bias", {1, vocab}, true);
+  b.graph().params[bias].role = Role::head;
+  b.graph().params[bias].bias = true;
   return logits + b.add(op::Parameter{{1, vocab}}, {}, bias);
 }
 
@@ -177,9 +181,9 @@ Tensor lm_head(Builder& b, Tensor x, const Context& ctx) {
 Tensor classification_head(Builder& b, Tensor x, const EncoderDecoderConfig& c) {
   const auto last = b.select(x, 1, x.dim(1) - 1);
   return b.call("classification_head", "ClassificationHead", {last}, [&] {
-    auto y = linear(b, "dense", b.dropout(last, c.classifier_dropout), c.d_model);
+    auto y = linear(b, "dense", b.dropout(last, c.classifier_dropout), c.d_model, Role::transform);
     y = b.dropout(b.activation(y, op::ActivationKind::tanh), c.classifier_dropout);
-    return linear(b, "out_proj", y, c.num_labels);
+    return linear(b, "out_proj", y, c.num_labels, Role::classifier);
   });
 }
 
@@ -218,7 +222,7 @@ Tensors forward(Builder& b, const EncoderDecoderConfig& c) {
   if (bare) return {x};
   if (c.head == "lm") return {lm_head(b, x, ctx)};
   if (c.head == "classification") return {classification_head(b, x, c)};
-  return {linear(b, "qa_outputs", x, 2)};
+  return {linear(b, "qa_outputs", x, 2, Role::classifier)};
 }
 
 }  // namespace

@@ -13,12 +13,13 @@ double head_dropout(const EncoderConfig& c) {
 Tensor masked_lm(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
                  const EncoderNames& n) {
   const auto width = c.embedding_size.value_or(c.hidden_size);
-  auto x = linear(b, n.lm_dense, e.tokens, width);
+  auto x = linear(b, n.lm_dense, e.tokens, width, Role::transform);
   x = norm(b, n.lm_norm, b.activation(x, activation_kind(c.hidden_act)), norm_of(c));
   ParamId bias = kNone;
   if (!n.lm_bias.empty())
-    b.within(n.lm_bias, "Head", [&] { return bias = b.param("bias", {c.vocab_size}); });
-  return b.call(n.lm_decoder, "Linear", {x}, [&] {
+    b.within(n.lm_bias, {"Head", Role::head},
+             [&] { return bias = b.param("bias", {c.vocab_size}); });
+  return b.call(n.lm_decoder, {"Linear", Role::head, TorchClass::linear}, {x}, [&] {
     const auto weight = c.tie_word_embeddings ? e.table : b.param("weight", {c.vocab_size, width});
     if (bias == kNone) bias = b.param("bias", {c.vocab_size});
     return b.linear(x, c.vocab_size, weight, bias);
@@ -31,15 +32,17 @@ Tensor text_vector(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
   if (n.classifier_dense.empty()) return b.dropout(*e.pooled, head_dropout(c));
   auto x = b.select(e.tokens, 1, 0);
   if (n.drops_before_dense) x = b.dropout(x, head_dropout(c));
-  x = b.activation(linear(b, n.classifier_dense, x, c.hidden_size), n.classifier_act);
+  x = b.activation(linear(b, n.classifier_dense, x, c.hidden_size, Role::transform),
+                   n.classifier_act);
   return b.dropout(x, head_dropout(c));
 }
 
 // Whether each token was replaced (Clark et al. 2020, arXiv:2003.10555).
 Tensor token_scores(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
                     const EncoderNames& n) {
-  auto x = linear(b, n.token_dense, e.tokens, c.hidden_size);
-  return linear(b, n.token_score, b.activation(x, activation_kind(c.hidden_act)), 1);
+  auto x = linear(b, n.token_dense, e.tokens, c.hidden_size, Role::transform);
+  return linear(b, n.token_score, b.activation(x, activation_kind(c.hidden_act)), 1,
+                Role::classifier);
 }
 
 }  // namespace
@@ -75,16 +78,18 @@ Tensors encoder_head(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
   if (c.head == "none") return {e.tokens};
   if (c.head == "pooler") return {e.tokens, *e.pooled};
   if (c.head == "masked_lm") return {masked_lm(b, e, c, n)};
-  if (c.head == "next_sentence") return {linear(b, n.pair_classifier, *e.pooled, 2)};
+  if (c.head == "next_sentence")
+    return {linear(b, n.pair_classifier, *e.pooled, 2, Role::classifier)};
   if (c.head == "pretraining") {
     if (n.pair_classifier.empty()) return {token_scores(b, e, c, n)};
-    return {masked_lm(b, e, c, n), linear(b, n.pair_classifier, *e.pooled, 2)};
+    return {masked_lm(b, e, c, n), linear(b, n.pair_classifier, *e.pooled, 2, Role::classifier)};
   }
   if (c.head == "classification")
-    return {linear(b, n.sentence_classifier, text_vector(b, e, c, n), c.num_labels)};
+    return {
+        linear(b, n.sentence_classifier, text_vector(b, e, c, n), c.num_labels, Role::classifier)};
   const bool spans = c.head == "question_answering";
   const auto x = spans && !n.drops_spans ? e.tokens : b.dropout(e.tokens, head_dropout(c));
-  return {linear(b, spans ? "qa_outputs" : "classifier", x, c.num_labels)};
+  return {linear(b, spans ? "qa_outputs" : "classifier", x, c.num_labels, Role::classifier)};
 }
 
 }  // namespace vitals

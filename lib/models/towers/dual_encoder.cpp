@@ -51,7 +51,7 @@ Tensors forward(Builder& b, const DualEncoderConfig& c) {
   graph.modules[0].type = "DualEncoder";
   // Scalars: CLIP's has no dimension, SigLIP's two have one.
   const Shape scalar = c.logit_bias ? Shape{1} : Shape{};
-  const auto scale = b.parameter("logit_scale", scalar);
+  const auto scale = b.parameter("logit_scale", scalar, Role::other);
   const auto ids = text_tower_input(b, c.text);
   const auto picture = image_tower_input(b, c.image);
   auto text = text_tower(b, ids, c.text);
@@ -59,12 +59,12 @@ Tensors forward(Builder& b, const DualEncoderConfig& c) {
   auto image = features.pooled;
   graph.num_tokens = features.tokens.dim(1);
   if (c.projections) {
-    text = linear(b, "text_projection", text, c.projection_dim, false);
-    image = linear(b, "visual_projection", image, c.projection_dim, false);
+    text = linear(b, "text_projection", text, c.projection_dim, Role::projection, false);
+    image = linear(b, "visual_projection", image, c.projection_dim, Role::projection, false);
   }
   auto logits = b.matmul(unit_vector(b, text), b.transpose(unit_vector(b, image), 0, 1));
   logits = logits * b.activation(scale, op::ActivationKind::exp);
-  if (c.logit_bias) logits = logits + b.parameter("logit_bias", scalar);
+  if (c.logit_bias) logits = logits + b.parameter("logit_bias", scalar, Role::other);
   return {logits};
 }
 

@@ -51,24 +51,28 @@ Tensor positions(Builder& b, std::uint64_t count, const ImageTowerConfig& c,
     graph.params[graph.nodes[x.id()].params[0]].trainable = c.trained_positions;
     return x;
   };
-  if (!n.position_module) return frozen(b.parameter(n.positions, {1, count, c.hidden_size}));
+  if (!n.position_module)
+    return frozen(b.parameter(n.positions, {1, count, c.hidden_size}, Role::position_embedding));
   b.buffer("position_ids", {1, count}, DType::i64);
   const auto ids = b.constant({1, count}, DType::i64);
-  return frozen(embedding(b, n.positions, ids, count, c.hidden_size));
+  return frozen(embedding(b, n.positions, ids, count, c.hidden_size, Role::position_embedding));
 }
 
 Tensor class_token(Builder& b, const ImageTowerConfig& c, const ImageTowerNames& n) {
   const auto width = c.hidden_size;
   // CLIP's is a vector, the others' a token.
-  const auto token = n.position_module
-                         ? b.reshape(b.parameter(n.class_token, {width}), {1, 1, width})
-                         : b.parameter(n.class_token, {1, 1, width});
+  const auto token =
+      n.position_module ? b.reshape(b.parameter(n.class_token, {width}, Role::token), {1, 1, width})
+                        : b.parameter(n.class_token, {1, 1, width}, Role::token);
   return b.expand(token, {b.options().batch, 1, width});
 }
 
 Tensor patch_tokens(Builder& b, Tensor image, const ImageTowerConfig& c, const ImageTowerNames& n) {
   const auto x = conv2d(b, n.patch, image, c.hidden_size,
-                        {.kernel = c.patch_size, .stride = c.patch_size, .bias = c.patch_bias});
+                        {.kernel = c.patch_size,
+                         .stride = c.patch_size,
+                         .bias = c.patch_bias,
+                         .role = Role::patch_embedding});
   return b.transpose(b.reshape(x, {x.dim(0), x.dim(1), x.dim(2) * x.dim(3)}), 1, 2);
 }
 
@@ -86,7 +90,7 @@ Tensor masked_embeddings(Builder& b, Tensor x, const ImageTowerConfig& c,
 
 Tensor embeddings(Builder& b, Tensor image, const ImageTowerConfig& c, const ImageTowerNames& n) {
   return b.call("embeddings", "Embeddings", {image}, [&] {
-    if (c.mask_token) (void)b.param("mask_token", {1, c.hidden_size});
+    if (c.mask_token) (void)b.param("mask_token", {1, c.hidden_size}, Role::token);
     auto x = patch_tokens(b, image, c, n);
     if (c.mask_ratio > 0) return masked_embeddings(b, x, c, n);
     if (c.class_token) x = b.concat({class_token(b, c, n), x}, 1);
@@ -101,6 +105,12 @@ Tensor embeddings(Builder& b, Tensor image, const ImageTowerConfig& c, const Ima
   });
 }
 
+ModuleType multihead_attention(std::uint64_t heads) {
+  auto type = attention_type("MultiheadAttention", heads, heads);
+  type.torch = TorchClass::multihead_attention;
+  return type;
+}
+
 // One query that is learned looks at all tokens, through nn.MultiheadAttention with its joint
 // projection (SigLIP, arXiv:2303.15343).
 Tensor attention_head(Builder& b, Tensor x, const ImageTowerConfig& c) {
@@ -109,9 +119,9 @@ Tensor attention_head(Builder& b, Tensor x, const ImageTowerConfig& c) {
     const auto heads = c.num_attention_heads;
     const auto head_dim = h / heads;
     const auto probe = prefix_token(b, "probe", 1, h);
-    auto y = b.call("attention", "MultiheadAttention", {probe, x}, [&] {
-      const auto weight = b.parameter("in_proj_weight", {3 * h, h});
-      const auto bias = b.parameter("in_proj_bias", {3 * h});
+    auto y = b.call("attention", multihead_attention(heads), {probe, x}, [&] {
+      const auto weight = b.parameter("in_proj_weight", {3 * h, h}, Role::qkv);
+      const auto bias = b.parameter("in_proj_bias", {3 * h}, Role::qkv, true);
       auto project = [&](Tensor t, std::uint64_t part) {
         const auto w = b.transpose(b.slice(weight, 0, part * h, h), 0, 1);
         return heads_of(b, b.matmul(t, w) + b.slice(bias, 0, part * h, h), heads);
@@ -119,13 +129,13 @@ Tensor attention_head(Builder& b, Tensor x, const ImageTowerConfig& c) {
       const auto attended = attention_core(
           b, project(probe, 0), project(x, 1), project(x, 2),
           {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .drop_name = ""});
-      return linear(b, "out_proj", merge_heads(b, attended), h);
+      return linear(b, "out_proj", merge_heads(b, attended), h, Role::attention_output);
     });
     const auto normed = norm(b, "layernorm", y, norm_of(c));
-    y = y + b.call("mlp", "Mlp", {normed}, [&] {
-      const auto hidden = linear(b, "fc1", normed, c.intermediate_size);
+    y = y + b.call("mlp", {"Mlp", Role::feed_forward}, {normed}, [&] {
+      const auto hidden = linear(b, "fc1", normed, c.intermediate_size, Role::up);
       return linear(b, "fc2", activation(b, "activation_fn", hidden, activation_kind(c.hidden_act)),
-                    h);
+                    h, Role::down);
     });
     return b.select(y, 1, 0);
   });
@@ -156,7 +166,7 @@ Tensor classification(Builder& b, const ImageFeatures& f, const ImageTowerConfig
       prefix > 0 ? b.slice(f.tokens, 1, prefix, f.tokens.dim(1) - prefix) : f.tokens;
   auto x = b.mean(patches, 1);
   if (c.classifier_input == "class_and_mean") x = b.concat({b.select(f.tokens, 1, 0), x}, -1);
-  return c.num_classes > 0 ? linear(b, "classifier", x, c.num_classes) : x;
+  return c.num_classes > 0 ? linear(b, "classifier", x, c.num_classes, Role::classifier) : x;
 }
 
 // The decoder of a masked autoencoder: all patches again, the masked ones as one learned token.
@@ -166,11 +176,12 @@ Tensor reconstruction(Builder& b, Tensor seen, const ImageTowerConfig& c,
   return b.call("decoder", "MaskedAutoencoderDecoder", {seen}, [&] {
     const auto patches = patches_of(c).count();
     const auto width = c.decoder_hidden_size;
-    auto x = linear(b, "decoder_embed", seen, width);
+    auto x = linear(b, "decoder_embed", seen, width, Role::projection);
     const auto masked = patches + 1 - x.dim(1);
-    const auto mask = b.parameter("mask_token", {1, 1, width});
+    const auto mask = b.parameter("mask_token", {1, 1, width}, Role::token);
     if (masked > 0) x = b.concat({x, b.expand(mask, {x.dim(0), masked, width})}, 1);
-    const auto table = b.parameter("decoder_pos_embed", {1, patches + 1, width});
+    const auto table =
+        b.parameter("decoder_pos_embed", {1, patches + 1, width}, Role::position_embedding);
     b.graph().params[b.graph().nodes[table.id()].params[0]].trainable = c.trained_positions;
     x = x + table;
     auto layer = layer_of(c, n);
@@ -182,7 +193,7 @@ Tensor reconstruction(Builder& b, Tensor seen, const ImageTowerConfig& c,
     x = layer_stack(b, "decoder_layers", "DecoderLayer", x, c.decoder_num_hidden_layers, layer,
                     context);
     x = linear(b, "decoder_pred", norm(b, "decoder_norm", x, norm_of(c)),
-               c.patch_size.height * c.patch_size.width * c.in_chans);
+               c.patch_size.height * c.patch_size.width * c.in_chans, Role::classifier);
     return b.slice(x, 1, 1, patches);
   });
 }
@@ -205,7 +216,7 @@ Tensors forward(Builder& b, const ImageTowerConfig& c) {
   const auto f = tower(b, image, c, n, n.base_without_head || c.head != "none");
   graph.num_tokens = f.tokens.dim(1);
   if (c.head == "projection")
-    return {linear(b, "visual_projection", f.pooled, c.projection_dim, false)};
+    return {linear(b, "visual_projection", f.pooled, c.projection_dim, Role::projection, false)};
   if (c.head == "classification") return {classification(b, f, c)};
   if (c.head == "pretraining") return {reconstruction(b, f.tokens, c, n)};
   if (c.pooling == "none") return {f.tokens};

@@ -33,10 +33,11 @@ Tensor embeddings(Builder& b, Tensor ids, const TextTowerConfig& c) {
       fail("{} tokens are more than the {} learned positions; a smaller --seq-len fits", s,
            c.max_position_embeddings);
     b.buffer("position_ids", {1, c.max_position_embeddings}, DType::i64);
-    const auto tokens = embedding(b, "token_embedding", ids, c.vocab_size, c.hidden_size);
+    const auto tokens =
+        embedding(b, "token_embedding", ids, c.vocab_size, c.hidden_size, Role::embedding);
     const auto places = b.constant({1, s}, DType::i64);
-    return tokens +
-           embedding(b, "position_embedding", places, c.max_position_embeddings, c.hidden_size);
+    return tokens + embedding(b, "position_embedding", places, c.max_position_embeddings,
+                              c.hidden_size, Role::position_embedding);
   });
 }
 
@@ -48,7 +49,7 @@ Tensors forward(Builder& b, const TextTowerConfig& c) {
   graph.num_tokens = ids.dim(1);
   const auto pooled = text_tower(b, ids, c);
   if (c.head == "none") return {pooled};
-  return {linear(b, "text_projection", pooled, c.projection_dim, false)};
+  return {linear(b, "text_projection", pooled, c.projection_dim, Role::projection, false)};
 }
 
 }  // namespace
@@ -69,7 +70,7 @@ Tensor text_tower(Builder& b, Tensor ids, const TextTowerConfig& c) {
     x = layer_stack(b, "encoder.layers", "EncoderLayer", x, c.num_hidden_layers, layer_of(c),
                     context);
     x = b.select(norm(b, "final_layer_norm", x, norm_of(c)), 1, ids.dim(1) - 1);
-    return c.pooled_projection ? linear(b, "head", x, c.projection_dim) : x;
+    return c.pooled_projection ? linear(b, "head", x, c.projection_dim, Role::projection) : x;
   });
 }
 

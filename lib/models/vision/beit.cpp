@@ -23,7 +23,7 @@ void validate(const BeitConfig& c) {
 bool scales(const BeitConfig& c) { return c.init_values.value_or(0.0) != 0.0; }
 
 Tensor attention(Builder& b, Tensor x, const BeitConfig& c, std::optional<Tensor> shared) {
-  return b.call("attn", "Attention", {x}, [&] {
+  return b.call("attn", attention_type("Attention", c.num_heads, c.num_heads), {x}, [&] {
     const auto qkv = qkv_without_k_bias(b, x, c.embed_dim, c.qkv_bias);
     const auto [q, k, v] = split_heads(b, qkv, c.num_heads);
     AttentionCore core{.scale = 1.0 / std::sqrt(static_cast<double>(q.dim(-1))),
@@ -35,7 +35,8 @@ Tensor attention(Builder& b, Tensor x, const BeitConfig& c, std::optional<Tensor
       core.bias = shared ? own + *shared : own;
     }
     const auto y = merge_heads(b, attention_core(b, q, k, v, core));
-    return dropout(b, "proj_drop", linear(b, "proj", y, c.embed_dim), c.proj_drop_rate);
+    return dropout(b, "proj_drop", linear(b, "proj", y, c.embed_dim, Role::attention_output),
+                   c.proj_drop_rate);
   });
 }
 
@@ -69,7 +70,7 @@ Tensors forward(Builder& b, const BeitConfig& c) {
   const auto image = image_of(c);
   const auto layer = norm_or_default(c.norm_layer);
   auto x = patch_embed(b, image_input(b, image), {.patch = c.patch_size, .embed_dim = c.embed_dim});
-  if (c.mask_token) (void)b.param("mask_token", {1, 1, c.embed_dim});
+  if (c.mask_token) (void)b.param("mask_token", {1, 1, c.embed_dim}, Role::token);
   x = b.concat({prefix_token(b, "cls_token", 1, c.embed_dim), x}, 1);
   if (c.use_abs_pos_emb) x = add_pos_embed(b, x, x.dim(1));
   x = dropout(b, "pos_drop", x, c.pos_drop_rate);
@@ -80,9 +81,9 @@ Tensors forward(Builder& b, const BeitConfig& c) {
   if (c.use_shared_rel_pos_bias)
     shared = b.call("rel_pos_bias", "RelativePositionBias", {},
                     [&] { return relative_bias_table(b, image.grid(), c.num_heads, true); });
-  x = b.within("blocks", "ModuleList", [&] {
+  x = b.within("blocks", kModuleList, [&] {
     for (std::uint64_t i = 0; i < c.depth; ++i)
-      x = b.call(std::to_string(i), "Block", {x}, [&] { return block(b, x, c, i, shared); });
+      x = b.layer(i, "Block", {x}, [&] { return block(b, x, c, i, shared); });
     return x;
   });
 

@@ -73,11 +73,12 @@ std::uint64_t divisible_by_8(std::uint64_t v) {
 
 // [B, in_chans, H, W] -> [B, dims[0], H / 4, W / 4]
 Tensor stem(Builder& b, Tensor image, const ConvNeXtConfig& c) {
-  return b.call("stem", "Sequential", {image}, [&] {
+  return b.call("stem", kSequential, {image}, [&] {
     if (has_patch_stem(c)) {
       const Size2 patch{c.patch_size, c.patch_size};
-      const auto x =
-          conv2d(b, "0", image, c.dims[0], {.kernel = patch, .stride = patch, .bias = c.conv_bias});
+      const auto x = conv2d(
+          b, "0", image, c.dims[0],
+          {.kernel = patch, .stride = patch, .bias = c.conv_bias, .role = Role::patch_embedding});
       return norm2d(b, "1", x, norm_of(c));
     }
     const Conv2dOptions half{
@@ -92,7 +93,7 @@ Tensor stem(Builder& b, Tensor image, const ConvNeXtConfig& c) {
 Tensor downsample(Builder& b, Tensor x, const ConvNeXtConfig& c, std::size_t stage) {
   const auto stride = stride_of(c, stage);
   if (stride == 1 && x.dim(1) == c.dims[stage]) return identity(b, "downsample", x);
-  return b.call("downsample", "Sequential", {x}, [&] {
+  return b.call("downsample", kSequential, {x}, [&] {
     const Size2 side{stride, stride};
     return conv2d(b, "1", norm2d(b, "0", x, norm_of(c)), c.dims[stage],
                   {.kernel = side, .stride = side, .bias = c.conv_bias});
@@ -121,7 +122,8 @@ Tensor block(Builder& b, Tensor x, const ConvNeXtConfig& c, std::size_t stage,
                    .groups = x.dim(1),
                    .bias = c.conv_bias});
   y = convnext_mlp(b, y, c);
-  if (c.ls_init_value) y = y * b.reshape(b.parameter("gamma", {x.dim(1)}), {1, x.dim(1), 1, 1});
+  if (c.ls_init_value)
+    y = y * b.reshape(b.parameter("gamma", {x.dim(1)}, Role::scale), {1, x.dim(1), 1, 1});
   const auto before = std::accumulate(
       c.depths.begin(), c.depths.begin() + static_cast<std::ptrdiff_t>(stage), std::uint64_t{0});
   const auto all = std::accumulate(c.depths.begin(), c.depths.end(), std::uint64_t{0});
@@ -131,17 +133,18 @@ Tensor block(Builder& b, Tensor x, const ConvNeXtConfig& c, std::size_t stage,
 
 Tensor stage(Builder& b, Tensor x, const ConvNeXtConfig& c, std::size_t index) {
   x = downsample(b, x, c, index);
-  return b.call("blocks", "Sequential", {x}, [&] {
+  return b.call("blocks", kSequential, {x}, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.depths[index]; ++i)
-      y = b.call(std::to_string(i), "ConvNeXtBlock", {y}, [&] { return block(b, y, c, index, i); });
+      y = b.layer(i, "ConvNeXtBlock", {y}, [&] { return block(b, y, c, index, i); });
     return y;
   });
 }
 
-std::string_view pool_type(std::string_view global_pool) {
-  if (global_pool.empty()) return "Identity";
-  if (global_pool == "avg") return "AdaptiveAvgPool2d";
+ModuleType pool_type(std::string_view global_pool) {
+  if (global_pool.empty()) return {"Identity", Role::none, TorchClass::identity};
+  if (global_pool == "avg")
+    return {"AdaptiveAvgPool2d", Role::none, TorchClass::adaptive_avg_pool2d};
   return global_pool == "max" ? "AdaptiveMaxPool2d" : "AdaptiveAvgMaxPool2d";
 }
 
@@ -161,8 +164,8 @@ Tensor pool2d(Builder& b, Tensor x, const ConvNeXtConfig& c, bool flatten) {
 }
 
 // Without pooling the head's layers are 1x1 convolutions.
-Tensor head_layer(Builder& b, std::string_view name, Tensor x, std::uint64_t out) {
-  return x.shape().rank() == 4 ? conv1x1(b, name, x, out) : linear(b, name, x, out);
+Tensor head_layer(Builder& b, std::string_view name, Tensor x, std::uint64_t out, Role role) {
+  return x.shape().rank() == 4 ? conv1x1(b, name, x, out, role) : linear(b, name, x, out, role);
 }
 
 Tensor norm_mlp_head(Builder& b, Tensor x, const ConvNeXtConfig& c) {
@@ -171,15 +174,16 @@ Tensor norm_mlp_head(Builder& b, Tensor x, const ConvNeXtConfig& c) {
     y = c.global_pool.empty() ? identity(b, "flatten", y) : b.call("flatten", "Flatten", {y}, [&] {
       return b.reshape(y, {y.dim(0), y.dim(1)});
     });
-    y = c.head_hidden_size
-            ? b.call("pre_logits", "Sequential", {y},
-                     [&] {
-                       const auto hidden = head_layer(b, "fc", y, *c.head_hidden_size);
-                       return activation(b, "act", hidden, op::ActivationKind::gelu);
-                     })
-            : identity(b, "pre_logits", y);
+    y = c.head_hidden_size ? b.call("pre_logits", kSequential, {y},
+                                    [&] {
+                                      const auto hidden = head_layer(
+                                          b, "fc", y, *c.head_hidden_size, Role::transform);
+                                      return activation(b, "act", hidden, op::ActivationKind::gelu);
+                                    })
+                           : identity(b, "pre_logits", y);
     y = dropout(b, "drop", y, c.drop_rate);
-    return c.num_classes > 0 ? head_layer(b, "fc", y, c.num_classes) : identity(b, "fc", y);
+    return c.num_classes > 0 ? head_layer(b, "fc", y, c.num_classes, Role::classifier)
+                             : identity(b, "fc", y);
   });
 }
 
@@ -195,7 +199,7 @@ Tensors forward(Builder& b, const ConvNeXtConfig& c) {
   const auto image = b.input({b.options().batch, c.in_chans, c.img_size.height, c.img_size.width});
   auto x = stem(b, image, c);
   b.graph().num_tokens = x.dim(2) * x.dim(3);
-  x = b.call("stages", "Sequential", {x}, [&] {
+  x = b.call("stages", kSequential, {x}, [&] {
     auto y = x;
     for (std::size_t i = 0; i < kConvNeXtStages; ++i)
       y = b.call(std::to_string(i), "ConvNeXtStage", {y}, [&] { return stage(b, y, c, i); });

@@ -108,7 +108,7 @@ Tensor with_tokens_and_positions(Builder& b, Tensor x, const EvaConfig& c) {
 Tensor mixed_rope(Builder& b, const Size2& grid, const EvaConfig& c) {
   const auto patches = grid.height * grid.width;
   const auto half = c.embed_dim / c.num_heads / 2;
-  const auto freqs = b.within("rope", "RotaryEmbeddingMixed", [&] {
+  const auto freqs = b.within("rope", {"RotaryEmbeddingMixed", Role::position_embedding}, [&] {
     return b.parameter("freqs", {2, c.depth, c.num_heads, half});
   });
   auto along = [&](std::uint64_t axis) {
@@ -162,12 +162,12 @@ Size2 rope_grid(Tensor image, const EvaConfig& c) {
 }
 
 Tensor blocks(Builder& b, Tensor x, std::optional<Tensor> rope, const EvaConfig& c) {
-  return b.within("blocks", "ModuleList", [&] {
+  return b.within("blocks", kModuleList, [&] {
     for (std::uint64_t i = 0; i < c.depth; ++i) {
       auto own = rope;
       if (rope && c.rope_type == "mixed") own = b.select(*rope, 0, i);
-      x = b.call(std::to_string(i), c.use_post_norm ? "EvaBlockPostNorm" : "EvaBlock", {x},
-                 [&] { return eva_block(b, x, block_of(c, i), own); });
+      x = b.layer(i, c.use_post_norm ? "EvaBlockPostNorm" : "EvaBlock", {x},
+                  [&] { return eva_block(b, x, block_of(c, i), own); });
     }
     return x;
   });

@@ -8,14 +8,14 @@ namespace {
 Qkv projected(Builder& b, Tensor x, const EvaBlock& o) {
   const auto width = x.dim(-1);
   if (!o.qkv_fused) {
-    auto part = [&](std::string_view name, bool bias) {
-      return heads_of(b, linear(b, name, x, width, bias), o.num_heads);
+    auto part = [&](std::string_view name, Role role, bool bias) {
+      return heads_of(b, linear(b, name, x, width, role, bias), o.num_heads);
     };
-    const auto q = part("q_proj", o.qkv_bias);
-    const auto k = part("k_proj", o.qkv_bias && o.k_bias);
-    return {q, k, part("v_proj", o.qkv_bias)};
+    const auto q = part("q_proj", Role::query, o.qkv_bias);
+    const auto k = part("k_proj", Role::key, o.qkv_bias && o.k_bias);
+    return {q, k, part("v_proj", Role::value, o.qkv_bias)};
   }
-  const auto qkv = o.k_bias ? linear(b, "qkv", x, 3 * width, o.qkv_bias)
+  const auto qkv = o.k_bias ? linear(b, "qkv", x, 3 * width, Role::qkv, o.qkv_bias)
                             : qkv_without_k_bias(b, x, width, o.qkv_bias);
   return split_heads(b, qkv, o.num_heads);
 }
@@ -29,7 +29,9 @@ Tensor rotated(Builder& b, Tensor x, Tensor rope, const EvaBlock& o) {
 }
 
 Tensor attention(Builder& b, Tensor x, const EvaBlock& o, std::optional<Tensor> rope) {
-  return b.call("attn", o.k_bias ? "AttentionRope" : "EvaAttention", {x}, [&] {
+  const auto type =
+      attention_type(o.k_bias ? "AttentionRope" : "EvaAttention", o.num_heads, o.num_heads);
+  return b.call("attn", type, {x}, [&] {
     auto [q, k, v] = projected(b, x, o);
     if (rope) {
       q = rotated(b, q, *rope, o);
@@ -40,7 +42,8 @@ Tensor attention(Builder& b, Tensor x, const EvaBlock& o, std::optional<Tensor> 
         b, attention_core(b, q, k, v,
                           {.scale = scale, .scale_query = true, .attn_drop = o.attn_drop}));
     if (o.scale_attn_inner) y = norm(b, "norm", y, o.norm);
-    return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1)), o.proj_drop);
+    return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1), Role::attention_output),
+                   o.proj_drop);
   });
 }
 

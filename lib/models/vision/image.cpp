@@ -52,11 +52,12 @@ Tensor image_input(Builder& b, const ImagePatches& image) {
 }
 
 Tensor prefix_token(Builder& b, std::string_view name, std::uint64_t count, std::uint64_t width) {
-  return b.expand(b.parameter(name, {1, count, width}), {b.options().batch, count, width});
+  return b.expand(b.parameter(name, {1, count, width}, Role::token),
+                  {b.options().batch, count, width});
 }
 
 Tensor add_pos_embed(Builder& b, Tensor x, std::uint64_t positions) {
-  const auto table = b.parameter("pos_embed", {1, positions, x.dim(-1)});
+  const auto table = b.parameter("pos_embed", {1, positions, x.dim(-1)}, Role::position_embedding);
   return x + (x.dim(1) == positions ? table : b.constant({1, x.dim(1), x.dim(-1)}));
 }
 
@@ -71,23 +72,25 @@ Tensor patch_dropout(Builder& b, Tensor x, std::uint64_t prefix, double rate) {
 }
 
 Tensor attention_pool(Builder& b, Tensor x, const AttentionPool& o) {
-  return b.call("attn_pool", "AttentionPoolLatent", {x}, [&] {
-    const auto width = x.dim(-1);
-    const auto head_dim = width / o.num_heads;
-    const auto latent = prefix_token(b, "latent", 1, width);
-    auto q = linear(b, "q", latent, width);
-    q = b.transpose(b.reshape(q, {x.dim(0), 1, o.num_heads, head_dim}), 1, 2);
-    auto kv = linear(b, "kv", x, 2 * width);
-    kv = b.permute(b.reshape(kv, {x.dim(0), x.dim(1), 2, o.num_heads, head_dim}), {2, 0, 3, 1, 4});
-    auto y = attention_core(
-        b, q, b.select(kv, 0, 0), b.select(kv, 0, 1),
-        {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .scale_query = true});
-    y = b.reshape(b.transpose(y, 1, 2), {x.dim(0), 1, width});
-    y = dropout(b, "proj_drop", linear(b, "proj", y, width), 0.0);
-    const MlpOptions options{.hidden = hidden_features(width, o.mlp_ratio), .act = o.act};
-    y = y + mlp(b, "mlp", norm(b, "norm", y, o.norm), options);
-    return b.select(y, 1, 0);
-  });
+  return b.call(
+      "attn_pool", attention_type("AttentionPoolLatent", o.num_heads, o.num_heads), {x}, [&] {
+        const auto width = x.dim(-1);
+        const auto head_dim = width / o.num_heads;
+        const auto latent = prefix_token(b, "latent", 1, width);
+        auto q = linear(b, "q", latent, width, Role::query);
+        q = b.transpose(b.reshape(q, {x.dim(0), 1, o.num_heads, head_dim}), 1, 2);
+        auto kv = linear(b, "kv", x, 2 * width, Role::key_value);
+        kv = b.permute(b.reshape(kv, {x.dim(0), x.dim(1), 2, o.num_heads, head_dim}),
+                       {2, 0, 3, 1, 4});
+        auto y = attention_core(
+            b, q, b.select(kv, 0, 0), b.select(kv, 0, 1),
+            {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .scale_query = true});
+        y = b.reshape(b.transpose(y, 1, 2), {x.dim(0), 1, width});
+        y = dropout(b, "proj_drop", linear(b, "proj", y, width, Role::attention_output), 0.0);
+        const MlpOptions options{.hidden = hidden_features(width, o.mlp_ratio), .act = o.act};
+        y = y + mlp(b, "mlp", norm(b, "norm", y, o.norm), options);
+        return b.select(y, 1, 0);
+      });
 }
 
 bool averages(std::string_view global_pool) {
@@ -111,7 +114,7 @@ void note_plain_stack(Builder& b, std::uint64_t depth, std::uint64_t embed_dim,
 }
 
 Tensor classifier(Builder& b, std::string_view name, Tensor x, std::uint64_t classes) {
-  return classes > 0 ? linear(b, name, x, classes) : identity(b, name, x);
+  return classes > 0 ? linear(b, name, x, classes, Role::classifier) : identity(b, name, x);
 }
 
 LayerSpec norm_or_default(const LayerSpec& chosen, double eps) {

@@ -69,8 +69,9 @@ Tensor mixer_block(Builder& b, Tensor x, const MlpMixerConfig& c) {
 }
 
 Tensor res_block(Builder& b, Tensor x, const MlpMixerConfig& c) {
-  auto y = over_tokens(b, norm(b, "norm1", x, norm_or_default(c.norm_layer)),
-                       [&](Tensor t) { return linear(b, "linear_tokens", t, t.dim(-1)); });
+  auto y = over_tokens(b, norm(b, "norm1", x, norm_or_default(c.norm_layer)), [&](Tensor t) {
+    return linear(b, "linear_tokens", t, t.dim(-1), Role::token_mixing);
+  });
   x = x + drop_path(b, "drop_path", scaled_by(b, "ls1", y), c.drop_path_rate);
   y = mlp(b, "mlp_channels", norm(b, "norm2", x, norm_or_default(c.norm_layer)),
           mlp_of(c, channel_ratio(c)));
@@ -83,17 +84,19 @@ Tensor spatial_gate(Builder& b, Tensor x) {
     const auto half = x.dim(-1) / 2;
     const auto u = b.slice(x, -1, 0, half);
     const auto v = norm(b, "norm", b.slice(x, -1, half, half), {"LayerNorm", 1e-5, {}, {}, {}});
-    return u * over_tokens(b, v, [&](Tensor t) { return linear(b, "proj", t, t.dim(-1)); });
+    return u * over_tokens(b, v, [&](Tensor t) {
+             return linear(b, "proj", t, t.dim(-1), Role::token_mixing);
+           });
   });
 }
 
 Tensor spatial_gating_block(Builder& b, Tensor x, const MlpMixerConfig& c) {
   const auto o = mlp_of(c, channel_ratio(c));
   const auto in = norm(b, "norm", x, norm_or_default(c.norm_layer));
-  const auto y = b.call("mlp_channels", "GatedMlp", {in}, [&] {
-    auto t = activation(b, "act", linear(b, "fc1", in, o.hidden), o.act);
+  const auto y = b.call("mlp_channels", {"GatedMlp", Role::feed_forward}, {in}, [&] {
+    auto t = activation(b, "act", linear(b, "fc1", in, o.hidden, Role::up), o.act);
     t = spatial_gate(b, dropout(b, "drop1", t, o.drop));
-    return dropout(b, "drop2", linear(b, "fc2", t, c.embed_dim), o.drop);
+    return dropout(b, "drop2", linear(b, "fc2", t, c.embed_dim, Role::down), o.drop);
   });
   return x + drop_path(b, "drop_path", y, c.drop_path_rate);
 }
@@ -112,10 +115,10 @@ Tensors forward(Builder& b, const MlpMixerConfig& c) {
        .embed_dim = c.embed_dim,
        .norm = c.stem_norm ? std::optional(norm_or_default(c.norm_layer)) : std::nullopt});
   b.graph().num_tokens = x.dim(1);
-  x = b.call("blocks", "Sequential", {x}, [&] {
+  x = b.call("blocks", kSequential, {x}, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.num_blocks; ++i)
-      y = b.call(std::to_string(i), block_kind(c), {y}, [&] { return block(b, y, c); });
+      y = b.layer(i, block_kind(c), {y}, [&] { return block(b, y, c); });
     return y;
   });
   x = pool_tokens(b, norm(b, "norm", x, norm_or_default(c.norm_layer)), c.global_pool, 0);

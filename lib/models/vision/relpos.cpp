@@ -40,8 +40,9 @@ std::string_view bias_type(const RelPosConfig& c) {
 
 Tensor attention(Builder& b, Tensor x, const RelPosConfig& c, std::optional<Tensor> shared) {
   const auto layer = norm_or_default(c.norm_layer);
-  return b.call("attn", "RelPosAttention", {x}, [&] {
-    auto [q, k, v] = split_heads(b, linear(b, "qkv", x, 3 * c.embed_dim, c.qkv_bias), c.num_heads);
+  return b.call("attn", attention_type("RelPosAttention", c.num_heads, c.num_heads), {x}, [&] {
+    auto [q, k, v] =
+        split_heads(b, linear(b, "qkv", x, 3 * c.embed_dim, Role::qkv, c.qkv_bias), c.num_heads);
     if (c.qk_norm) {
       q = norm(b, "q_norm", q, layer);
       k = norm(b, "k_norm", k, layer);
@@ -53,7 +54,8 @@ Tensor attention(Builder& b, Tensor x, const RelPosConfig& c, std::optional<Tens
     if (!shared)
       core.bias = b.call("rel_pos", bias_type(c), {}, [&] { return relative_bias(b, c); });
     const auto y = merge_heads(b, attention_core(b, q, k, v, core));
-    return dropout(b, "proj_drop", linear(b, "proj", y, c.embed_dim), c.proj_drop_rate);
+    return dropout(b, "proj_drop", linear(b, "proj", y, c.embed_dim, Role::attention_output),
+                   c.proj_drop_rate);
   });
 }
 
@@ -91,9 +93,9 @@ Tensors forward(Builder& b, const RelPosConfig& c) {
   std::optional<Tensor> shared;
   if (c.shared_rel_pos)
     shared = b.call("shared_rel_pos", bias_type(c), {}, [&] { return relative_bias(b, c); });
-  x = b.within("blocks", "ModuleList", [&] {
+  x = b.within("blocks", kModuleList, [&] {
     for (std::uint64_t i = 0; i < c.depth; ++i)
-      x = b.call(std::to_string(i), c.block_fn, {x}, [&] { return block(b, x, c, i, shared); });
+      x = b.layer(i, c.block_fn, {x}, [&] { return block(b, x, c, i, shared); });
     return x;
   });
 

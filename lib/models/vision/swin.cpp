@@ -114,18 +114,18 @@ Tensor patch_merging(Builder& b, Tensor x, const LayerSpec& layer) {
     y = b.reshape(y, {s[0], s[1] / 2, 2, s[2] / 2, 2, s[3]});
     y = b.permute(y, {0, 1, 3, 4, 2, 5});
     y = norm(b, "norm", b.reshape(y, {s[0], s[1] / 2, s[2] / 2, 4 * s[3]}), layer);
-    return linear(b, "reduction", y, 2 * s[3], false);
+    return linear(b, "reduction", y, 2 * s[3], Role::projection, false);
   });
 }
 
 Tensor stage(Builder& b, Tensor x, const SwinConfig& c, std::size_t index) {
   x = index == 0 ? identity(b, "downsample", x)
                  : patch_merging(b, x, norm_or_default(c.norm_layer, 1e-5));
-  return b.call("blocks", "Sequential", {x}, [&] {
+  return b.call("blocks", kSequential, {x}, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.depths[index]; ++i)
-      y = b.call(std::to_string(i), "SwinTransformerBlock", {y},
-                 [&] { return swin_block(b, y, block_of(c, index, i)); });
+      y = b.layer(i, "SwinTransformerBlock", {y},
+                  [&] { return swin_block(b, y, block_of(c, index, i)); });
     return y;
   });
 }
@@ -149,7 +149,7 @@ Tensors forward(Builder& b, const SwinConfig& c) {
       b, image_input(b, image_of(c)),
       {.patch = c.patch_size, .embed_dim = c.embed_dim, .norm = layer, .keep_grid = true});
   b.graph().num_tokens = x.dim(1) * x.dim(2);
-  x = b.call("layers", "Sequential", {x}, [&] {
+  x = b.call("layers", kSequential, {x}, [&] {
     auto y = x;
     for (std::size_t i = 0; i < c.depths.size(); ++i)
       y = b.call(std::to_string(i), "SwinTransformerStage", {y}, [&] { return stage(b, y, c, i); });

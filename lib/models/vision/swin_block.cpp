@@ -35,16 +35,18 @@ Tensor join_windows(Builder& b, Tensor x, const Size2& window, const Size2& wind
 }
 
 Tensor attention(Builder& b, Tensor x, std::optional<Tensor> mask, const SwinBlock& o) {
-  return b.call("attn", "WindowAttention", {x}, [&] {
+  return b.call("attn", attention_type("WindowAttention", o.num_heads, o.num_heads), {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
-    const auto [q, k, v] = split_heads(b, linear(b, "qkv", x, 3 * width, o.qkv_bias), o.num_heads);
+    const auto [q, k, v] =
+        split_heads(b, linear(b, "qkv", x, 3 * width, Role::qkv, o.qkv_bias), o.num_heads);
     const AttentionCore core{.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim)),
                              .scale_query = true,
                              .bias = relative_bias_table(b, o.window, o.num_heads, false),
                              .window_mask = mask,
                              .attn_drop = o.attn_drop};
     const auto y = merge_heads(b, attention_core(b, q, k, v, core));
-    return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1)), o.proj_drop);
+    return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1), Role::attention_output),
+                   o.proj_drop);
   });
 }
 

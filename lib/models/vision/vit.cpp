@@ -119,8 +119,9 @@ Tensor pooled(Builder& b, Tensor x, const VitConfig& c) {
 Tensor pre_logits(Builder& b, Tensor x, const VitConfig& c) {
   const auto width = c.representation_size.value_or(0);
   if (width == 0) return identity(b, "pre_logits", x);
-  return b.call("pre_logits", "Sequential", {x}, [&] {
-    return activation(b, "act", linear(b, "fc", x, width), op::ActivationKind::tanh);
+  return b.call("pre_logits", kSequential, {x}, [&] {
+    return activation(b, "act", linear(b, "fc", x, width, Role::transform),
+                      op::ActivationKind::tanh);
   });
 }
 
@@ -145,11 +146,10 @@ Tensor features(Builder& b, const VitConfig& c) {
   if (c.patch_drop_rate > 0) x = patch_dropout(b, x, prefix_tokens(c), c.patch_drop_rate);
   x = norm_or_identity(b, "norm_pre", x, c.pre_norm, norm_or_default(c.norm_layer));
   b.graph().num_tokens = x.dim(1);
-  x = b.call("blocks", "Sequential", {x}, [&] {
+  x = b.call("blocks", kSequential, {x}, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.depth; ++i)
-      y = b.call(std::to_string(i), c.block_fn, {y},
-                 [&] { return vit_block(b, y, block_of(c, i)); });
+      y = b.layer(i, c.block_fn, {y}, [&] { return vit_block(b, y, block_of(c, i)); });
     return y;
   });
   return norm_or_identity(b, "norm", x, c.final_norm && !has_fc_norm(c),

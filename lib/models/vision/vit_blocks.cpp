@@ -17,7 +17,7 @@ double lambda_init(const VitBlock& o) {
 Tensor differential_lambda(Builder& b, std::uint64_t width, const VitBlock& o) {
   auto product = [&](std::string_view x, std::string_view y) {
     auto sum = b.add(op::Reduce{op::ReduceKind::sum, 0},
-                     {b.parameter(x, {width}) * b.parameter(y, {width})});
+                     {b.parameter(x, {width}, Role::scale) * b.parameter(y, {width}, Role::scale)});
     return b.activation(sum, op::ActivationKind::exp);
   };
   const auto start = b.constant({}, [value = lambda_init(o)](std::span<float> values) {
@@ -78,13 +78,15 @@ Tensor mixed_tokens(Builder& b, Tensor qkv, const VitBlock& o) {
 
 Tensor attention(Builder& b, std::string_view name, Tensor x, const VitBlock& o) {
   const bool diff = o.attn_layer == "diff" || o.attn_layer == "DiffAttention";
-  return b.call(name, diff ? "DiffAttention" : "Attention", {x}, [&] {
-    const auto qkv = linear(b, "qkv", x, 3 * x.dim(-1), o.qkv_bias);
-    auto y = mixed_tokens(b, qkv, o);
-    y = norm_or_identity(b, "norm", y, o.scale_attn_norm, o.norm);
-    y = linear(b, "proj", y, x.dim(-1), o.proj_bias);
-    return dropout(b, "proj_drop", y, o.proj_drop);
-  });
+  return b.call(name,
+                attention_type(diff ? "DiffAttention" : "Attention", o.num_heads, o.num_heads), {x},
+                [&] {
+                  const auto qkv = linear(b, "qkv", x, 3 * x.dim(-1), Role::qkv, o.qkv_bias);
+                  auto y = mixed_tokens(b, qkv, o);
+                  y = norm_or_identity(b, "norm", y, o.scale_attn_norm, o.norm);
+                  y = linear(b, "proj", y, x.dim(-1), Role::attention_output, o.proj_bias);
+                  return dropout(b, "proj_drop", y, o.proj_drop);
+                });
 }
 
 Tensor scaled(Builder& b, std::string_view name, Tensor x, const VitBlock& o) {
@@ -113,14 +115,14 @@ Tensor parallel_scaling_block(Builder& b, Tensor x, const VitBlock& o) {
   const auto width = x.dim(-1);
   const auto hidden = o.mlp.hidden;
   const auto normed = norm(b, "in_norm", x, o.norm);
-  const auto joint = b.call("in_proj", "Linear", {normed}, [&] {
+  const auto joint = b.call("in_proj", {"Linear", Role::qkv_up, TorchClass::linear}, {normed}, [&] {
     const auto weight = b.param("weight", {hidden + 3 * width, width});
     return b.linear(normed, hidden + 3 * width, weight,
                     o.qkv_bias ? b.param("bias", {hidden + 3 * width}) : kNone);
   });
   auto features = b.slice(joint, -1, 0, hidden);
   // Without qkv_bias the features keep a bias of their own beside the projection.
-  if (!o.qkv_bias) features = features + b.parameter("mlp_bias", {hidden});
+  if (!o.qkv_bias) features = features + b.parameter("mlp_bias", {hidden}, Role::up, true);
   const auto q = b.slice(joint, -1, hidden, width);
   const auto k = b.slice(joint, -1, hidden + width, width);
   const auto v = b.slice(joint, -1, hidden + 2 * width, width);
@@ -133,21 +135,22 @@ Tensor parallel_scaling_block(Builder& b, Tensor x, const VitBlock& o) {
     const auto qn = norm_or_identity(b, "q_norm", heads_of(b, q, o.num_heads), o.qk_norm, o.norm);
     const auto kn = norm_or_identity(b, "k_norm", heads_of(b, k, o.num_heads), o.qk_norm, o.norm);
     tokens = merge_heads(b, attention_core(b, qn, kn, heads_of(b, v, o.num_heads), core_of(o)));
-    tokens = linear(b, "attn_out_proj", tokens, width, o.proj_bias);
+    tokens = linear(b, "attn_out_proj", tokens, width, Role::attention_output, o.proj_bias);
   }
   features = dropout(b, "mlp_drop", activation(b, "mlp_act", features, o.mlp.act), o.proj_drop);
-  Tensor y = diff ? linear(b, "out_proj", b.concat({tokens, features}, -1), width, o.proj_bias)
-                  : tokens + linear(b, "mlp_out_proj", features, width, o.proj_bias);
+  Tensor y = diff ? linear(b, "out_proj", b.concat({tokens, features}, -1), width,
+                           Role::output_down, o.proj_bias)
+                  : tokens + linear(b, "mlp_out_proj", features, width, Role::down, o.proj_bias);
   return x + drop_path(b, "drop_path", scaled(b, "ls", y, o), o.drop_path);
 }
 
 // Two attentions, then two MLPs, each pair summed (Touvron et al. 2022, arXiv:2203.09795).
 Tensor parallel_things_block(Builder& b, Tensor x, const VitBlock& o) {
   auto both = [&](std::string_view list, auto&& layer) {
-    return b.within(list, "ModuleList", [&] {
+    return b.within(list, kModuleList, [&] {
       Tensors ys;
       for (const std::string_view name : {"0", "1"}) {
-        ys.push_back(b.call(name, "Sequential", {x}, [&] {
+        ys.push_back(b.call(name, kSequential, {x}, [&] {
           auto y = layer(norm(b, "norm", x, o.norm));
           return drop_path(b, "drop_path", scaled(b, "ls", y, o), o.drop_path);
         }));
