@@ -2,9 +2,9 @@
 
 #include "conventions/torchinfo.h"
 #include "cost/arithmetic.h"
-#include "graph/op_traits.h"
 #include "cost/macs.h"
 #include "cost/sizes.h"
+#include "graph/op_traits.h"
 
 #include <algorithm>
 

@@ -108,8 +108,8 @@ Arithmetic arithmetic_of(const O& o, const Graph&, const Node& node) {
 }
 
 template <class O>
-  requires(kTraits<O>.per_element)
-Arithmetic arithmetic_of(const O&, const Graph&, const Node& node) {
+requires(kTraits<O>.per_element) Arithmetic
+    arithmetic_of(const O&, const Graph&, const Node& node) {
   return per_element(kTraits<O>.arithmetic, node);
 }
 

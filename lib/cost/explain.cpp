@@ -2,11 +2,11 @@
 
 #include "core/suggest.h"
 #include "cost/arithmetic.h"
-#include "graph/op_traits.h"
 #include "cost/macs.h"
 #include "cost/module_costs.h"
 #include "cost/parameter_rule.h"
 #include "cost/traffic.h"
+#include "graph/op_traits.h"
 
 #include <algorithm>
 

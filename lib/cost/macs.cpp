@@ -36,10 +36,7 @@ Formula count(const op::Sdpa&, const Graph& graph, const Node& node) {
 }
 
 template <class O>
-  requires(!kTraits<O>.products)
-Formula count(const O&, const Graph&, const Node&) {
-  return {};
-}
+requires(!kTraits<O>.products) Formula count(const O&, const Graph&, const Node&) { return {}; }
 
 }  // namespace
 

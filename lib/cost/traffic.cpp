@@ -42,8 +42,8 @@ Traffic all_operands(const Graph& graph, const Node& node) {
 Traffic moved(const Node& node) { return {written(node), written(node)}; }
 
 template <class O>
-  requires(kTraits<O>.traffic != TrafficRule::own)
-Traffic traffic_of(const O&, const Graph& graph, const Node& node) {
+requires(kTraits<O>.traffic != TrafficRule::own) Traffic
+    traffic_of(const O&, const Graph& graph, const Node& node) {
   switch (kTraits<O>.traffic) {
     case TrafficRule::operands:
       return all_operands(graph, node);

@@ -83,8 +83,8 @@ Backward backward(const op::Sdpa&, const Graph& graph, const Node& node,
 }
 
 template <class O>
-  requires(!kTraits<O>.products)
-Backward backward(const O&, const Graph&, const Node&, const std::vector<bool>&, const Formula&) {
+requires(!kTraits<O>.products) Backward
+    backward(const O&, const Graph&, const Node&, const std::vector<bool>&, const Formula&) {
   return {};
 }
 

@@ -41,13 +41,13 @@ KindTraits traits(op::ActivationKind kind) {
               .source = "Hendrycks & Gimpel 2016, arXiv:1606.08415",
               .arithmetic = {.multiplications = 6, .additions = 2, .tangents = 1}};
     case quick_gelu:  // x / (1 + exp(-1.702 x)); eager: x * sigmoid(1.702 x), written out
-      return {.name = "quick_gelu",
-              .formula = "y = x sigmoid(1.702 x)",
-              .source = "Hendrycks & Gimpel 2016, arXiv:1606.08415",
-              .arithmetic = {.multiplications = 1, .additions = 1, .divisions = 1,
-                             .exponentials = 1},
-              .saves = Saves::own,
-              .traffic = 7};
+      return {
+          .name = "quick_gelu",
+          .formula = "y = x sigmoid(1.702 x)",
+          .source = "Hendrycks & Gimpel 2016, arXiv:1606.08415",
+          .arithmetic = {.multiplications = 1, .additions = 1, .divisions = 1, .exponentials = 1},
+          .saves = Saves::own,
+          .traffic = 7};
     case silu:  // x / (1 + exp(-x))
       return {.name = "silu",
               .formula = "y = x sigmoid(x)",

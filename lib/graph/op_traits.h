@@ -82,8 +82,8 @@ struct OpTraits {
   std::string_view formula = {};  // "y = x W^T + b"
   std::string_view source = {};   // where it is defined: a paper, or PyTorch's function
   std::string_view onnx = {};     // the ONNX operator that is this op with no change; empty: none
-  bool products = false;     // a matrix product or a convolution, or made of them: has MACs
-  bool per_element = true;   // `arithmetic` says all; else an overload in cost/arithmetic.cpp
+  bool products = false;          // a matrix product or a convolution, or made of them: has MACs
+  bool per_element = true;        // `arithmetic` says all; else an overload in cost/arithmetic.cpp
   PerElement arithmetic = {};
   TrafficRule traffic = TrafficRule::operands;
   Work work = Work::pointwise;
@@ -410,8 +410,8 @@ struct KindTraits {
   std::string_view onnx = {};
   PerElement arithmetic = {};
   Saves saves = Saves::inputs;
-  bool wide = false;          // on autocast's list for float32
-  std::uint8_t traffic = 2;   // elements moved for each, over all the passes that eager PyTorch runs
+  bool wide = false;         // on autocast's list for float32
+  std::uint8_t traffic = 2;  // elements moved for each, over all the passes that eager PyTorch runs
 };
 [[nodiscard]] KindTraits traits(op::ActivationKind kind);
 [[nodiscard]] KindTraits traits(op::BinaryKind kind);

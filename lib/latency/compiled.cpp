@@ -46,7 +46,8 @@ class Compiled {
   // Only says where data lies: Inductor reads through it.
   [[nodiscard]] bool transparent(NodeId id) const {
     return !is_leaf(node(id).op) && !product(id) &&
-           (is_view(layout_.graph(), id) || traits(node(id).op).fusion == FusionClass::seen_through);
+           (is_view(layout_.graph(), id) ||
+            traits(node(id).op).fusion == FusionClass::seen_through);
   }
   [[nodiscard]] bool fuses(NodeId id) const {
     return !is_leaf(node(id).op) && !product(id) && !transparent(id);

@@ -38,6 +38,10 @@ struct Model {
   std::vector<std::string> notes;  // what the user should know of how the description was read
   // The names of its checkpoints, where they are not those of the trace.
   std::shared_ptr<const CheckpointKeys> checkpoint_keys;
+  // Sizes that the description leaves to its class, as sentences.
+  std::vector<std::string> by_default = {};
+  // Parts of the description that no count contains (a vision tower): all figures are of the rest.
+  std::vector<std::string> left_out = {};
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     return architecture->build(name, config.get(), options);
@@ -47,9 +51,11 @@ struct Model {
     return std::any_of(architecture->fields.begin(), architecture->fields.end(),
                        [](const Field& field) { return field.name == "img_size"; });
   }
-  // The notes, and what the architecture remarks on its config.
+  // What is left out, the notes, and what the architecture remarks on its config.
   [[nodiscard]] std::vector<std::string> all_notes() const {
-    auto all = notes;
+    auto all = left_out;
+    all.insert(all.end(), by_default.begin(), by_default.end());
+    all.insert(all.end(), notes.begin(), notes.end());
     if (architecture->remarks != nullptr)
       for (auto& remark : architecture->remarks(config.get())) all.push_back(name + ": " + remark);
     return all;

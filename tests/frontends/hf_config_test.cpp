@@ -165,7 +165,7 @@ TEST_CASE("labels have names before they have a number") {
                        {"num_labels", 5},
                        {"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}}}};
   CHECK(spec(config)["num_labels"] == 3);
-  CHECK(test::model(config).all_notes().size() == 1);
+  CHECK(test::model(config).notes.size() == 1);
   CHECK(spec({{"model_type", "vit"},
               {"architectures", {"ViTForImageClassification"}},
               {"num_labels", 5},

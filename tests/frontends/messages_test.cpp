@@ -246,7 +246,7 @@ TEST_CASE("a device's numbers and a config's parts must be what they are called"
         const json config = {{"model_type", "gemma3"}, {"text_config", {{"model_type", "gemma9"}}}};
         (void)model_from_hf_config(config, "config.json", "m", nullptr);
       },
-      "/text_config/model_type: unknown model_type \"gemma9\" (known: ");
+      "/text_config/model_type: unknown model_type 'gemma9'; did you mean 'gemma'");
   refuses([] { (void)parse_json(R"({"a": 1e999})", "s.json"); }, "s.json: not JSON");
 }
 

@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace vitals::cli {
 namespace {
 
@@ -42,7 +44,19 @@ std::string check_set(const std::string& text) {
   return "'" + text + "' is no KEY=VALUE";
 }
 
+ModelNotes& gathered_notes() {
+  static ModelNotes notes;
+  return notes;
+}
+
+void gather(std::vector<std::string>& all, const std::vector<std::string>& more) {
+  for (const auto& note : more)
+    if (std::find(all.begin(), all.end(), note) == all.end()) all.push_back(note);
+}
+
 }  // namespace
+
+const ModelNotes& model_notes() { return gathered_notes(); }
 
 Model ModelOptions::load(const std::string& name) const {
   // Once: standard input can be read no second time, and notes are told once.
@@ -63,10 +77,12 @@ Model ModelOptions::read(const std::string& name) const {
     const auto key = text.substr(0, equals);
     overrides.push_back({key, text.substr(equals + 1), "--set " + key});
   }
-  auto changed = with_overrides(load_model(name), overrides);
+  auto changed = with_overrides(load_model(name, as), overrides);
   if (seq_len && changed.reads_images())
     fail("--seq-len: {} reads images, which have no tokens to count", changed.name);
   for (const auto& note : changed.all_notes()) tell(note);
+  gather(gathered_notes().all, changed.all_notes());
+  gather(gathered_notes().left_out, changed.left_out);
   return changed;
 }
 
@@ -88,6 +104,8 @@ void add_model_options(Command& c, ModelOptions& o, ModelParts parts) {
   if (parts.model) c.options.back().reads = files_of_model;
   c.group = "Model";
   if (parts.batch) c.count("--batch", o.batch, "Samples in a batch");
+  c.text("--as", o.as, "TYPE",
+         "Read a Hugging Face config as one of this model_type, in place of its own");
   c.count("--num-classes", o.num_classes, "Classes of the head (0: no head)", {0});
   c.text("--img-size", o.img_size, "N|HxW", "Image size in pixels", check_img_size);
   c.count("--in-chans", o.in_chans, "Image channels");
@@ -186,21 +204,51 @@ void check_conditions(const std::vector<FailCondition>& conditions,
   for (const auto& condition : conditions)
     if (holds(condition, known))
       failed += (failed.empty() ? "" : "; ") + describe(condition, known);
-  if (!failed.empty()) throw ConditionFailed(failed);
+  if (failed.empty()) return;
+  for (const auto& part : model_notes().left_out) failed += "; " + part;
+  throw ConditionFailed(failed);
 }
+
+namespace {
+
+nlohmann::ordered_json with_notes(nlohmann::ordered_json answer) {
+  const auto& notes = model_notes().all;
+  if (notes.empty() || !answer.is_object()) return answer;
+  auto all = nlohmann::ordered_json(notes);
+  for (const auto& note : answer.value("notes", nlohmann::ordered_json::array()))
+    all.push_back(note);
+  answer["notes"] = std::move(all);
+  return answer;
+}
+
+// What is not in the numbers stands below them.
+std::string with_foot(std::string page, const OutputOptions& options) {
+  if (model_notes().left_out.empty()) return page;
+  for (const auto& part : model_notes().left_out) {
+    const auto line = "Not counted: " + part;
+    page += "\n" + (options.format == Format::markdown
+                        ? line + "\n"
+                        : wrapped(line + "\n", text_layout(options).width));
+  }
+  return page;
+}
+
+}  // namespace
 
 std::string written(const Answer& answer, const OutputOptions& options) {
   switch (options.format) {
     case Format::json:
       // Names from strangers' files need not be UTF-8.
-      return answer.json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+      return with_notes(answer.json())
+                 .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+             "\n";
     case Format::csv:
       return to_csv(answer.numbers());
     case Format::markdown:
     case Format::table:
       break;
   }
-  return answer.page();
+  return with_foot(answer.page(), options);
 }
 
 std::string render(const Table& table, const OutputOptions& options) {

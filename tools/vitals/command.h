@@ -34,6 +34,7 @@ struct ModelOptions {
   [[nodiscard]] Model load(const std::string& name) const;
   [[nodiscard]] BuildOptions build_options() const;
 
+  std::string as;  // the model_type to read a Hugging Face config as
   std::optional<std::uint64_t> num_classes;
   std::optional<std::string> img_size;
   std::optional<std::uint64_t> in_chans;
@@ -70,6 +71,14 @@ Option& add_output_file(Command& command, OutputOptions& options);
 // What every model can be held to: parameters, MACs, FLOPs, tokens.
 extern const std::vector<Quantity> kModelFigures;
 [[nodiscard]] std::vector<Quantity> model_figures(const Graph& graph);
+
+// What is said of the models that the command has loaded, once each: JSON has it under "notes", and
+// what a model leaves out stands below the table, too.
+struct ModelNotes {
+  std::vector<std::string> all;
+  std::vector<std::string> left_out;
+};
+[[nodiscard]] const ModelNotes& model_notes();
 
 // --fail-if: conditions on the figures `known`, whose values do not matter here.
 void add_fail_if(Command& command, std::vector<FailCondition>& conditions,

@@ -51,7 +51,42 @@ void check_labels(const HfValues& values) {
     values.refuse("id2label", "expected an object like {\"0\": \"cat\"}, got " + brief(names));
 }
 
+// The family's own fields of a group of names that mean the same size.
+std::vector<std::string> own_fields(const json& group, const HfFamily& family) {
+  std::vector<std::string> own;
+  for (const auto& name : group)
+    if (family.at("fields").contains(name.get<std::string>())) own.push_back(name);
+  return own;
+}
+
 }  // namespace
+
+void refuse_other_sizes(const HfValues& values, const HfFamily& family) {
+  const auto unknown = values.unknown();
+  for (const auto& group : entry_of(family, "sizes")) {
+    const auto own = own_fields(group, family);
+    if (own.empty() ||
+        std::any_of(own.begin(), own.end(), [&](auto& f) { return values.stated(f); }))
+      continue;
+    for (const auto& name : unknown)
+      if (std::find(group.begin(), group.end(), name) != group.end())
+        values.refuse(name,
+                      fmt::format("model_type '{}' does not read this field, and its own '{}' "
+                                  "is absent; did you mean '{}'?",
+                                  family["name"].get<std::string>(), own.front(), own.front()));
+  }
+}
+
+std::vector<std::string> absent_sizes(const HfValues& values, const HfFamily& family) {
+  std::vector<std::string> absent;
+  const auto& groups = entry_of(family, "sizes");
+  for (std::size_t i = 0; i < std::min<std::size_t>(2, groups.size()); ++i)
+    for (const auto& name : own_fields(groups[i], family))
+      if (!values.stated(name) && values.has(name))
+        absent.push_back(fmt::format("{}: absent; its class's default {} is taken", name,
+                                     brief(values.at(name))));
+  return absent;
+}
 
 void check_hf_values(const HfValues& values, const HfFamily& family) {
   check_supported(values, family);

@@ -2,6 +2,8 @@
 
 #include "core/suggest.h"
 #include "frontends/hf/checks.h"
+#include "frontends/hf/classify.h"
+#include "frontends/hf/derive.h"
 #include "frontends/hf/keys.h"
 #include "frontends/hf/rules.h"
 #include "frontends/spec/json_text.h"
@@ -18,79 +20,6 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
-
-struct ClassName {
-  std::string name;   // empty when the config names none
-  std::string field;  // where it stands
-};
-
-// architectures[0], which a table of models may write as architecture.
-ClassName class_of(const json& config) {
-  const auto list = config.value("architectures", json());
-  if (!list.is_null() && !list.is_array())
-    fail("/architectures: expected a list of class names, like [\"LlamaForCausalLM\"], got {}",
-         brief(list));
-  if (!list.empty() && !list.front().is_string())
-    fail("/architectures/0: expected the name of a class, got {}", brief(list.front()));
-  if (!list.empty()) return {list.front().get<std::string>(), "architectures"};
-  const auto one = config.find("architecture");
-  if (one == config.end() || !one->is_string()) return {};
-  if (config.contains("model_type") && find_architecture(one->get<std::string>()) != nullptr)
-    fail(
-        "/architecture: {} is an architecture of a vitals spec, but model_type is for a Hugging "
-        "Face config; keep one of them",
-        one->dump());
-  return {one->get<std::string>(), "architecture"};
-}
-
-std::string heads_of(const HfFamily& family) {
-  std::vector<std::string> names;
-  const auto prefix = family.at("classes").front().get<std::string>();
-  // What ends in parentheses is no class, but a way to make one.
-  for (const auto& head : family.at("heads").items())
-    if (!head.key().ends_with(')')) names.push_back(prefix + head.key());
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-// The part of the class name after the family's prefix, "ForCausalLM".
-std::string head_of(const ClassName& from, const HfFamily& family, const json& config) {
-  const auto& class_name = from.name;
-  if (class_name.empty()) {
-    // Labels without a class are those of a classifier, where the family has such a default.
-    const bool labelled = config.contains("num_labels") || config.contains("id2label");
-    const auto& head = entry_of(family, "labelled_head");
-    return (labelled && !head.is_null() ? head : family.at("default_head")).get<std::string>();
-  }
-  for (const auto& prefix : family.at("classes")) {
-    const auto text = prefix.get<std::string>();
-    if (class_name.starts_with(text) && family["heads"].contains(class_name.substr(text.size())))
-      return class_name.substr(text.size());
-  }
-  fail("/{}: '{}' is no class of model_type '{}' that is known; those are: {}", from.field,
-       class_name, family["name"].get<std::string>(), heads_of(family));
-}
-
-HfClass family_of(const json& config) {
-  const auto class_name = class_of(config);
-  const auto type = config.find("model_type");
-  if (type == config.end()) {
-    if (class_name.name.empty())
-      fail("/model_type: is missing, and architectures names no class; known model_types: {}",
-           fmt::join(hf_model_types(), ", "));
-    auto found = find_hf_class(class_name.name);
-    if (found.family == nullptr)
-      fail("/{}: unknown class '{}', and there is no model_type; known model_types: {}",
-           class_name.field, class_name.name, fmt::join(hf_model_types(), ", "));
-    return found;
-  }
-  if (!type->is_string()) fail("/model_type: expected a string, got {}", type->dump());
-  const auto name = type->get<std::string>();
-  const auto* family = find_hf_family(name);
-  if (family == nullptr)
-    fail("/model_type: unknown model_type '{}'{} (known: {})", name,
-         did_you_mean(name, hf_model_types()), fmt::join(hf_model_types(), ", "));
-  return {family, head_of(class_name, *family, config)};
-}
 
 // Fields under their first names.
 json without_aliases(const json& config, const HfFamily& family, const std::string& path) {
@@ -131,9 +60,10 @@ void copy_fields(const HfValues& values, const HfFamily& family, ordered_json& s
 }
 
 std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family) {
-  std::vector<std::string> notes;
   for (const auto& key : family.at("ignored")) values.know(key.get<std::string>());
   for (const auto& field : entry_of(family, "defaults").items()) values.know(field.key());
+  refuse_other_sizes(values, family);
+  std::vector<std::string> notes;
   const auto unknown = values.unknown();
   if (!unknown.empty())
     notes.push_back(fmt::format("fields of no known effect on shapes: {}",
@@ -146,11 +76,18 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
   if (values.stated("num_labels") && labels.is_object() && values.at("num_labels") != labels.size())
     notes.push_back(fmt::format("num_labels: passed over, as in the library, for id2label has {}",
                                 labels.size()));
-  if (values.has("num_nextn_predict_layers") && values.at("num_nextn_predict_layers") != 0)
-    notes.emplace_back(
-        "num_nextn_predict_layers: the layers that predict further tokens are left out, "
-        "as the library does not load them");
   return notes;
+}
+
+std::vector<std::string> left_out_of(const HfValues& values) {
+  std::vector<std::string> parts;
+  for (const auto* field : {"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"})
+    if (values.has(field) && values.at(field) != 0)
+      parts.push_back(fmt::format(
+          "{}: the layers that predict further tokens are left out, as the library does not load "
+          "them",
+          field));
+  return parts;
 }
 
 // Where the fields of a spec stand in the config: those of one family, under `path`, with a prefix
@@ -206,39 +143,86 @@ json image_size_of(const json& preprocessor) {
   return nullptr;
 }
 
-// The language model of a composite config, and a note of what is left out of it.
-ordered_json part_of(const json& config, const HfFamily& family, const HfClass& which,
-                     std::vector<Origin>& origins) {
-  const auto& part = family.at("part");
-  const auto field = part.at("field").get<std::string>();
-  auto inner = config.value(field, json());
-  // Without it the class of the whole makes one, whose sizes may be its own.
-  if (inner.is_null()) inner = part.value("absent", json::object());
-  if (!inner.is_object()) fail("/{}: expected an object, got {}", field, inner.dump());
-  const auto type = inner.value("model_type", part.at("model_type"));
-  const auto* inner_family = type.is_string() ? find_hf_family(type.get<std::string>()) : nullptr;
-  if (inner_family == nullptr)
-    fail("/{}/model_type: unknown model_type {} (known: {})", field, type.dump(),
-         fmt::join(hf_model_types(), ", "));
-  // Whether the head is tied is said of the whole, or of the part.
-  if (config.contains("tie_word_embeddings") && !inner.contains("tie_word_embeddings"))
-    inner["tie_word_embeddings"] = config["tie_word_embeddings"];
-  const bool same_head = inner_family->at("heads").contains(which.head);
-  const auto head = same_head ? which.head : inner_family->at("default_head").get<std::string>();
-  origins = {{inner_family, "/" + field, ""}};
-  auto described = hf_spec(inner, *inner_family, head, "/" + field);
-  for (const auto& other : part.at("left_out"))
-    if (config.contains(other.get<std::string>()))
-      described["notes"].push_back(fmt::format("{}: left out, all counts are the language model's",
-                                               other.get<std::string>()));
-  return described;
+ordered_json described(const json& config, const HfKind& kind, const std::string& path,
+                       std::vector<Origin>& origins);
+
+// What a config of several parts holds beside its text part.
+std::vector<std::string> other_parts(const json& config, const std::string& part) {
+  std::vector<std::string> others;
+  for (const auto& [key, value] : config.items()) {
+    const bool names_part = key.ends_with("_config") || key == "mm_vision_tower" ||
+                            key == "img_processor" || key == "visual" || key == "embd_layer";
+    const bool no_part = key == "quantization_config" || key == "compression_config" ||
+                         key == "generation_config" || key == "attn_config" || key == part;
+    if (names_part && !no_part && !value.is_null() && value != json::object())
+      others.push_back(key);
+  }
+  return others;
 }
 
-ordered_json describe(json config, const HfClass& which, const json& preprocessor,
+// Whether the text part's fields stand beside those of the whole, as earlier versions wrote them.
+bool is_flat(const json& config, const HfFamily& family) {
+  if (!family.at("part").contains("flat") || !text_part_of(config).empty()) return false;
+  for (const auto& group : family.at("sizes"))
+    for (const auto& name : group)
+      if (config.contains(name.get<std::string>())) return true;
+  return false;
+}
+
+// The language model of a composite config; the other parts are named as left out.
+ordered_json part_of(const json& config, const HfKind& kind, const std::string& path,
+                     std::vector<Origin>& origins) {
+  const auto& part = kind.family->at("part");
+  ordered_json spec;
+  std::string field;
+  if (is_flat(config, *kind.family)) {
+    const auto* flat = find_hf_family(part["flat"].get<std::string>());
+    const bool same_head = flat->at("heads").contains(kind.head);
+    const HfKind inner_kind{
+        flat, same_head ? kind.head : flat->at("default_head").get<std::string>(), {}};
+    spec = described(config, inner_kind, path, origins);
+  } else {
+    field = text_part_of(config);
+    if (field.empty()) field = part.value("field", "text_config");
+    auto inner = config.value(field, json());
+    // Without it the class of the whole makes one, whose sizes may be its own.
+    if (inner.is_null()) inner = part.value("absent", json::object());
+    if (!inner.is_object()) fail("{}/{}: expected an object, got {}", path, field, inner.dump());
+    if (!inner.contains("model_type") && part.contains("model_type"))
+      inner["model_type"] = part["model_type"];
+    // Whether the head is tied is said of the whole, or of the part.
+    if (config.contains("tie_word_embeddings") && !inner.contains("tie_word_embeddings"))
+      inner["tie_word_embeddings"] = config["tie_word_embeddings"];
+    auto inner_kind = kind_of_config(inner, path + "/" + field);
+    if (inner_kind.family->at("heads").contains(kind.head))
+      inner_kind.head = kind.head;
+    else if (!inner.contains("architectures"))
+      inner_kind.head = inner_kind.family->at("default_head").get<std::string>();
+    spec = described(inner, inner_kind, path + "/" + field, origins);
+  }
+  for (const auto& other : other_parts(config, field))
+    spec["left_out"].push_back(
+        fmt::format("{}: left out, all counts are the language model's", other));
+  return spec;
+}
+
+// The fields of a config of any family; `origins` tells where they stand.
+ordered_json described(const json& config, const HfKind& kind, const std::string& path,
+                       std::vector<Origin>& origins) {
+  const bool composite = kind.family->contains("part");
+  if (!composite) {
+    origins = origins_of(*kind.family);
+    if (!path.empty()) origins.front().path = path;
+  }
+  auto spec = composite ? part_of(config, kind, path, origins)
+                        : hf_spec(config, *kind.family, kind.head, path);
+  for (const auto& note : kind.notes) spec["notes"].push_back(note);
+  return spec;
+}
+
+ordered_json describe(json config, const HfKind& kind, const json& preprocessor,
                       std::vector<Origin>& origins) {
-  const auto& family = *which.family;
-  origins = origins_of(family);
-  if (family.contains("part")) return part_of(config, family, which, origins);
+  const auto& family = *kind.family;
   // The image is that of the model itself, or of its tower.
   json* image = nullptr;
   if (entry_of(family, "defaults").contains("image_size")) image = &config;
@@ -247,7 +231,16 @@ ordered_json describe(json config, const HfClass& which, const json& preprocesso
   if (image != nullptr && image->value("image_size", json()).is_null())
     if (auto size = image_size_of(preprocessor); !size.is_null())
       (*image)["image_size"] = std::move(size);
-  return hf_spec(config, family, which.head, "");
+  return described(config, kind, "", origins);
+}
+
+// What is said of the description, which is no field of the spec.
+std::vector<std::string> taken_out(ordered_json& spec, const char* key, const std::string& source) {
+  std::vector<std::string> sentences;
+  for (const auto& sentence : spec[key])
+    sentences.push_back(fmt::format("{}: {}", source, sentence.get<std::string>()));
+  spec.erase(key);
+  return sentences;
 }
 
 }  // namespace
@@ -267,33 +260,45 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   copy_fields(values, family, spec);
   for (const auto& rule : entry_of(family, "rules"))
     find_hf_rule(rule.get<std::string>()).apply(values, family, spec);
+  for (const auto& [target, expression] : entry_of(family, "derive").items())
+    if (const auto value = derived(expression, values); !value.is_null())
+      set_at(spec, target, value);
+  auto left_out = left_out_of(values);
+  auto by_default = absent_sizes(values, family);
+  if (!path.empty())
+    for (auto& note : by_default) note = path.substr(1) + "/" + note;
   auto notes = notes_of(values, family);
   // Those of the parts that a rule has described.
   for (const auto& note : spec["notes"]) notes.push_back(note.get<std::string>());
+  for (const auto& part : spec["left_out"]) left_out.push_back(part.get<std::string>());
   spec["notes"] = std::move(notes);
+  spec["left_out"] = std::move(left_out);
+  for (auto& note : by_default) spec["by_default"].push_back(note);
   return spec;
 }
 
 Model model_from_hf_config(const json& config, const std::string& source,
                            const std::string& fallback_name, const json& preprocessor) {
-  HfClass which;
+  HfKind kind;
   ordered_json spec;
   std::vector<Origin> origins;
   try {
-    which = family_of(config);
-    spec = describe(config, which, preprocessor, origins);
+    kind = kind_of_config(config, "");
+    spec = describe(config, kind, preprocessor, origins);
   } catch (const Error& error) {
     throw error.within(source);
   }
   const auto name = config.find("name");
   if (name != config.end() && name->is_string()) spec["name"] = *name;
-  const auto notes = std::move(spec["notes"]);
-  spec.erase("notes");
+  const auto notes = taken_out(spec, "notes", source);
+  const auto left_out = taken_out(spec, "left_out", source);
+  const auto by_default = taken_out(spec, "by_default", source);
   try {
     auto model = model_from_spec(json(spec), source, fallback_name);
-    for (const auto& note : notes)
-      model.notes.push_back(fmt::format("{}: {}", source, note.get<std::string>()));
-    model.checkpoint_keys = hf_checkpoint_keys(*which.family, which.head);
+    model.notes.insert(model.notes.end(), notes.begin(), notes.end());
+    model.left_out = left_out;
+    model.by_default = by_default;
+    model.checkpoint_keys = hf_checkpoint_keys(*kind.family, kind.head);
     return model;
   } catch (const Error& error) {
     throw Error(in_their_words(error.what(), origins));

@@ -28,9 +28,10 @@ namespace vitals {
                                     const std::string& fallback_name,
                                     const nlohmann::json& preprocessor);
 
-// The fields of `config` as our spec, with what the user should know under "notes" (a list, maybe
-// empty), which is no field of a spec; for rules that describe a part of a composite config, whose
-// family is given. `path` is where the part stands: "/text_config". Throws Error "/field: ...".
+// The fields of `config` as our spec, with what the user should know under "notes", "left_out" and
+// "by_default" (lists, see Model), which are no fields of a spec; for rules that describe a part of
+// a composite config, whose family is given. `path` is where the part stands: "/text_config".
+// Throws Error "/field: ...".
 [[nodiscard]] nlohmann::ordered_json hf_spec(const nlohmann::json& config, const HfFamily& family,
                                              const std::string& head, const std::string& path);
 

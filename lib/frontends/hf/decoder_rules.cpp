@@ -98,9 +98,28 @@ void qk_norm(const Values& hf, const HfFamily& family, ordered_json& spec) {
     if (hf.flag(key)) spec.update(part);
 }
 
+// EXAONE 4's "LLLG", over and over: local layers slide, global ones see all tokens.
+void lettered_windows(const Values& hf, ordered_json& spec) {
+  const auto letters = hf.at("sliding_window_pattern").get<std::string>();
+  if (letters.empty() || letters.find_first_not_of("LG") != std::string::npos)
+    hf.refuse("sliding_window_pattern", "expected letters L (local) and G (global)");
+  if (!hf.has("sliding_window")) return;
+  set_layer_types(hf, spec,
+                  types_by(layers(hf), [&](auto i) { return letters[i % letters.size()] == 'L'; }));
+}
+
+// Layers that see all tokens have no positions where others slide (Cohere 2, EXAONE 4).
+void rope_on_sliding_layers(const Values&, const HfFamily&, ordered_json& spec) {
+  if (!spec.contains("layer_types")) return;
+  auto rope = json::array();
+  for (const auto& type : spec["layer_types"]) rope.push_back(type == kFull ? 0 : 1);
+  spec["no_rope_layers"] = rope;
+}
+
 // Gemma 2, Gemma 3, gpt-oss: every n-th layer sees all tokens, the others a window.
 void window_pattern(const Values& hf, const HfFamily& family, ordered_json& spec) {
   if (hf.has("layer_types")) return set_layer_types(hf, spec, hf.at("layer_types"));
+  if (hf.at("sliding_window_pattern").is_string()) return lettered_windows(hf, spec);
   const auto every = hf.has("sliding_window_pattern")
                          ? hf.integer("sliding_window_pattern")
                          : family.at("defaults").at("sliding_window_pattern").get<std::uint64_t>();
@@ -320,6 +339,7 @@ constexpr HfRule kDecoderRules[] = {
     {"partial_rotary", partial_rotary},
     {"qk_norm", qk_norm},
     {"window_pattern", window_pattern},
+    {"rope_on_sliding_layers", rope_on_sliding_layers},
     {"qwen_window", qwen_window},
     {"no_rope_layers", no_rope_layers},
     {"smollm3", smollm3},

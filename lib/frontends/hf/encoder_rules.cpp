@@ -34,9 +34,11 @@ void t5(const Values& hf, const HfFamily&, ordered_json& spec) {
   auto act = given.get<std::string>();
   const bool gated = act.starts_with("gated-");
   if (gated) act.erase(0, std::string_view("gated-").size());
-  spec["mlp_gated"] = gated;
   // The library takes the tanh form for "gated-gelu", and for that alone.
   spec["hidden_act"] = gated && act == "gelu" ? "gelu_new" : act;
+  // What is derived from feed_forward_proj is overwritten where the config states it.
+  spec["mlp_gated"] = hf.has("is_gated_act") ? hf.flag("is_gated_act") : gated;
+  if (hf.has("dense_act_fn")) spec["hidden_act"] = hf.at("dense_act_fn");
   spec["scale_output"] = hf.flag("tie_word_embeddings");
 }
 

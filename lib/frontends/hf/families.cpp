@@ -94,7 +94,8 @@ HfClass find_hf_class(std::string_view class_name) {
 
 std::vector<std::string> hf_model_types() {
   std::vector<std::string> names;
-  for (const auto& [name, family] : families().all()) names.push_back(name);
+  for (const auto& [name, family] : families().all())
+    if (!family.contains("hidden")) names.push_back(name);
   return names;
 }
 

@@ -85,13 +85,21 @@ void two_towers(const Values& hf, const HfFamily& family, ordered_json& spec) {
   for (std::size_t i = 0; i < 2; ++i) {
     const auto& [key, prefix] = parts[i];
     const auto& tower = *find_hf_family(family.at("towers")[i].get<std::string>());
-    const auto config = hf.has(key) ? hf.at(key) : json::object();
+    // CLIPConfig: what <part>_config_dict makes overwrites every field of <part>_config.
+    const auto dict = std::string(key) + "_dict";
+    const bool overwritten = family.contains("config_dicts") && hf.has(dict);
+    const auto config = overwritten ? hf.at(dict) : hf.has(key) ? hf.at(key) : json::object();
     const json described = hf_spec(config, tower, "Model", std::string("/") + key);
     for (const auto& [field, value] : described.items())
-      if (field != "architecture" && field != "head" && field != "notes")
+      if (field != "architecture" && field != "head" && field != "notes" && field != "left_out" &&
+          field != "by_default")
         spec[prefix + field] = value;
     for (const auto& note : entry_of(described, "notes"))
       spec["notes"].push_back(std::string(key) + ": " + note.get<std::string>());
+    for (const auto& size : entry_of(described, "by_default"))
+      spec["by_default"].push_back(size.get<std::string>());
+    for (const auto& part : entry_of(described, "left_out"))
+      spec["left_out"].push_back(std::string(key) + ": " + part.get<std::string>());
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace vitals {
@@ -26,9 +27,25 @@ HfValues::HfValues(json fields, json defaults, std::string path)
   if (!fields_->is_object()) fail("{}: expected an object, got {}", path_, brief(*fields_));
 }
 
+namespace {
+
+// The value under a name with dots, "attn_config.kv_n_heads"; null when there is none.
+const json* inside(const json& fields, const std::string& key) {
+  if (const auto it = fields.find(key); it != fields.end()) return &*it;
+  const auto dot = key.find('.');
+  if (dot == std::string::npos) return nullptr;
+  const auto outer = fields.find(key.substr(0, dot));
+  if (outer == fields.end() || !outer->is_object()) return nullptr;
+  return inside(*outer, key.substr(dot + 1));
+}
+
+}  // namespace
+
+void HfValues::know(const std::string& key) const { asked_.insert(key.substr(0, key.find('.'))); }
+
 const json& HfValues::at(const std::string& key) const {
   know(key);
-  if (const auto it = fields_->find(key); it != fields_->end()) return *it;
+  if (const auto* stated = inside(*fields_, key)) return *stated;
   if (const auto it = defaults_->find(key); it != defaults_->end()) return *it;
   return null_value();
 }
@@ -37,11 +54,13 @@ bool HfValues::has(const std::string& key) const { return !at(key).is_null(); }
 
 bool HfValues::stated(const std::string& key) const {
   know(key);
-  return fields_->contains(key);
+  return inside(*fields_, key) != nullptr;
 }
 
 void HfValues::refuse(const std::string& key, const std::string& why) const {
-  fail("{}/{}: {}", path_, key, why);
+  auto pointer = key;
+  std::replace(pointer.begin(), pointer.end(), '.', '/');
+  fail("{}/{}: {}", path_, pointer, why);
 }
 
 std::uint64_t HfValues::integer(const std::string& key) const {

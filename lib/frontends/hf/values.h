@@ -19,7 +19,7 @@ class HfValues {
   // `path` is where the fields stand in the file, for messages: "" or "/text_config".
   HfValues(nlohmann::json fields, nlohmann::json defaults, std::string path = "");
 
-  // Null when it is neither stated nor has a default.
+  // Null when it is neither stated nor has a default. Dots in a name reach inside.
   [[nodiscard]] const nlohmann::json& at(const std::string& key) const;
   // Stated or defaulted, and not null.
   [[nodiscard]] bool has(const std::string& key) const;
@@ -34,7 +34,7 @@ class HfValues {
 
   [[noreturn]] void refuse(const std::string& key, const std::string& why) const;
 
-  void know(const std::string& key) const { asked_.insert(key); }
+  void know(const std::string& key) const;
   // Fields of the file that nobody asked for.
   [[nodiscard]] std::vector<std::string> unknown() const;
 

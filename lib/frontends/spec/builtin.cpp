@@ -89,7 +89,9 @@ Model builtin_model(std::string_view name, const std::string& origin) {
          hint.empty() ? "; `vitals list` shows the built-in ones" : hint);
   }
   const auto source = fmt::format("built-in {}", spec->name);
-  return model_from_json(parse_json(spec->json, source), source, std::string(spec->name));
+  auto model = model_from_json(parse_json(spec->json, source), source, std::string(spec->name));
+  model.by_default.clear();  // what a built-in model leaves to its class is known to be so
+  return model;
 }
 
 }  // namespace vitals

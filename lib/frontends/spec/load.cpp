@@ -2,6 +2,7 @@
 
 #include "core/suggest.h"
 #include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/hf/classify.h"
 #include "frontends/hf/config.h"
 #include "frontends/spec/builtin.h"
 #include "frontends/spec/json_text.h"
@@ -37,25 +38,34 @@ nlohmann::json preprocessor_beside(const fs::path& config) {
   return parse_json(read_text(file.string()), file.string());
 }
 
-Model from_text(const std::string& argument) {
-  if (argument == "-")
-    return model_from_json(parse_json(read_text(argument), "standard input"), "standard input",
-                           "stdin");
-  const auto description = parse_json(read_text(argument), argument);
+nlohmann::json described_as(nlohmann::json description, const std::string& as,
+                            const std::string& source) {
+  if (as.empty()) return description;
+  try {
+    return read_as(std::move(description), as);
+  } catch (const Error& error) {
+    throw error.within(source);
+  }
+}
+
+Model from_text(const std::string& argument, const std::string& as) {
+  const std::string source = argument == "-" ? "standard input" : argument;
+  const auto description = described_as(parse_json(read_text(argument), source), as, source);
+  if (argument == "-") return model_from_json(description, source, "stdin");
   return model_from_json(description, argument, name_of(argument),
                          is_hf_config(description) ? preprocessor_beside(argument) : nullptr);
 }
 
-Model from_folder(const std::string& argument) {
+Model from_folder(const std::string& argument, const std::string& as) {
   const auto file = fs::path(argument) / "config.json";
   std::error_code code;
   if (!fs::exists(file, code)) fail("{}: a folder without a config.json", argument);
-  return from_text(file.string());
+  return from_text(file.string(), as);
 }
 
 // Weights tell no architecture; the config beside them does.
-Model from_checkpoint(const std::string& path) {
-  if (const auto config = config_beside(path)) return from_text(*config);
+Model from_checkpoint(const std::string& path, const std::string& as) {
+  if (const auto config = config_beside(path)) return from_text(*config, as);
   (void)read_checkpoint(path);  // what is wrong with the file comes first
   fail(
       "{}: holds tensors, but not how they are connected; put the model's config.json beside it "
@@ -79,16 +89,19 @@ bool belongs_to_model(const fs::path& file) {
 
 }  // namespace
 
-Model load_model(const std::string& argument) {
+Model load_model(const std::string& argument, const std::string& as) {
   if (argument.empty()) fail("the model's name is empty; `vitals list` shows the built-in ones");
-  if (argument == "-") return from_text(argument);
+  if (argument == "-") return from_text(argument, as);
   std::error_code code;
   const bool exists = fs::exists(argument, code);
+  const bool is_file = !names_builtin(argument) && (looks_like_path(argument) || exists);
+  if (!as.empty() && !is_file)
+    fail("{}: a built-in model has its own type; only a Hugging Face config is read as another",
+         argument);
   if (names_builtin(argument)) return builtin_model(argument, "");
-  if (is_checkpoint(argument)) return from_checkpoint(argument);
-  if (fs::is_directory(argument, code)) return from_folder(argument);
-  if (looks_like_path(argument) || exists) return from_text(argument);
-  return builtin_model(argument, "");
+  if (is_checkpoint(argument)) return from_checkpoint(argument, as);
+  if (fs::is_directory(argument, code)) return from_folder(argument, as);
+  return is_file ? from_text(argument, as) : builtin_model(argument, "");
 }
 
 std::vector<std::string> files_of_model(const std::string& argument) {

@@ -157,9 +157,9 @@ Tensor Aten::plain(Tensors operands, std::size_t inputs, const Plain& op) {
   if (!is_floating(meta.dtype)) return y;
   std::vector<std::optional<Meta>> gradients;
   for (const auto& x : operands)
-    gradients.push_back(needs(x) ? std::optional<Meta>(
-                                       eager::contiguous(x->shape, x->dtype, x->split))
-                                 : std::nullopt);
+    gradients.push_back(needs(x)
+                            ? std::optional<Meta>(eager::contiguous(x->shape, x->dtype, x->split))
+                            : std::nullopt);
   Tensors saved;
   if (op.saves == Saves::inputs) saved = operands;
   if (op.saves == Saves::output) saved = {y};

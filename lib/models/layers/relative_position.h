@@ -5,6 +5,8 @@
 
 #include "models/layers/layers.h"
 
+#include <optional>
+
 namespace vitals {
 
 // Rows of the table: the offsets within a window, and with a class token three more (from it, to
@@ -13,8 +15,10 @@ namespace vitals {
 
 // A learned table [positions, heads] read out as [1, heads, N, N], N = the window's area and the
 // class token.
+// `table`: the window whose offsets the table holds, where it is larger than `window`.
 [[nodiscard]] Tensor relative_bias_table(Builder& b, const Size2& window, std::uint64_t heads,
-                                         bool class_token);
+                                         bool class_token,
+                                         std::optional<Size2> table = std::nullopt);
 
 // timm's RelPosMlp: fc1 (2 -> hidden), ReLU, fc2 (-> heads) over all offsets of the window.
 struct RelPosMlp {

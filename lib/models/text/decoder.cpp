@@ -1,7 +1,10 @@
 #include "models/text/decoder.h"
 
+#include "models/layers/activation_names.h"
 #include "models/text/decoder_config.h"
 #include "models/text/decoder_layers.h"
+
+#include <cmath>
 
 namespace vitals {
 namespace {
@@ -18,6 +21,9 @@ Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint6
     return residual + (c.residual_multiplier == 1.0 ? y : y * c.residual_multiplier);
   };
 
+  const auto kind = layer_kind(c, index);
+  if (kind.mixer == Mixer::none) return add(x, mlp(normed(n.mlp_norm, x)));
+  if (!kind.dense && !kind.experts) return add(x, attention(normed(n.attn_norm, x)));
   if (c.parallel_residual) {
     const auto first = normed(n.attn_norm, x);
     const auto second = c.parallel_norms == 2 ? normed(n.mlp_norm, x) : first;
@@ -48,11 +54,14 @@ DecoderContext context_of(Builder& b, const DecoderConfig& c, const DecoderNames
   const auto past = b.options().past_len;
   const auto dtype = c.causal_mask == "fill" ? DType::boolean : DType::f32;
   for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i) {
+    if (layer_kind(c, i).mixer != Mixer::attention) continue;
     const auto w = window(c, i);
     auto& mask = w > 0 ? ctx.sliding_mask : ctx.mask;
     if (!mask) mask = b.constant({s, cached_tokens(past, w) + s}, dtype);
   }
   if (c.position_embedding == "rope") ctx.rope = b.constant({s, 2 * rotary_dim(c)});
+  if (c.position_embedding == "rope" && c.global_head_dim)
+    ctx.global_rope = b.constant({s, 2 * *c.global_head_dim});
   if (c.position_embedding == "alibi")
     ctx.alibi = b.constant({1, c.num_attention_heads, 1, past + s});
   return ctx;
@@ -85,14 +94,44 @@ Embedded embed(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderName
   return {x, table};
 }
 
+// What every layer gets of each token beside the residual stream, [B, s, layers, width]: a table of
+// its own, and a projection of the token's embedding (Gemma 3n).
+Tensor per_layer_inputs(Builder& b, Tensor ids, Tensor x, const DecoderConfig& c) {
+  const auto width = c.hidden_size_per_layer_input;
+  const auto all = c.num_hidden_layers * width;
+  const auto rows = c.vocab_size_per_layer_input.value_or(c.vocab_size);
+  const Shape shape{ids.dim(0), ids.dim(1), c.num_hidden_layers, width};
+  const auto table = embedding(b, "embed_tokens_per_layer", ids, rows, all, Role::embedding) *
+                     std::sqrt(static_cast<double>(width));
+  auto y = linear(b, "per_layer_model_projection", x, all, Role::projection, false) *
+           (1.0 / std::sqrt(static_cast<double>(c.hidden_size)));
+  y = norm(b, "per_layer_projection_norm", b.reshape(y, shape), decoder_norm(c));
+  return (y + b.reshape(table, shape)) * std::sqrt(0.5);
+}
+
+// x + norm(project(act(gate(x)) * input)).
+Tensor add_per_layer_input(Builder& b, Tensor x, Tensor input, const DecoderConfig& c) {
+  auto y = linear(b, "per_layer_input_gate", x, input.dim(-1), Role::gate, false);
+  y = b.activation(y, activation_kind(c.hidden_act)) * input;
+  y = linear(b, "per_layer_projection", y, c.hidden_size, Role::down, false);
+  return x + norm(b, "post_per_layer_input_norm", y, decoder_norm(c));
+}
+
 Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n) {
   auto [embedded, table] = embed(b, ids, c, n);
   Tensor x = embedded;
-  const auto ctx = context_of(b, c, n, ids.dim(1));
+  auto ctx = context_of(b, c, n, ids.dim(1));
+  SharedKeys shared;
+  ctx.shared = &shared;
+  std::optional<Tensor> inputs;
+  if (c.hidden_size_per_layer_input > 0) inputs = per_layer_inputs(b, ids, x, c);
   x = b.within(n.layers, kModuleList, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i)
-      y = b.layer(i, "DecoderLayer", {y}, [&] { return decoder_layer(b, y, ctx, i); });
+      y = b.layer(i, "DecoderLayer", {y}, [&] {
+        const auto z = decoder_layer(b, y, ctx, i);
+        return inputs ? add_per_layer_input(b, z, b.select(*inputs, 2, i), c) : z;
+      });
     return y;
   });
   if (c.final_norm) x = norm(b, n.final_norm, x, decoder_norm(c));
@@ -138,7 +177,7 @@ std::string_view stack_name(const DecoderNames& n, bool with_head) {
 }
 
 Tensors forward(Builder& b, const DecoderConfig& c) {
-  const auto& n = *find_decoder_names(c.naming);
+  const auto n = decoder_names(c.naming, c.names);
   const auto s = seq_len_of(b.options(), c);
   const bool with_head = c.head != "none";
   auto& graph = b.graph();

@@ -19,6 +19,7 @@ struct DecoderConfig {
   std::uint64_t max_position_embeddings = 2048;
   std::optional<std::uint64_t> embedding_size;  // of the token table; null: hidden_size
   std::string naming = "llama";
+  std::vector<std::string> names;  // "part=name": what the modules are called where it differs
 
   // layers
   LayerSpec norm_layer{"LayerNorm", 1e-5, {}, {}, {}};
@@ -68,6 +69,7 @@ struct DecoderConfig {
   bool expert_bias = false;
   std::string router_activation = "softmax";
   bool router_correction_bias = false;
+  bool router_correction_buffer = false;
   std::vector<std::uint64_t> dense_layers;
 
   // head
@@ -88,6 +90,34 @@ struct DecoderConfig {
   bool joint_dropout = false;
   double attn_pdrop = 0.0;
   double classifier_dropout = 0.0;
+
+  // hybrids: what a layer has instead of attention or beside the feed-forward
+  std::vector<std::string> feed_forward_types;  // dense, experts or none; empty: dense_layers
+  bool attention_gate = false;
+  bool sliding_sinks = false;
+  std::optional<std::uint64_t> value_head_dim;              // null: head_dim
+  std::optional<std::uint64_t> global_head_dim;             // of full layers; null: head_dim
+  std::optional<std::uint64_t> global_num_key_value_heads;  // null: num_key_value_heads
+  bool global_keys_are_values = false;
+  bool value_norm = false;
+  std::uint64_t shared_key_value_layers = 0;
+  bool wide_shared_layers = false;
+  std::uint64_t hidden_size_per_layer_input = 0;
+  std::optional<std::uint64_t> vocab_size_per_layer_input;  // null: vocab_size
+  std::uint64_t moe_latent_size = 0;
+  std::uint64_t index_n_heads = 0;
+  std::uint64_t index_head_dim = 128;
+  std::uint64_t index_topk = 2048;
+  std::vector<std::uint64_t> index_layers;  // empty: all
+};
+
+// The mixer of a layer.
+enum class Mixer : std::uint8_t { none, attention };
+
+struct DecoderLayerKind {
+  Mixer mixer = Mixer::attention;
+  bool dense = true;     // a plain feed-forward
+  bool experts = false;  // a mixture of experts
 };
 
 [[nodiscard]] Architecture decoder_architecture();
@@ -96,7 +126,12 @@ struct DecoderConfig {
 [[nodiscard]] std::uint64_t kv_heads(const DecoderConfig& c);
 [[nodiscard]] std::uint64_t head_dim(const DecoderConfig& c);
 [[nodiscard]] std::uint64_t intermediate_size(const DecoderConfig& c);
-[[nodiscard]] bool has_experts(const DecoderConfig& c, std::uint64_t layer);
+[[nodiscard]] DecoderLayerKind layer_kind(const DecoderConfig& c, std::uint64_t layer);
+// Those of one layer, where layers that see all tokens differ from the others.
+[[nodiscard]] std::uint64_t kv_heads(const DecoderConfig& c, std::uint64_t layer);
+[[nodiscard]] std::uint64_t head_dim(const DecoderConfig& c, std::uint64_t layer);
+// Whether the layer attends with the keys and values of an earlier one.
+[[nodiscard]] bool shares_keys(const DecoderConfig& c, std::uint64_t layer);
 // Tokens before the current one that a layer looks back at, itself included; 0: all.
 [[nodiscard]] std::uint64_t window(const DecoderConfig& c, std::uint64_t layer);
 

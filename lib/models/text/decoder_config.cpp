@@ -36,14 +36,42 @@ double attention_drop(const DecoderConfig& c) {
 
 double feed_forward_drop(const DecoderConfig& c) { return c.joint_dropout ? 0.0 : c.resid_pdrop; }
 
-bool has_experts(const DecoderConfig& c, std::uint64_t layer) {
-  return c.num_experts > 0 &&
-         std::find(c.dense_layers.begin(), c.dense_layers.end(), layer) == c.dense_layers.end();
+DecoderLayerKind layer_kind(const DecoderConfig& c, std::uint64_t layer) {
+  DecoderLayerKind kind;
+  if (!c.layer_types.empty() && c.layer_types[layer] == "none") kind.mixer = Mixer::none;
+  const bool listed =
+      std::find(c.dense_layers.begin(), c.dense_layers.end(), layer) != c.dense_layers.end();
+  kind.experts = c.num_experts > 0 && !listed;
+  if (!c.feed_forward_types.empty()) kind.experts = c.feed_forward_types[layer] == "experts";
+  kind.dense =
+      !kind.experts && (c.feed_forward_types.empty() || c.feed_forward_types[layer] == "dense");
+  return kind;
+}
+
+namespace {
+
+bool sees_all(const DecoderConfig& c, std::uint64_t layer) {
+  return !c.layer_types.empty() && c.layer_types[layer] == "full_attention";
+}
+
+}  // namespace
+
+std::uint64_t kv_heads(const DecoderConfig& c, std::uint64_t layer) {
+  return sees_all(c, layer) ? c.global_num_key_value_heads.value_or(kv_heads(c)) : kv_heads(c);
+}
+
+std::uint64_t head_dim(const DecoderConfig& c, std::uint64_t layer) {
+  return sees_all(c, layer) ? c.global_head_dim.value_or(head_dim(c)) : head_dim(c);
+}
+
+bool shares_keys(const DecoderConfig& c, std::uint64_t layer) {
+  return layer + c.shared_key_value_layers >= c.num_hidden_layers;
 }
 
 std::uint64_t window(const DecoderConfig& c, std::uint64_t layer) {
   if (!c.sliding_window) return 0;
-  const bool slides = c.layer_types.empty() || c.layer_types[layer] != "full_attention";
+  const bool slides = c.layer_types.empty() || c.layer_types[layer] == "sliding_attention" ||
+                      c.layer_types[layer] == "chunked_attention";
   return slides ? *c.sliding_window : 0;
 }
 
@@ -56,6 +84,16 @@ void validate_attention(const DecoderConfig& c) {
         "head_dim",
         c.hidden_size, c.num_attention_heads,
         nearest_divisors(c.hidden_size, c.num_attention_heads));
+  if (c.global_num_key_value_heads && c.num_attention_heads % *c.global_num_key_value_heads != 0)
+    fail("/global_num_key_value_heads: {} do not divide the {} attention heads",
+         *c.global_num_key_value_heads, c.num_attention_heads);
+  if (c.shared_key_value_layers >= c.num_hidden_layers && c.shared_key_value_layers > 0)
+    fail("/shared_key_value_layers: {} of {} layers; one has to have keys to share",
+         c.shared_key_value_layers, c.num_hidden_layers);
+  if (c.index_n_heads > 0 && (!c.kv_lora_rank || !c.q_lora_rank))
+    fail(
+        "/index_n_heads: the indexer reads the latent queries of latent attention; state "
+        "kv_lora_rank and q_lora_rank");
   if (c.num_attention_heads % kv_heads(c) != 0)
     fail("/num_key_value_heads: {} do not divide the {} attention heads", kv_heads(c),
          c.num_attention_heads);
@@ -74,7 +112,7 @@ void validate_attention(const DecoderConfig& c) {
   if (c.qk_norm == "l2" && c.position_embedding != "rope")
     fail("/qk_norm: 'l2' stands behind rotary positions, and position_embedding is '{}'",
          c.position_embedding);
-  const auto& n = *find_decoder_names(c.naming);
+  const auto n = decoder_names(c.naming, c.names);
   if (c.qk_norm == "width" && !n.qkv.empty())
     fail("/qk_norm: 'width' needs queries and keys of their own; '{}' projects them jointly",
          c.naming);
@@ -84,15 +122,17 @@ void validate_attention(const DecoderConfig& c) {
   };
   long_enough(c.layer_types.size(), "layer_types");
   long_enough(c.no_rope_layers.size(), "no_rope_layers");
-  const bool slides = std::any_of(c.layer_types.begin(), c.layer_types.end(),
-                                  [](auto& t) { return t != "full_attention"; });
+  long_enough(c.feed_forward_types.size(), "feed_forward_types");
+  const bool slides = std::any_of(c.layer_types.begin(), c.layer_types.end(), [](auto& t) {
+    return t == "sliding_attention" || t == "chunked_attention";
+  });
   if (slides && !c.sliding_window)
     fail("/sliding_window: null, but layer_types has layers that need it");
 }
 
 // A family's names tell which modules it can have at all.
 void validate_names(const DecoderConfig& c) {
-  const auto& n = *find_decoder_names(c.naming);
+  const auto n = decoder_names(c.naming, c.names);
   auto need = [&](bool wanted, std::string_view name, std::string_view field,
                   std::string_view what) {
     if (wanted && name.empty())
@@ -114,7 +154,6 @@ void validate_experts(const DecoderConfig& c) {
     fail("/num_experts_per_tok: {} of {} experts cannot be chosen", c.num_experts_per_tok,
          c.num_experts);
   if (c.moe_intermediate_size == 0) fail("/moe_intermediate_size: the experts need a width");
-  if (!c.mlp_gated) fail("/mlp_gated: experts are gated; set it to true");
 }
 
 }  // namespace
@@ -161,6 +200,10 @@ std::vector<Field> decoder_size_fields() {
           .between(1, kMaxWidth),
       field<&C::naming>("naming", "The family whose names the modules have.")
           .one_of(decoder_namings()),
+      field<&C::names>("names",
+                       "Modules that go by other names than the naming's, as \"part=name\": "
+                       "\"qkv=W_pack\"; null: none.")
+          .or_null(),
   };
 }
 
@@ -210,7 +253,7 @@ std::vector<Field> attention_fields() {
           "layer_types",
           "For each layer what it attends to; null: the sliding window in all layers, if "
           "there is one.")
-          .one_of({"full_attention", "sliding_attention", "chunked_attention"})
+          .one_of({"full_attention", "sliding_attention", "chunked_attention", "none"})
           .or_null(),
       field<&C::sliding_window>("sliding_window",
                                 "Tokens that a sliding layer attends to; null: all.")
@@ -263,6 +306,8 @@ std::vector<Field> feed_forward_fields() {
       field<&C::router_correction_bias>(
           "router_correction_bias",
           "A bias of the choice that balances the experts' load; it has no gradient."),
+      field<&C::router_correction_buffer>("router_correction_buffer",
+                                          "That bias is a buffer, and no parameter."),
       field<&C::dense_layers>("dense_layers",
                               "Layers with a plain feed-forward instead of experts.")
           .at_most(kMaxDepth)
@@ -307,7 +352,7 @@ std::vector<Field> head_fields() {
 std::vector<Field> decoder_fields() {
   std::vector<Field> all;
   for (auto* part : {decoder_size_fields, decoder_layer_fields, attention_fields,
-                     feed_forward_fields, head_fields})
+                     feed_forward_fields, head_fields, decoder_hybrid_fields})
     for (auto& f : part()) all.push_back(std::move(f));
   return all;
 }

@@ -6,6 +6,7 @@
 namespace vitals {
 
 [[nodiscard]] std::vector<Field> decoder_fields();
+[[nodiscard]] std::vector<Field> decoder_hybrid_fields();
 [[nodiscard]] std::vector<Alias> decoder_field_aliases();
 
 // Throws Error "/field: ..." for sizes and combinations that no such model has.

@@ -28,8 +28,9 @@ Tensor dense(Builder& b, Tensor x, std::uint64_t width, const DecoderContext& ct
   return project(b, n.down, y, ctx.config.hidden_size, Role::down, ctx);
 }
 
-Tensor feed_forward(Builder& b, Tensor x, const DecoderContext& ctx) {
-  const auto y = dense(b, x, intermediate_size(ctx.config), ctx);
+Tensor feed_forward(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer) {
+  const bool wide = ctx.config.wide_shared_layers && shares_keys(ctx.config, layer);
+  const auto y = dense(b, x, (wide ? 2 : 1) * intermediate_size(ctx.config), ctx);
   const auto rate = feed_forward_drop(ctx.config);
   return rate > 0 ? dropout(b, "dropout", y, rate) : y;
 }
@@ -45,7 +46,8 @@ Tensor route(Builder& b, Tensor x, const DecoderContext& ctx) {
     scores = sigmoid ? b.activation(scores, op::ActivationKind::sigmoid) : b.softmax(scores);
     if (c.router_correction_bias) {
       // Moved by the load of the experts, not by a gradient (DeepSeek-V3, arXiv:2412.19437, 2.1.2).
-      const auto bias = b.param("e_score_correction_bias", {c.num_experts});
+      const auto bias =
+          b.param("e_score_correction_bias", {c.num_experts}, c.router_correction_buffer);
       b.graph().params[bias].trainable = false;
       scores = scores + b.add(op::Parameter{{c.num_experts}}, {}, bias);
     }
@@ -80,7 +82,9 @@ Tensor run_experts(Builder& b, Tensor x, Tensor choice, const DecoderContext& ct
   return b.call("experts", {"Experts", Role::experts}, {x, choice}, [&] {
     const auto act = activation_kind(c.hidden_act);
     Tensor y = x;
-    if (n.expert_gate_up.empty()) {
+    if (!c.mlp_gated) {
+      y = b.activation(expert_linear(b, n.expert_up, x, choice, width, Role::up, ctx), act);
+    } else if (n.expert_gate_up.empty()) {
       const auto gate = expert_linear(b, n.expert_gate, x, choice, width, Role::gate, ctx);
       y = b.activation(gate, act) * expert_linear(b, n.expert_up, x, choice, width, Role::up, ctx);
     } else {
@@ -88,7 +92,7 @@ Tensor run_experts(Builder& b, Tensor x, Tensor choice, const DecoderContext& ct
           expert_linear(b, n.expert_gate_up, x, choice, 2 * width, Role::gate_up, ctx);
       y = b.activation(b.slice(both, -1, 0, width), act) * b.slice(both, -1, width, width);
     }
-    return expert_linear(b, n.expert_down, y, choice, c.hidden_size, Role::down, ctx);
+    return expert_linear(b, n.expert_down, y, choice, x.dim(-1), Role::down, ctx);
   });
 }
 
@@ -109,8 +113,14 @@ Tensor mixture(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto active = ctx.config.num_experts_per_tok;
   const auto flat = b.reshape(x, {rows, width});
   const auto choice = route(b, flat, ctx);
-  auto y = run_experts(b, flat, choice, ctx) * b.reshape(choice, {rows, active, 1});
+  // The experts of a latent (Nemotron 3) work between two projections that all share.
+  const auto latent = ctx.config.moe_latent_size;
+  const auto input =
+      latent > 0 ? linear(b, "fc1_latent_proj", flat, latent, Role::projection, ctx.config.mlp_bias)
+                 : flat;
+  auto y = run_experts(b, input, choice, ctx) * b.reshape(choice, {rows, active, 1});
   y = b.add(op::Reduce{op::ReduceKind::sum, 1}, {y});
+  if (latent > 0) y = linear(b, "fc2_latent_proj", y, width, Role::projection, ctx.config.mlp_bias);
   if (ctx.config.shared_expert_intermediate_size > 0) y = y + shared_expert(b, flat, ctx);
   return b.reshape(y, x.shape());
 }
@@ -118,11 +128,11 @@ Tensor mixture(Builder& b, Tensor x, const DecoderContext& ctx) {
 }  // namespace
 
 Tensor decoder_feed_forward(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer) {
-  if (has_experts(ctx.config, layer))
+  if (layer_kind(ctx.config, layer).experts)
     return b.call(ctx.names.moe, {"MoE", Role::mixture}, {x}, [&] { return mixture(b, x, ctx); });
-  if (ctx.names.mlp.empty()) return feed_forward(b, x, ctx);
+  if (ctx.names.mlp.empty()) return feed_forward(b, x, ctx, layer);
   return b.call(ctx.names.mlp, {"MLP", Role::feed_forward}, {x},
-                [&] { return feed_forward(b, x, ctx); });
+                [&] { return feed_forward(b, x, ctx, layer); });
 }
 
 }  // namespace vitals

@@ -9,11 +9,22 @@
 
 namespace vitals {
 
+// Keys and values [B, kv_heads, s, d] that later layers attend with, by the kind of layer.
+struct SharedKeys {
+  struct Pair {
+    Tensor key, value;
+  };
+  std::optional<Pair> of_full = {};
+  std::optional<Pair> of_sliding = {};
+};
+
 // What all layers of one forward pass share.
 struct DecoderContext {
   const DecoderConfig& config;
   const DecoderNames& names;
-  std::optional<Tensor> rope = {};          // tables [s, 2 * rotary dims]
+  std::optional<Tensor> rope = {};         // tables [s, 2 * rotary dims]
+  std::optional<Tensor> global_rope = {};  // of layers with heads of another size
+  SharedKeys* shared = nullptr;
   std::optional<Tensor> alibi = {};         // [1, heads, 1, keys]
   std::optional<Tensor> mask = {};          // [s, keys]
   std::optional<Tensor> sliding_mask = {};  // [s, keys within the window]

@@ -1,6 +1,9 @@
 #include "models/text/decoder_names.h"
 
+#include "core/error.h"
 #include "models/naming.h"
+
+#include <algorithm>
 
 namespace vitals {
 namespace {
@@ -169,10 +172,64 @@ constexpr DecoderNames kDecoders[] = {
      .shared = "shared_expert"},
 };
 
+// The parts that a spec may name otherwise.
+struct Part {
+  std::string_view name;
+  std::string_view DecoderNames::*member;
+};
+constexpr Part kParts[] = {
+    {"stack", &DecoderNames::stack},
+    {"embed", &DecoderNames::embed},
+    {"positions", &DecoderNames::positions},
+    {"embed_norm", &DecoderNames::embed_norm},
+    {"project_in", &DecoderNames::project_in},
+    {"project_out", &DecoderNames::project_out},
+    {"layers", &DecoderNames::layers},
+    {"final_norm", &DecoderNames::final_norm},
+    {"head", &DecoderNames::head},
+    {"token_classifier", &DecoderNames::token_classifier},
+    {"attn", &DecoderNames::attn},
+    {"attn_norm", &DecoderNames::attn_norm},
+    {"attn_post_norm", &DecoderNames::attn_post_norm},
+    {"mlp", &DecoderNames::mlp},
+    {"mlp_norm", &DecoderNames::mlp_norm},
+    {"mlp_post_norm", &DecoderNames::mlp_post_norm},
+    {"q", &DecoderNames::q},
+    {"k", &DecoderNames::k},
+    {"v", &DecoderNames::v},
+    {"qkv", &DecoderNames::qkv},
+    {"out", &DecoderNames::out},
+    {"q_norm", &DecoderNames::q_norm},
+    {"k_norm", &DecoderNames::k_norm},
+    {"gate", &DecoderNames::gate},
+    {"up", &DecoderNames::up},
+    {"gate_up", &DecoderNames::gate_up},
+    {"down", &DecoderNames::down},
+    {"act", &DecoderNames::act},
+    {"moe", &DecoderNames::moe},
+    {"router", &DecoderNames::router},
+    {"expert_gate", &DecoderNames::expert_gate},
+    {"expert_up", &DecoderNames::expert_up},
+    {"expert_gate_up", &DecoderNames::expert_gate_up},
+    {"expert_down", &DecoderNames::expert_down},
+    {"shared", &DecoderNames::shared},
+    {"shared_gate", &DecoderNames::shared_gate},
+};
+
 }  // namespace
 
-const DecoderNames* find_decoder_names(std::string_view naming) {
-  return find_naming(kDecoders, naming);
+DecoderNames decoder_names(std::string_view naming, const std::vector<std::string>& changes) {
+  auto names = *find_naming(kDecoders, naming);
+  for (const auto& change : changes) {
+    const auto equals = change.find('=');
+    const auto part = std::string_view(change).substr(0, equals);
+    const auto* slot = std::find_if(std::begin(kParts), std::end(kParts),
+                                    [&](const Part& p) { return p.name == part; });
+    if (equals == std::string::npos || slot == std::end(kParts))
+      fail("/names: expected PART=NAME with a part of a decoder, got '{}'", change);
+    names.*(slot->member) = std::string_view(change).substr(equals + 1);
+  }
+  return names;
 }
 
 const std::vector<std::string_view>& decoder_namings() {

@@ -55,8 +55,10 @@ struct DecoderNames {
   std::string_view shared_gate = {};
 };
 
-// Null when there is none of that name.
-[[nodiscard]] const DecoderNames* find_decoder_names(std::string_view naming);
+// The row of that name, with the changes "part=name" put in, whose texts must outlive the result.
+// Throws Error "/names: ..." for a part that does not exist.
+[[nodiscard]] DecoderNames decoder_names(std::string_view naming,
+                                         const std::vector<std::string>& changes);
 [[nodiscard]] const std::vector<std::string_view>& decoder_namings();
 
 }  // namespace vitals

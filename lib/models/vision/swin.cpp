@@ -88,6 +88,7 @@ SwinBlock block_of(const SwinConfig& c, std::size_t stage, std::uint64_t index) 
   o.num_heads = at_stage(c.num_heads, stage);
   o.head_dim = head_dim_at(c, stage);
   o.window = window_at(c, stage);
+  if (c.full_bias_tables) o.table_window = o.window;
   const auto patches = image_of(c).grid();
   const Size2 grid{patches.height >> stage, patches.width >> stage};
   fit_window(o, c, grid, index % 2 == 1);
@@ -175,6 +176,10 @@ std::vector<Field> stage_fields() {
                                   "Windows keep their size and shift where the grid is smaller."),
       field<&C::strict_img_size>("strict_img_size",
                                  "Window masks are laid once, for this image size."),
+      field<&C::full_bias_tables>(
+          "full_bias_tables",
+          "Tables of relative positions keep window_size where the grid is smaller, as Hugging "
+          "Face's do."),
       field<&C::mlp_ratio>("mlp_ratio",
                            "Hidden features of the MLP as a multiple of the width, of each stage.")
           .above(0)

@@ -20,6 +20,7 @@ struct SwinConfig {
   std::vector<std::uint64_t> window_size{7};
   bool always_partition = false;
   bool strict_img_size = true;
+  bool full_bias_tables = false;
   std::vector<double> mlp_ratio{4.0};
   bool qkv_bias = true;
   double drop_rate = 0.0;

@@ -39,11 +39,13 @@ Tensor attention(Builder& b, Tensor x, std::optional<Tensor> mask, const SwinBlo
     const auto width = o.num_heads * o.head_dim;
     const auto [q, k, v] =
         split_heads(b, linear(b, "qkv", x, 3 * width, Role::qkv, o.qkv_bias), o.num_heads);
-    const AttentionCore core{.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim)),
-                             .scale_query = true,
-                             .bias = relative_bias_table(b, o.window, o.num_heads, false),
-                             .window_mask = mask,
-                             .attn_drop = o.attn_drop};
+    const AttentionCore core{
+        .scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim)),
+        .scale_query = true,
+        .bias = relative_bias_table(b, o.window, o.num_heads, false,
+                                    o.table_window == Size2{} ? o.window : o.table_window),
+        .window_mask = mask,
+        .attn_drop = o.attn_drop};
     const auto y = merge_heads(b, attention_core(b, q, k, v, core));
     return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1), Role::attention_output),
                    o.proj_drop);

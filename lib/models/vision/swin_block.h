@@ -10,6 +10,7 @@ struct SwinBlock {
   std::uint64_t num_heads = 1;
   std::uint64_t head_dim = 32;
   Size2 window;
+  Size2 table_window = {};  // that the table of biases is made for; 0: window
   Size2 shift;
   // The grid that the mask of shifted windows was laid for; nothing: laid for the grid as it comes.
   std::optional<Size2> mask_grid;

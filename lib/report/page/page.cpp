@@ -1,8 +1,8 @@
 #include "report/page/page.h"
 
 #include "cost/arithmetic.h"
-#include "graph/op_traits.h"
 #include "cost/traffic.h"
+#include "graph/op_traits.h"
 #include "report/compare.h"
 #include "report/page/html.h"
 #include "report/page/page_assets.h"

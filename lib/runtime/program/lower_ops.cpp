@@ -35,34 +35,30 @@ void Lowering::op(NodeId id) {
       Overloaded{
           [&]<class O>(const O&)
             requires(kTraits<O>.runs == Runs::never)
-          { refuse(id); },
-          [&]<class O>(const O&)
-            requires(kTraits<O>.runs == Runs::reference)
-          { reference(id); },
-          [&](const op::Linear&) { refuse(id); },
-          [&](const op::Conv& o) { conv(id, o); },
-          [&](const op::MatMul&) { matmul(id); },
-          [&](const op::Sdpa& o) { attention(id, o); },
-          [&](const op::Binary& o) { binary(id, o); },
-          [&](const op::Scale& o) {
-            unary(id, step::Unary{Activation::kIdentity, o.factor});
-          },
-          [&](const op::Activation& o) {
-            if (const auto kind = kernel_activation(o.kind))
-              unary(id, step::Unary{*kind, 1.0});
-            else
-              unary(id, step::Map{o.kind});
-          },
-          [&](const op::Softmax&) { unary(id, step::Softmax{}); },
-          [&](const op::LayerNorm& o) { norm(id, o.eps, true); },
-          [&](const op::RmsNorm& o) { norm(id, o.eps, false); },
-          [&](const op::Concat& o) { concat(id, o); },
-          [&](const op::Copy&) { program_.value[id] = repacked(id, input(id, 0), compute_); },
-          [&](const op::Roll& o) { roll(id, o); },
-          [&](const op::Reduce& o) { reduce(id, o); },
-          [&](const op::Embedding& o) { lookup(id, o); },
-          [&](const op::Rope& o) { rope(id, o); },
-      },
+          { refuse(id);
+}
+, [&]<class O>(const O&) requires(kTraits<O>.runs == Runs::reference) { reference(id); }
+, [&](const op::Linear&) { refuse(id); }, [&](const op::Conv& o) { conv(id, o); },
+    [&](const op::MatMul&) { matmul(id); }, [&](const op::Sdpa& o) { attention(id, o); },
+    [&](const op::Binary& o) { binary(id, o); },
+    [&](const op::Scale& o) {
+      unary(id, step::Unary{Activation::kIdentity, o.factor});
+    },
+    [&](const op::Activation& o) {
+      if (const auto kind = kernel_activation(o.kind))
+        unary(id, step::Unary{*kind, 1.0});
+      else
+        unary(id, step::Map{o.kind});
+    },
+    [&](const op::Softmax&) { unary(id, step::Softmax{}); },
+    [&](const op::LayerNorm& o) { norm(id, o.eps, true); },
+    [&](const op::RmsNorm& o) { norm(id, o.eps, false); },
+    [&](const op::Concat& o) { concat(id, o); },
+    [&](const op::Copy&) { program_.value[id] = repacked(id, input(id, 0), compute_); },
+    [&](const op::Roll& o) { roll(id, o); }, [&](const op::Reduce& o) { reduce(id, o); },
+    [&](const op::Embedding& o) { lookup(id, o); }, [&](const op::Rope& o) { rope(id, o); },
+}  // namespace vitals
+,
       node(id).op);
 }
 

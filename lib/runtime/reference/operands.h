@@ -108,8 +108,7 @@ T kept(double rate, const std::function<double()>& uniform) {
 
 // Of an op without a kernel, which the runtime refuses before it comes here.
 template <class O, class T>
-  requires(!kTraits<O>.reference)
-void run(const O&, const Operands<T>&, const Strided<T>&) {
+requires(!kTraits<O>.reference) void run(const O&, const Operands<T>&, const Strided<T>&) {
   assert(false);
 }
 

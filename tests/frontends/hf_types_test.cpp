@@ -1,0 +1,170 @@
+// Types of Hugging Face configs that are described as data: exact parameters, what is refused, and
+// what is said of the rest.
+#include "cost/rollup.h"
+#include "frontends/spec/spec.h"
+#include "support/model.h"
+#include "support/refusal.h"
+
+#include <doctest/doctest.h>
+
+using namespace vitals;
+using nlohmann::json;
+
+namespace {
+
+std::uint64_t params_of(const json& config) {
+  return parameters(test::model(config).build({.seq_len = 1})).sum().value();
+}
+
+std::string fault_of(const json& config) {
+  return test::refusal([&] { return test::model(config).build({.seq_len = 1}); });
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+// T5Config: keyword arguments overwrite what feed_forward_proj is split into. The text encoder of
+// Stable Diffusion 3: google/t5-v1_1-xxl, encoder alone.
+TEST_CASE("T5 with a stated is_gated_act") {
+  CHECK(params_of(json::parse(R"({"model_type":"t5","architectures":["T5EncoderModel"],
+      "d_model":4096,"d_ff":10240,"num_layers":24,"num_heads":64,"is_gated_act":true,
+      "dense_act_fn":"gelu_new"})")) == 4'762'310'656);
+  // google/flan-t5-large before its feed_forward_proj was mended.
+  CHECK(params_of(json::parse(R"({"model_type":"t5","d_model":1024,"d_ff":2816,"num_layers":24,
+      "num_heads":16,"feed_forward_proj":"gelu","is_gated_act":true,
+      "tie_word_embeddings":false})")) == 783'150'080);
+}
+
+// CLIPConfig: text_config.update(CLIPTextConfig(**text_config_dict).to_dict()); openai/clip-vit-
+// large-patch14 was published so.
+TEST_CASE("CLIP's parts given as text_config_dict and vision_config_dict") {
+  CHECK(params_of(json::parse(R"({"model_type":"clip","projection_dim":768,
+      "text_config_dict":{"hidden_size":768,"intermediate_size":3072,"num_attention_heads":12,
+        "num_hidden_layers":12},
+      "vision_config_dict":{"hidden_size":1024,"intermediate_size":4096,"num_attention_heads":16,
+        "num_hidden_layers":24,"patch_size":14}})")) == 427'616'513);
+}
+
+// getattr(config, "head_dim", hidden_size // num_attention_heads) in modeling_*.py.
+TEST_CASE("heads whose size is stated") {
+  const json sizes = {{"vocab_size", 1000},
+                      {"hidden_size", 256},
+                      {"intermediate_size", 512},
+                      {"num_attention_heads", 4},
+                      {"num_hidden_layers", 1},
+                      {"num_key_value_heads", 4},
+                      {"head_dim", 32}};
+  auto of = [&](const char* type) {
+    auto config = sizes;
+    config["model_type"] = type;
+    return params_of(config);
+  };
+  CHECK(of("olmo2") == 1'037'312);
+  // Without norms of queries and keys, and with those of the layer before its halves or none.
+  CHECK(of("olmo") == 1'037'312 - 2 * 128 - 3 * 256);
+  CHECK(of("cohere") == 2 * 256 + 1000 * 256 + 4 * 256 * 128 + 3 * 256 * 512);
+  CHECK(of("starcoder2") ==
+        1000 * 256 + (4 * 256 * 128 + 3 * 128 + 256) + (2 * 256 * 512 + 512 + 256) + 3 * 2 * 256);
+}
+
+// SwinSelfAttention makes its table for config.window_size, whatever the grid.
+TEST_CASE("Swin's tables of biases keep the window's size on small images") {
+  CHECK(params_of({{"model_type", "swin"}, {"architectures", {"SwinModel"}}, {"image_size", 64}}) ==
+        27'519'354);
+}
+
+// DeepseekV3MLP has no biases, whatever mlp_bias says.
+TEST_CASE("DeepSeek-V3 does not read mlp_bias") {
+  const json small = {{"model_type", "deepseek_v3"}, {"num_hidden_layers", 4}, {"hidden_size", 64}};
+  auto biased = small;
+  biased["mlp_bias"] = true;
+  CHECK(params_of(biased) == params_of(small));
+}
+
+TEST_CASE("a size by a name that the type does not read is refused") {
+  CHECK(
+      contains(fault_of({{"model_type", "llama"}, {"dim", 4096}}), "did you mean 'hidden_size'?"));
+  CHECK(contains(fault_of({{"model_type", "llama"}, {"hidden_size", 64}, {"n_layers", 3}}),
+                 "/n_layers: "));
+  // Beside the type's own field it has no effect, and is told.
+  const auto model = test::model({{"model_type", "llama"}, {"hidden_size", 4096}, {"dim", 4096}});
+  CHECK(contains(model.notes.at(0), "dim"));
+}
+
+TEST_CASE("what no count contains is told, and so is what the class decides") {
+  const auto composite = test::model(
+      {{"model_type", "gemma3"}, {"text_config", json::object()}, {"vision_config", {{"a", 1}}}});
+  REQUIRE(composite.left_out.size() == 1);
+  CHECK(contains(composite.left_out[0], "vision_config: left out"));
+  CHECK(contains(composite.all_notes().at(1), "text_config/hidden_size: absent"));
+  const auto v3 = test::model({{"model_type", "deepseek_v3"}, {"num_nextn_predict_layers", 1}});
+  CHECK(v3.left_out.size() == 1);
+  CHECK(test::model({{"model_type", "llama"}, {"hidden_size", 64}, {"num_hidden_layers", 1}})
+            .by_default.empty());
+}
+
+TEST_CASE("an unknown type is described by its class, or by its text part") {
+  const json llama = {{"hidden_size", 64}, {"num_hidden_layers", 1}, {"intermediate_size", 128}};
+  auto known = llama;
+  known["model_type"] = "llama";
+  auto by_class = llama;
+  by_class["model_type"] = "someones_llama";
+  by_class["architectures"] = {"LlamaForCausalLM"};
+  CHECK(params_of(by_class) == params_of(known));
+  CHECK(contains(test::model(by_class).notes.at(0), "'someones_llama' is unknown"));
+  const json whole = {
+      {"model_type", "someones_vlm"}, {"llm_config", known}, {"vision_config", {{"a", 1}}}};
+  CHECK(params_of(whole) == params_of(known));
+  CHECK(test::model(whole).left_out.size() == 1);
+  CHECK(contains(fault_of({{"model_type", "nonesuch"}}), "--as TYPE"));
+  // Names of the same family, not of the same letters.
+  CHECK(!contains(fault_of({{"model_type", "git"}}), "did you mean"));
+  CHECK(contains(fault_of({{"model_type", "qwen9"}}), "'qwen2'"));
+}
+
+// Published parameter counts: safetensors' totals of the models named.
+TEST_CASE("decoders that are a row of data") {
+  const std::pair<const char*, std::uint64_t> facts[] = {
+      // microsoft/phi-1_5 as it was first published
+      {R"({"model_type":"phi-msft","architectures":["PhiForCausalLM"],"n_embd":2048,"n_head":32,
+           "n_layer":24,"n_positions":2048,"rotary_dim":32,"vocab_size":51200})",
+       1'418'270'720},
+      // allenai/Olmo-3-7B
+      {R"({"model_type":"olmo3","hidden_size":4096,"num_hidden_layers":32,"num_attention_heads":32,
+           "num_key_value_heads":32,"intermediate_size":11008,"vocab_size":100278})",
+       7'298'011'136},
+      // LGAI-EXAONE/EXAONE-4.0-32B
+      {R"({"model_type":"exaone4","hidden_size":5120,"num_hidden_layers":64,
+           "num_attention_heads":40,"num_key_value_heads":8,"head_dim":128,
+           "intermediate_size":27392,"vocab_size":102400,"sliding_window_pattern":"LLLG"})",
+       32'003'216'384},
+  };
+  for (const auto& fact : facts) {
+    CAPTURE(fact.first);
+    CHECK(params_of(json::parse(fact.first)) == fact.second);
+  }
+  // moonshotai/Kimi-K2-Instruct is a DeepSeek-V3 of 384 experts.
+  CHECK(params_of({{"model_type", "kimi_k2"}}) ==
+        params_of(json::parse(R"({"model_type":"deepseek_v3","vocab_size":163840,
+            "num_attention_heads":64,"n_routed_experts":384,"first_k_dense_replace":1})")));
+}
+
+TEST_CASE("GPT-BigCode: one head of keys and values, or all") {
+  const json santacoder = {{"model_type", "gpt_bigcode"},
+                           {"n_embd", 2048},
+                           {"n_layer", 24},
+                           {"n_head", 16},
+                           {"n_inner", 8192},
+                           {"vocab_size", 49280},
+                           {"n_positions", 2048}};
+  // h = 2048, d = 128: per layer (h + 2d) h + (h + 2d) and h h + h, two MLP matrices, two norms.
+  const std::uint64_t layer =
+      (2048 + 256) * 2048 + 2304 + 2048 * 2048 + 2048 + 2 * 2048 * 8192 + 8192 + 2048 + 4 * 2048;
+  CHECK(params_of(santacoder) == (49280 + 2048) * 2048 + 24 * layer + 2 * 2048);
+  auto all_heads = santacoder;
+  all_heads["multi_query"] = false;
+  CHECK(params_of(all_heads) - params_of(santacoder) == 24ull * 2 * 15 * 128 * (2048 + 1));
+}
