@@ -48,7 +48,7 @@ constexpr Row kRoles[] = {
     {Role::norm, "norm"},
     {Role::scale, "scale"},
     {Role::position_bias, "position_bias"},
-    {Role::sink, "sink"},
+    {Role::sink, "sink", Cut::column},
     {Role::convolution, "convolution"},
     {Role::other, "other"},
     {Role::layer, "layer"},

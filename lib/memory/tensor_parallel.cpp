@@ -4,17 +4,21 @@
 #include "graph/blocks.h"
 
 #include <algorithm>
+#include <numeric>
+#include <optional>
 
 namespace vitals {
 namespace {
 
-bool is_projection(const Op& op) {
-  return std::holds_alternative<op::Linear>(op) || std::holds_alternative<op::ExpertLinear>(op);
-}
+// A vocabulary that the ranks do not divide is padded to a multiple of this, as vLLM does
+// (vllm/model_executor/layers/vocab_parallel_embedding.py: DEFAULT_VOCAB_PADDING_SIZE).
+constexpr std::uint64_t kVocabularyMultiple = 64;
 
-bool is_attention(const Op& op) {
-  return std::holds_alternative<op::MatMul>(op) || std::holds_alternative<op::Sdpa>(op);
-}
+// Features that a weight takes and gives.
+struct Features {
+  std::uint64_t in = 0;
+  std::uint64_t out = 0;
+};
 
 class Planner {
  public:
@@ -22,114 +26,111 @@ class Planner {
     plan_.ranks = ranks;
     plan_.sequence = sequence;
     plan_.cuts.assign(graph.nodes.size(), Cut::none);
-    plan_.parts.assign(graph.params.size(), 1);
+    plan_.splits.assign(graph.params.size(), {});
     plan_.scattered.assign(graph.nodes.size(), false);
   }
 
   TensorParallel plan() {
-    for (const auto& node : graph_.nodes)
-      if (is_attention(node.op)) check_heads(node);
-    const auto leads = leading_to_product();
-    std::vector<bool> split(graph_.nodes.size());
-    for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
-      const auto& node = graph_.nodes[id];
-      const bool from_split =
-          std::any_of(node.inputs.begin(), node.inputs.end(), [&](NodeId x) { return split[x]; });
-      split[id] = is_projection(node.op) ? assign(id, from_split, leads[id]) : from_split;
-    }
-    cut_vocabulary();
-    if (std::all_of(plan_.parts.begin(), plan_.parts.end(), [](auto n) { return n == 1; }))
+    for (const auto& module : graph_.modules)
+      if (module.role == Role::attention) check_heads(module);
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id) cut_node(id);
+    if (std::all_of(plan_.splits.begin(), plan_.splits.end(),
+                    [](const Split& s) { return s.own == s.of; }))
       fail("--tp {}: the model has no pair of layers that could be cut", plan_.ranks);
     if (plan_.sequence) scatter();
     return std::move(plan_);
   }
 
  private:
-  // The module call that a projection's own module stands in: attention, MLP or block.
-  [[nodiscard]] const Call& surroundings(const Node& node) const {
-    const auto& own = graph_.calls[node.call];
-    return own.parent == kNone ? own : graph_.calls[own.parent];
+  void check_heads(const Module& attention) const {
+    const auto& [queries, keys] = attention.heads;
+    if (queries % plan_.ranks != 0)
+      fail("--tp {} does not divide the {} heads of {}", plan_.ranks, queries, attention.path);
+    if (std::max(keys, plan_.ranks) % std::max<std::uint64_t>(1, std::min(keys, plan_.ranks)) != 0)
+      fail("--tp {}: the {} heads of keys and values of {} cannot be shared evenly", plan_.ranks,
+           keys, attention.path);
   }
 
-  // Does the output reach another product before its surroundings return?
-  [[nodiscard]] std::vector<bool> leading_to_product() const {
-    const auto n = static_cast<NodeId>(graph_.nodes.size());
-    std::vector<NodeId> nearest(n, n);  // product that a node's output reaches
-    std::vector<bool> leads(n);
-    for (NodeId id = n; id-- > 0;) {
-      const auto& node = graph_.nodes[id];
-      leads[id] = nearest[id] < surroundings(node).end;
-      const bool product = is_projection(node.op) || is_attention(node.op);
-      for (const auto input : node.inputs)
-        nearest[input] = std::min(nearest[input], product ? id : nearest[id]);
-    }
-    return leads;
-  }
-
-  // Notes the role of a projection; is its output split?
-  bool assign(NodeId id, bool from_split, bool leads) {
+  // Matrices, and what stands for one: parameters that are values of the trace, and tables.
+  void cut_node(NodeId id) {
     const auto& node = graph_.nodes[id];
-    if (!from_split && !leads) return false;
-    plan_.cuts[id] = from_split ? Cut::row : Cut::column;
-    const auto features =
-        from_split ? graph_.nodes[node.inputs[0]].shape.at(-1) : node.shape.at(-1);
-    const auto pieces = from_split ? plan_.ranks : pieces_of(node);
-    if (features % pieces != 0)
-      fail("--tp {} does not divide the {} features of {}", plan_.ranks, features,
-           graph_.module_of(node).path);
-    if (node.params[0] != kNone) plan_.parts[node.params[0]] = pieces;
+    const auto weight = node.params[0];
+    if (weight == kNone) return;
+    const auto cut = cut_of(graph_.params[weight].role);
+    if (cut == Cut::none) return;
+    if (const auto* o = std::get_if<op::Linear>(&node.op))
+      cut_product(id, {o->in, o->out});
+    else if (const auto* e = std::get_if<op::ExpertLinear>(&node.op))
+      cut_product(id, {e->in, e->out});
+    else if (std::holds_alternative<op::Embedding>(node.op))
+      plan_.splits[weight] = split_of(weight, {0, node.shape.at(-1)});
+    else if (std::holds_alternative<op::Parameter>(node.op))
+      cut_value(weight);
+  }
+
+  void cut_product(NodeId id, const Features& features) {
+    const auto [weight, bias] = graph_.nodes[id].params;
+    const auto cut = cut_of(graph_.params[weight].role);
+    plan_.splits[weight] = split_of(weight, features);
     // A row-parallel bias is added once, to the sum.
-    if (!from_split && node.params[1] != kNone) plan_.parts[node.params[1]] = pieces;
-    return !from_split;
+    if (bias != kNone && cut != Cut::row) plan_.splits[bias] = plan_.splits[weight];
+    plan_.cuts[id] = cut == Cut::vocabulary ? Cut::column : cut;
   }
 
-  // A projection to fewer heads of keys or values than there are ranks is cut by heads.
-  [[nodiscard]] std::uint64_t pieces_of(const Node& node) const {
-    const auto attention = surroundings(node).module;
-    for (const auto& cache : graph_.kv_caches) {
-      const auto features = node.shape.at(-1);
-      if (cache.module != attention || (features != cache.key && features != cache.value)) continue;
-      const auto pieces = plan_.split(cache);
-      if (std::max(cache.heads, plan_.ranks) % pieces != 0)
-        fail("--tp {}: the {} heads of keys and values of {} cannot be shared evenly", plan_.ranks,
-             cache.heads, graph_.modules[attention].path);
-      return pieces;
-    }
-    return plan_.ranks;
+  // Its first dimension counts the features that come out.
+  void cut_value(ParamId id) {
+    const auto& param = graph_.params[id];
+    const auto out = param.bias ? numel(param).value() : param.shape[0];
+    const auto in = param.bias ? 1 : (numel(param) / std::max<std::uint64_t>(out, 1)).value();
+    if (!param.bias || cut_of(param.role) != Cut::row) plan_.splits[id] = split_of(id, {in, out});
   }
 
-  void check_heads(const Node& node) const {
-    if (node.shape.rank() < 4) return;
-    const auto heads = node.shape.at(-3);
-    if (heads % plan_.ranks != 0)
-      fail("--tp {} does not divide the {} heads of {}", plan_.ranks, heads,
-           graph_.module_of(node).path);
+  [[nodiscard]] Split split_of(ParamId id, const Features& features) {
+    const auto& param = graph_.params[id];
+    if (cut_of(param.role) == Cut::vocabulary)
+      return vocabulary(param.bias ? numel(param).value() : param.shape[0]);
+    const auto attention = enclosing(graph_, param.module, Role::attention);
+    if (attention != kNone && graph_.modules[attention].heads.query > 0)
+      if (const auto by_heads = heads_of(param.role, graph_.modules[attention].heads))
+        return *by_heads;
+    return evenly(cut_of(param.role) == Cut::row ? features.in : features.out, param);
   }
 
-  // Embedding tables and the head over the same words are cut along the vocabulary.
-  void cut_vocabulary() {
-    std::vector<std::uint64_t> vocabularies;
-    for (const auto& node : graph_.nodes) {
-      const auto* table = std::get_if<op::Embedding>(&node.op);
-      const bool makes_logits = table != nullptr && predicts(table->rows);
-      if (!makes_logits || table->rows % plan_.ranks != 0) continue;
-      plan_.parts[node.params[0]] = plan_.ranks;
-      vocabularies.push_back(table->rows);
-    }
-    for (const auto output : graph_.outputs) {
-      const auto& node = graph_.nodes[output];
-      if (!std::holds_alternative<op::Linear>(node.op)) continue;
-      if (std::find(vocabularies.begin(), vocabularies.end(), node.shape.at(-1)) ==
-          vocabularies.end())
-        continue;
-      plan_.cuts[output] = Cut::column;
-      plan_.parts[node.params[0]] = plan_.ranks;
+  // vLLM's QKVParallelLinear: query heads are dealt, and each rank has at least one head of keys
+  // and one of values (vllm/model_executor/layers/linear.py).
+  [[nodiscard]] std::optional<Split> heads_of(Role role, const AttentionHeads& heads) const {
+    const auto n = plan_.ranks;
+    const auto keys = std::max<std::uint64_t>(heads.key / n, 1);
+    switch (role) {
+      case Role::key:
+      case Role::value:
+      case Role::key_value:
+        return Split{keys, heads.key};
+      case Role::qkv:
+        return Split{heads.query / n + 2 * keys, heads.query + 2 * heads.key};
+      case Role::query:
+      case Role::attention_output:
+      case Role::sink:
+        return Split{1, n};
+      default:  // not of heads
+        return std::nullopt;
     }
   }
 
-  [[nodiscard]] bool predicts(std::uint64_t words) const {
-    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
-                       [&](NodeId id) { return graph_.nodes[id].shape.at(-1) == words; });
+  [[nodiscard]] Split evenly(std::uint64_t features, const Param& param) const {
+    if (features % plan_.ranks != 0)
+      fail("--tp {} does not divide the {} features of {}", plan_.ranks, features,
+           graph_.modules[param.module].path);
+    return {1, plan_.ranks};
+  }
+
+  [[nodiscard]] Split vocabulary(std::uint64_t words) {
+    if (words % plan_.ranks == 0) return {1, plan_.ranks};
+    const auto multiple = std::lcm(kVocabularyMultiple, plan_.ranks);
+    const auto padded = (words + multiple - 1) / multiple * multiple;
+    plan_.words = words;
+    plan_.padded_words = padded;
+    return {padded / plan_.ranks, words};
   }
 
   // What enters the first block is cut along the sequence, before it is dropped.

@@ -6,6 +6,8 @@ namespace vitals::eager {
 
 Count part(Count bytes, std::uint64_t parts) { return (bytes + (parts - 1)) / parts; }
 
+Count part(Count bytes, const Split& split) { return part(bytes * split.own, split.of); }
+
 namespace {
 
 bool runs_in(const Graph& graph, ModuleId module, const NodeRange& stage) {

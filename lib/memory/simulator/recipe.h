@@ -50,6 +50,7 @@ struct StepOptions {
 
 // The largest of so many parts.
 [[nodiscard]] Count part(Count bytes, std::uint64_t parts);
+[[nodiscard]] Count part(Count bytes, const Split& split);
 
 // What one device holds of a parameter under a recipe: itself, its gradient, its optimizer states
 // with the master weight.
