@@ -168,3 +168,63 @@ TEST_CASE("GPT-BigCode: one head of keys and values, or all") {
   all_heads["multi_query"] = false;
   CHECK(params_of(all_heads) - params_of(santacoder) == 24ull * 2 * 15 * 128 * (2048 + 1));
 }
+
+// Published parameter counts of encoders with rotary positions: nomic-ai/nomic-embed-text-v1.5 and
+// answerdotai/ModernBERT-base (with its head, 149,655,232).
+TEST_CASE("encoders with rotary positions") {
+  CHECK(params_of(json::parse(R"({"model_type":"nomic_bert","architectures":["NomicBertModel"],
+      "qkv_proj_bias":false,"mlp_fc1_bias":false,"mlp_fc2_bias":false,"n_positions":8192})")) ==
+        136'731'648);
+  CHECK(params_of({{"model_type", "modernbert"}, {"architectures", {"ModernBertForMaskedLM"}}}) ==
+        149'655'232);
+  // facebook/esm2_t6_8M_UR50D with its head and its regression of contacts.
+  CHECK(params_of(json::parse(R"({"model_type":"esm","architectures":["EsmForMaskedLM"],
+      "hidden_size":320,"num_hidden_layers":6,"num_attention_heads":20,"intermediate_size":1280,
+      "vocab_size":33,"position_embedding_type":"rotary","emb_layer_norm_before":false})")) ==
+        7'840'794);
+}
+
+TEST_CASE("sparse attention's indexer, and layers of several head sizes") {
+  // zai-org/GLM-5 without its layer that predicts a second token (9,952,920,576).
+  CHECK(params_of({{"model_type", "glm_moe_dsa"}}) == 743'911'218'432);
+  // Two kinds of layers: 4 heads of keys of width 192 and 8, with values of 128.
+  const json mimo = {{"model_type", "mimo_v2_flash"},
+                     {"num_hidden_layers", 2},
+                     {"hybrid_layer_pattern", {0, 1}},
+                     {"moe_layer_freq", {0, 1}},
+                     {"vocab_size", 1000}};
+  const std::uint64_t h = 4096;
+  const std::uint64_t q = h * 64 * 192 + 64 * 128 * h;
+  const auto full = q + h * 4 * (192 + 128);
+  const auto sliding = q + h * 8 * (192 + 128) + 64;
+  const auto experts = 256 * 3 * h * 2048 + 256 * h + 256;
+  CHECK(params_of(mimo) == 2 * 1000 * h + h + 4 * h + full + sliding + 3 * h * 16384 + experts);
+}
+
+// modeling_gemma4.py: the last layers have queries alone, and a feed-forward of twice the width.
+TEST_CASE("Gemma 4: shared keys and per-layer embeddings") {
+  const json small = {
+      {"model_type", "gemma4_text"},
+      {"vocab_size", 100},
+      {"hidden_size", 64},
+      {"intermediate_size", 128},
+      {"num_hidden_layers", 4},
+      {"num_attention_heads", 2},
+      {"num_key_value_heads", 1},
+      {"head_dim", 16},
+      {"global_head_dim", 32},
+      {"num_kv_shared_layers", 2},
+      {"use_double_wide_mlp", true},
+      {"hidden_size_per_layer_input", 8},
+      {"vocab_size_per_layer_input", 100},
+      {"layer_types",
+       {"sliding_attention", "full_attention", "sliding_attention", "full_attention"}}};
+  const std::uint64_t h = 64;
+  const auto attention = [&](std::uint64_t d, bool own) {
+    return 2 * h * 2 * d + d + (own ? 2 * h * d + d : 0);
+  };
+  const auto rest = 4 * h + h + 2 * h * 8;
+  const auto layers = attention(16, true) + attention(32, true) + attention(16, false) +
+                      attention(32, false) + 4 * rest + 2 * 3 * h * 128 + 2 * 3 * h * 256;
+  CHECK(params_of(small) == 100 * h + h + layers + 100 * 32 + h * 32 + 8);
+}

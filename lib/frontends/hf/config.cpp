@@ -200,7 +200,13 @@ ordered_json part_of(const json& config, const HfKind& kind, const std::string& 
       inner_kind.head = inner_kind.family->at("default_head").get<std::string>();
     spec = described(inner, inner_kind, path + "/" + field, origins);
   }
-  for (const auto& other : other_parts(config, field))
+  const auto others = other_parts(config, field);
+  // The class makes such a part by itself where the config says nothing of it.
+  if (others.empty() && !kind.family->contains("hidden"))
+    spec["left_out"].push_back(
+        "the part beside the language model that the class makes by default (vision_config or "
+        "audio_config is absent): left out, all counts are the language model's");
+  for (const auto& other : others)
     spec["left_out"].push_back(
         fmt::format("{}: left out, all counts are the language model's", other));
   return spec;

@@ -60,12 +60,30 @@ ModuleType attention_module(const StackLayer& o) {
   return attention_type("Attention", o.num_heads, o.num_heads);
 }
 
+// Queries, keys and values of one matrix, [B, heads, tokens, d] each.
+Qkv joint_projections(Builder& b, Tensor x, const StackLayer& o) {
+  const auto width = o.num_heads * o.head_dim;
+  return split_heads(b, linear(b, o.names.qkv, x, 3 * width, Role::qkv, o.qkv_bias), o.num_heads);
+}
+
+Qkv projections(Builder& b, Tensor x, const StackLayer& o) {
+  if (!o.names.qkv.empty()) return joint_projections(b, x, o);
+  const auto q = projected(b, o.names.q, x, o, Role::query, o.qkv_bias);
+  const auto kv = keys_and_values(b, x, o);
+  return {q, kv.k, kv.v};
+}
+
+Tensor turned(Builder& b, Tensor x, const StackContext& ctx) {
+  return ctx.rope ? b.add(op::Rope{x.dim(-1), true}, {x, *ctx.rope}) : x;
+}
+
 Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
   return named_call(b, o.names.attn, attention_module(o), {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
     if (o.causal) b.keep_cache({.key = width, .value = width, .heads = o.num_heads});
-    const auto q = projected(b, o.names.q, x, o, Role::query, o.qkv_bias);
-    const auto kv = with_past(b, keys_and_values(b, x, o), o);
+    const auto all = projections(b, x, o);
+    const auto q = turned(b, all.q, ctx);
+    const auto kv = with_past(b, {turned(b, all.k, ctx), all.v}, o);
     if (ctx.relative_buckets > 0 && (!ctx.relative_bias || ctx.relative_in_every_layer))
       ctx.relative_bias = relative_bias(b, o, ctx.relative_buckets, q.dim(2), kv.k.dim(2));
     return project_out(b, attend(b, q, kv, o, ctx, false), x.dim(-1), o);
@@ -117,7 +135,8 @@ Tensor scaled(Builder& b, std::string_view name, Tensor y) {
 template <class F>
 Tensor residual(Builder& b, Tensor x, const StackLayer& o, std::string_view norm_name,
                 std::string_view scale_name, F&& f) {
-  auto y = scaled(b, scale_name, f(o.pre_norm ? norm(b, norm_name, x, o.norm) : x));
+  const bool before = o.pre_norm && (o.first_norm || norm_name != o.names.attn_norm);
+  auto y = scaled(b, scale_name, f(before ? norm(b, norm_name, x, o.norm) : x));
   if (o.drop_path > 0) y = drop_path(b, "drop_path", y, o.drop_path);
   return o.pre_norm ? x + y : norm(b, norm_name, x + y, o.norm);
 }
@@ -140,6 +159,7 @@ Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Ten
   return b.within(list, kModuleList, [&] {
     for (std::uint64_t i = 0; i < count; ++i) {
       auto o = layer;
+      o.first_norm = layer.first_norm || i > 0;
       if (!layer.drop_path_constant) o.drop_path = drop_path_rate_at(layer.drop_path, i, count);
       x = b.layer(i, type, {x}, [&] { return stack_layer(b, x, o, ctx); });
     }

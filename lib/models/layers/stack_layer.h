@@ -18,6 +18,7 @@ struct StackLayerNames {
   std::string_view q = "q_proj";
   std::string_view k = "k_proj";
   std::string_view v = "v_proj";
+  std::string_view qkv = {};  // all three in one matrix
   std::string_view out = "out_proj";
   std::string_view attn_norm = "self_attn_layer_norm";
   std::string_view attn_scale = {};  // LayerScale
@@ -45,7 +46,8 @@ struct StackLayer {
   std::uint64_t hidden = 0;  // features inside the MLP, of each half when it is gated
   NormOptions norm;
   bool pre_norm = false;
-  double scale = 1.0;  // of the scores
+  bool first_norm = true;  // before the attention of the first layer, where norms stand before
+  double scale = 1.0;      // of the scores
   bool qkv_bias = true;
   bool key_bias = true;  // that of the keys, where the others have one
   bool out_bias = true;
@@ -65,6 +67,7 @@ struct StackLayer {
 // What a layer takes from outside.
 struct StackContext {
   std::optional<Tensor> mask = {};            // causal, [tokens, keys]
+  std::optional<Tensor> rope = {};            // tables [tokens, 2 * head_dim]
   std::optional<Tensor> encoder_output = {};  // absent while generating: its keys are cached
   // T5's relative positions (Raffel et al. 2020, arXiv:1910.10683, section 2.1): a table
   // [buckets, heads] that lives in the first layer's attention, and the bias that it gives.

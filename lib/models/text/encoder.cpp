@@ -37,6 +37,10 @@ void validate(const EncoderConfig& c) {
          c.num_hidden_groups, c.naming);
   if (c.num_hidden_groups > c.num_hidden_layers)
     fail("/num_hidden_groups: {} groups for {} layers", c.num_hidden_groups, c.num_hidden_layers);
+  if (c.final_norm && n.final_norm.empty())
+    fail("/final_norm: the naming '{}' has no norm behind its layers", c.naming);
+  if (c.mlp == "gated" && n.layer.gate.empty())
+    fail("/mlp: the naming '{}' has no name for a gate", c.naming);
   check_encoder_head(c, n);
 }
 
@@ -49,6 +53,14 @@ StackLayer layer_of(const EncoderConfig& c, const EncoderNames& n) {
   o.norm = norm_of(c);
   o.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim));
   o.act = activation_kind(c.hidden_act);
+  o.pre_norm = c.norm_position == "pre";
+  o.first_norm = c.first_norm;
+  o.qkv_bias = c.attention_bias;
+  o.out_bias = c.attention_out_bias;
+  o.mlp_bias = c.mlp_bias;
+  o.mlp = c.mlp == "gated"    ? StackMlp::gated
+          : c.mlp == "packed" ? StackMlp::packed
+                              : StackMlp::plain;
   o.drop = c.hidden_dropout_prob;
   o.attn_drop = c.attention_probs_dropout_prob;
   return o;
@@ -56,12 +68,13 @@ StackLayer layer_of(const EncoderConfig& c, const EncoderNames& n) {
 
 // Tokens, their types and their positions, summed and normalised. The ids that a caller may leave
 // out are buffers of the module. `table` becomes the table of the vocabulary.
-Tensor embeddings(Builder& b, Tensor ids, const EncoderConfig& c, ParamId& table) {
+Tensor embeddings(Builder& b, Tensor ids, const EncoderConfig& c, const EncoderNames& n,
+                  ParamId& table) {
   return b.call("embeddings", "Embeddings", {ids}, [&] {
     const auto width = table_width(c);
     const auto s = ids.dim(1);
-    b.buffer("position_ids", {1, c.max_position_embeddings}, DType::i64);
-    auto x = embedding(b, "word_embeddings", ids, c.vocab_size, width, Role::embedding);
+    if (c.position_table) b.buffer("position_ids", {1, c.max_position_embeddings}, DType::i64);
+    auto x = embedding(b, n.word, ids, c.vocab_size, width, Role::embedding);
     table = b.graph().nodes[x.id()].params[0];
     if (c.type_vocab_size > 0) {
       if (c.token_type_buffer)
@@ -70,10 +83,19 @@ Tensor embeddings(Builder& b, Tensor ids, const EncoderConfig& c, ParamId& table
       x = x + embedding(b, "token_type_embeddings", types, c.type_vocab_size, width,
                         Role::type_embedding);
     }
-    const auto places = b.constant({1, s}, DType::i64);
-    x = x + embedding(b, "position_embeddings", places, c.max_position_embeddings, width,
-                      Role::position_embedding);
-    return b.dropout(norm(b, "LayerNorm", x, norm_of(c)), c.hidden_dropout_prob);
+    if (c.position_embedding == "learned") {
+      const auto places = b.constant({1, s}, DType::i64);
+      x = x + embedding(b, "position_embeddings", places, c.max_position_embeddings, width,
+                        Role::position_embedding);
+    } else if (c.position_table) {
+      // The library makes the table, and leaves it aside (ESM).
+      b.within("position_embeddings",
+               {"Embedding", Role::position_embedding, TorchClass::embedding}, [&] {
+                 return b.param("weight", {c.max_position_embeddings, width});
+               });
+    }
+    if (c.embedding_norm) x = norm(b, n.embed_norm, x, norm_of(c));
+    return b.dropout(x, c.hidden_dropout_prob);
   });
 }
 
@@ -95,14 +117,22 @@ Tensor shared_layers(Builder& b, Tensor x, const EncoderConfig& c, const Encoder
 
 EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const EncoderNames& n) {
   ParamId table = kNone;
-  auto x = embeddings(b, ids, c, table);
+  auto x = embeddings(b, ids, c, n, table);
   if (!n.project_in.empty() && (table_width(c) != c.hidden_size || c.num_hidden_groups > 0))
     x = linear(b, n.project_in, x, c.hidden_size, Role::projection);
   const auto layer = layer_of(c, n);
   StackContext context;
+  context.relative_buckets = c.relative_buckets;
+  if (c.position_embedding == "rope") context.rope = b.constant({ids.dim(1), 2 * layer.head_dim});
   x = c.num_hidden_groups > 0
           ? shared_layers(b, x, c, n, layer)
           : layer_stack(b, n.layers, "EncoderLayer", x, c.num_hidden_layers, layer, context);
+  if (c.final_norm) x = norm(b, n.final_norm, x, norm_of(c));
+  if (c.contact_head)
+    b.within("contact_head.regression", {"Linear", Role::classifier, TorchClass::linear}, [&] {
+      b.param("bias", {1});
+      return b.param("weight", {1, c.num_hidden_layers * c.num_attention_heads});
+    });
   EncoderOutput result{x, {}, table};
   if (pools(c, n))
     result.pooled =
@@ -174,6 +204,28 @@ std::vector<Field> kind_fields() {
       field<&C::hidden_act>("hidden_act", "Activation of the MLP and the head.")
           .one_of(activation_names()),
       field<&C::norm_layer>("norm_layer", "Norm of the layers.").one_of({"LayerNorm"}).takes("eps"),
+      field<&C::norm_position>("norm_position", "Norms stand after a layer's halves, or before.")
+          .one_of({"post", "pre"}),
+      field<&C::norm_bias>("norm_bias", "Bias of the norms."),
+      field<&C::embedding_norm>("embedding_norm", "A norm of the embeddings."),
+      field<&C::final_norm>("final_norm", "A norm behind the layers."),
+      field<&C::first_norm>("first_norm",
+                            "The first layer has a norm before its attention, where others do."),
+      field<&C::position_embedding>("position_embedding", "How positions enter.")
+          .one_of({"learned", "rope", "none"}),
+      field<&C::position_table>("position_table",
+                                "The table of positions exists, even where it is not used."),
+      field<&C::relative_buckets>(
+          "relative_buckets", "Rows of a table of relative positions (MPNet); 0: there is none.")
+          .at_most(1e6),
+      field<&C::attention_bias>("attention_bias", "Bias of queries, keys and values."),
+      field<&C::attention_out_bias>("attention_out_bias", "Bias of attention's output."),
+      field<&C::mlp_bias>("mlp_bias", "Biases of the MLP."),
+      field<&C::mlp>("mlp", "Two matrices, three with one gating, or those in two.")
+          .one_of({"plain", "gated", "packed"}),
+      field<&C::head_dense_bias>("head_dense_bias",
+                                 "Bias of a language model's head's first layer."),
+      field<&C::contact_head>("contact_head", "ESM's regression of contacts."),
       field<&C::token_type_buffer>("token_type_buffer",
                                    "The module holds default token types as a buffer."),
       field<&C::head>("head",

@@ -27,6 +27,20 @@ struct EncoderConfig {
   std::string head = "pooler";
   bool tie_word_embeddings = true;
   std::uint64_t num_labels = 2;
+  std::string norm_position = "post";
+  bool norm_bias = true;
+  bool embedding_norm = true;
+  bool final_norm = false;
+  bool first_norm = true;
+  std::string position_embedding = "learned";
+  bool position_table = true;
+  std::uint64_t relative_buckets = 0;
+  bool attention_bias = true;
+  bool attention_out_bias = true;
+  bool mlp_bias = true;
+  std::string mlp = "plain";
+  bool head_dense_bias = true;
+  bool contact_head = false;
   double hidden_dropout_prob = 0.0;
   double attention_probs_dropout_prob = 0.0;
   std::optional<double> classifier_dropout;  // null: hidden_dropout_prob
@@ -34,7 +48,7 @@ struct EncoderConfig {
 
 // Of every norm in the model.
 [[nodiscard]] inline NormOptions norm_of(const EncoderConfig& c) {
-  return {.eps = c.norm_layer.eps.value_or(1e-12)};
+  return {.eps = c.norm_layer.eps.value_or(1e-12), .bias = c.norm_bias};
 }
 
 [[nodiscard]] Architecture encoder_architecture();

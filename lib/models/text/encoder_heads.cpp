@@ -13,7 +13,7 @@ double head_dropout(const EncoderConfig& c) {
 Tensor masked_lm(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
                  const EncoderNames& n) {
   const auto width = c.embedding_size.value_or(c.hidden_size);
-  auto x = linear(b, n.lm_dense, e.tokens, width, Role::transform);
+  auto x = linear(b, n.lm_dense, e.tokens, width, Role::transform, c.head_dense_bias);
   x = norm(b, n.lm_norm, b.activation(x, activation_kind(c.hidden_act)), norm_of(c));
   ParamId bias = kNone;
   if (!n.lm_bias.empty())

@@ -18,6 +18,14 @@ constexpr StackLayerNames bert_layer() {
           .mlp_norm = "output.LayerNorm"};
 }
 
+// Norms stand before the halves.
+constexpr StackLayerNames esm_layer() {
+  auto names = bert_layer();
+  names.attn_norm = "attention.LayerNorm";
+  names.mlp_norm = "LayerNorm";
+  return names;
+}
+
 constexpr EncoderNames kEncoders[] = {
     {.naming = "bert",
      .layer = bert_layer(),
@@ -91,6 +99,70 @@ constexpr EncoderNames kEncoders[] = {
      .sentence_classifier = "classifier.out_proj",
      .token_dense = "discriminator_predictions.dense",
      .token_score = "discriminator_predictions.dense_prediction"},
+    {.naming = "esm",
+     .base = "esm",
+     .final_norm = "encoder.emb_layer_norm_after",
+     .layer = esm_layer(),
+     .lm_dense = "lm_head.dense",
+     .lm_norm = "lm_head.layer_norm",
+     .lm_decoder = "lm_head.decoder",
+     .lm_bias = "lm_head",
+     .classifier_dense = "classifier.dense",
+     .sentence_classifier = "classifier.out_proj"},
+    {.naming = "mpnet",
+     .base = "mpnet",
+     .layer = {.attn = "attention",
+               .q = "attn.q",
+               .k = "attn.k",
+               .v = "attn.v",
+               .out = "attn.o",
+               .attn_norm = "attention.LayerNorm",
+               .up = "intermediate.dense",
+               .down = "output.dense",
+               .act = "intermediate.intermediate_act_fn",
+               .mlp_norm = "output.LayerNorm"},
+     .lm_dense = "lm_head.dense",
+     .lm_norm = "lm_head.layer_norm",
+     .lm_decoder = "lm_head.decoder",
+     .lm_bias = "lm_head",
+     .classifier_dense = "classifier.dense",
+     .sentence_classifier = "classifier.out_proj"},
+    {.naming = "nomic_bert",
+     .base = "bert",
+     .layers = "encoder.layers",
+     .layer = {.attn = "attn",
+               .qkv = "Wqkv",
+               .out = "out_proj",
+               .attn_norm = "norm1",
+               .mlp = "mlp",
+               .gate = "fc12",
+               .up = "fc11",
+               .down = "fc2",
+               .act = "act",
+               .mlp_norm = "norm2"},
+     .pooler = "",
+     .lm_dense = "cls.predictions.transform.dense",
+     .lm_norm = "cls.predictions.transform.layer_norm",
+     .lm_decoder = "cls.predictions.decoder"},
+    {.naming = "modernbert",
+     .base = "model",
+     .word = "tok_embeddings",
+     .embed_norm = "norm",
+     .final_norm = "final_norm",
+     .layers = "layers",
+     .layer = {.attn = "attn",
+               .qkv = "Wqkv",
+               .out = "Wo",
+               .attn_norm = "attn_norm",
+               .mlp = "mlp",
+               .up = "Wi",
+               .down = "Wo",
+               .act = "act",
+               .mlp_norm = "mlp_norm"},
+     .pooler = "",
+     .lm_dense = "head.dense",
+     .lm_norm = "head.norm",
+     .lm_decoder = "decoder"},
 };
 
 }  // namespace

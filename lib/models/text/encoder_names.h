@@ -14,6 +14,9 @@ struct EncoderNames {
   std::string_view naming;
   std::string_view base = "bert";  // the encoder's name under a head
   std::string_view project_in = {};
+  std::string_view word = "word_embeddings";
+  std::string_view embed_norm = "LayerNorm";
+  std::string_view final_norm = {};
   std::string_view layers = "encoder.layer";
   std::string_view inner_layers = {};  // of a group of layers that share their weights
   StackLayerNames layer = {};
