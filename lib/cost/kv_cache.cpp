@@ -25,7 +25,7 @@ Count kv_cache_growth(const KvCache& cache, LatentCache latent) {
 Count kv_cache_growth(const Graph& graph, LatentCache latent) {
   Count sum;
   for (const auto& cache : graph.kv_caches) sum += kv_cache_growth(cache, latent);
-  return sum * graph.batch;
+  return sum;
 }
 
 Count kv_cache_elements(const KvCache& cache, Count tokens, LatentCache latent) {

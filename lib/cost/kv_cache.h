@@ -18,7 +18,7 @@ enum class LatentCache : std::uint8_t { expanded, compressed };
 // Elements of one layer and sample that one more token adds before a window is full; cross
 // attention keeps the encoder's tokens alone.
 [[nodiscard]] Count kv_cache_growth(const KvCache& cache, LatentCache latent);
-// The same of all layers for the whole batch.
+// The same of all layers.
 [[nodiscard]] Count kv_cache_growth(const Graph& graph, LatentCache latent);
 
 // Elements of one layer for one sample.

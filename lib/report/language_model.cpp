@@ -130,9 +130,9 @@ Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
                           binary_bytes(elements * size)});
   };
   auto part = [&](const CacheKind& kind, LatentCache form, const char* suffix) {
-    const auto all = Count(kind.layers) * graph.batch;
     row(cache_name(kind) + suffix, cached_tokens(kind.cache, tokens),
-        kv_cache_growth(kind.cache, form) * all, kv_cache_elements(kind.cache, tokens, form) * all);
+        kv_cache_growth(kind.cache, form) * kind.layers,
+        kv_cache_elements(kind.cache, tokens, form) * kind.layers * graph.batch);
   };
   for (const auto& kind : cache_kinds(graph)) part(kind, LatentCache::expanded, "");
   if (latent)
