@@ -43,6 +43,10 @@ struct BuildOptions {
   std::uint64_t past_len = 0;  // tokens before them, whose keys and values are cached already
   // tokens that an encoder reads for a decoder; 0: the model's default
   std::uint64_t source_len = 0;
+  // Models whose library did so up to its version 4.45 copy keys and values to every query head
+  // before flash attention.
+  bool repeat_kv = false;
+  bool last_logits = false;  // a language model's head runs on the last token alone
   // More ops than this are refused: a description that would not end. No real model comes near.
   std::size_t max_ops = 20'000'000;
 };

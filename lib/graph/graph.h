@@ -34,6 +34,7 @@ struct Param {
   Role role = Role::none;           // of the product or lookup that it belongs to
   bool bias = false;                // added to the result of its role's op
   std::uint64_t experts = 0;        // the first dimension counts experts; 0: no expert's
+  bool adapter = false;             // of a low-rank adapter, beside a layer of the model
 };
 
 // Of an attention module: how many heads queries have, and how many keys and values.
@@ -106,6 +107,16 @@ struct KvCache {
   std::uint64_t source_tokens = 0;  // cross attention keeps the encoder's tokens; 0: self attention
 };
 
+// A low-rank adapter beside a linear layer: the layer's own node, the first of the adapter's, and
+// the node that adds both; the adapter's nodes are [first, sum].
+struct Adapter {
+  NodeId base = 0;
+  NodeId first = 0;
+  NodeId sum = 0;
+  ParamId down = kNone;  // A [rank, in]
+  ParamId up = kNone;    // B [out, rank]
+};
+
 struct Graph {
   std::string model;
   std::vector<Param> params;
@@ -119,6 +130,7 @@ struct Graph {
   std::uint64_t batch = 1;
   std::uint64_t num_tokens = 0;    // length of the main sequence
   std::vector<KvCache> kv_caches;  // of a model that generates, by layer
+  std::vector<Adapter> adapters;   // in the order of their nodes
   std::optional<PlainStack> plain_stack;
 
   [[nodiscard]] const Module& module_of(const Node& node) const {

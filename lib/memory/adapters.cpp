@@ -50,8 +50,8 @@ std::set<ModuleId> targets_of(const Graph& graph, const std::vector<std::string>
 // Copies a trace node by node, and puts adapters behind the targets.
 class LoraWriter {
  public:
-  LoraWriter(const Graph& from, std::uint64_t rank, std::set<ModuleId> targets)
-      : from_(from), rank_(rank), targets_(std::move(targets)), to_(from) {
+  LoraWriter(const Graph& from, const Lora& lora, std::set<ModuleId> targets)
+      : from_(from), lora_(lora), targets_(std::move(targets)), to_(from) {
     to_.nodes.clear();
     for (auto& param : to_.params) param.trainable = false;
   }
@@ -80,13 +80,18 @@ class LoraWriter {
     const auto module = to_.calls[node.call].module;
     const auto in = std::get<op::Linear>(node.op).in;
     const auto out = std::get<op::Linear>(node.op).out;
-    const auto x = node.inputs[0];
-    const auto a =
-        add(node, op::Linear{in, rank_, false}, {x}, rank_, weight(module, "lora_A", {rank_, in}));
-    const auto b =
-        add(node, op::Linear{rank_, out, false}, {a}, out, weight(module, "lora_B", {out, rank_}));
+    const auto rank = lora_.rank;
+    const auto down = weight(module, "lora_A", {rank, in});
+    const auto up = weight(module, "lora_B", {out, rank});
+    auto x = node.inputs[0];
+    const auto first = static_cast<NodeId>(to_.nodes.size());
+    if (lora_.dropout > 0) x = add(node, op::Dropout{lora_.dropout}, {x}, in, kNone);
+    const auto a = add(node, op::Linear{in, rank, false}, {x}, rank, down);
+    const auto b = add(node, op::Linear{rank, out, false}, {a}, out, up);
     const auto scaled = add(node, op::Scale{1.0}, {b}, out, kNone);
-    return add(node, op::Binary{op::BinaryKind::add}, {base, scaled}, out, kNone);
+    const auto sum = add(node, op::Binary{op::BinaryKind::add}, {base, scaled}, out, kNone);
+    to_.adapters.push_back({base, first, sum, down, up});
+    return sum;
   }
 
   NodeId add(const Node& like, Op op, std::vector<NodeId> inputs, std::uint64_t features,
@@ -115,6 +120,8 @@ class LoraWriter {
     p.name = "weight";
     p.module = module;
     p.shape = shape;
+    p.dtype = lora_.dtype;
+    p.adapter = true;
     to_.params.push_back(std::move(p));
     return param;
   }
@@ -135,7 +142,7 @@ class LoraWriter {
   }
 
   const Graph& from_;
-  std::uint64_t rank_;
+  const Lora& lora_;
   std::set<ModuleId> targets_;
   Graph to_;
   std::vector<NodeId> begins_;   // by old node: where its copy and adapter begin
@@ -144,24 +151,40 @@ class LoraWriter {
 
 }  // namespace
 
-void freeze(Graph& graph, const std::vector<std::string>& paths) {
+namespace {
+
+void set_trainable(Graph& graph, const std::vector<std::string>& paths, bool trainable,
+                   const char* option) {
   for (const auto& prefix : paths) {
     bool found = false;
     for (auto& param : graph.params) {
       if (prefix != "." && !starts_path(path_of(graph, param), prefix)) continue;
-      param.trainable = false;
+      param.trainable = trainable;
       found = true;
     }
     if (found) continue;
     std::vector<std::string> known;
     for (const auto& module : graph.modules)
       if (!module.path.empty()) known.push_back(module.path);
-    fail("--freeze: nothing is called '{}'{}", prefix, did_you_mean(prefix, known));
+    fail("{}: nothing is called '{}'{}", option, prefix, did_you_mean(prefix, known));
   }
 }
 
-Graph with_lora(const Graph& graph, std::uint64_t rank, const std::vector<std::string>& targets) {
-  return LoraWriter(graph, rank, targets_of(graph, targets)).write();
+}  // namespace
+
+void freeze(Graph& graph, const std::vector<std::string>& paths) {
+  set_trainable(graph, paths, false, "--freeze");
+}
+
+void train(Graph& graph, const std::vector<std::string>& paths, bool only) {
+  if (paths.empty()) return;
+  if (only)
+    for (auto& param : graph.params) param.trainable = false;
+  set_trainable(graph, paths, true, "--train");
+}
+
+Graph with_lora(const Graph& graph, const Lora& lora) {
+  return LoraWriter(graph, lora, targets_of(graph, lora.targets)).write();
 }
 
 }  // namespace vitals

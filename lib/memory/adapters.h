@@ -4,6 +4,7 @@
 
 #include "graph/graph.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,20 @@ namespace vitals {
 // "pos_embed"; ".": all of the model). Throws Error for one that does not exist.
 void freeze(Graph& graph, const std::vector<std::string>& paths);
 
-// y = W x becomes y = W x + B (A x) * scale for every linear layer whose path ends in one of the
-// names ("qkv", "attn.proj"), with A [rank, in] and B [out, rank]; everything else is frozen.
-// Throws Error for a name that no linear layer has.
-[[nodiscard]] Graph with_lora(const Graph& graph, std::uint64_t rank,
-                              const std::vector<std::string>& targets);
+// Trains the parameters of every module or parameter with such a path; with `only`, no others.
+// Throws Error for one that does not exist.
+void train(Graph& graph, const std::vector<std::string>& paths, bool only);
+
+struct Lora {
+  std::uint64_t rank = 0;
+  std::vector<std::string> targets;
+  double dropout = 0;               // of what enters an adapter, in training
+  std::optional<DType> dtype = {};  // of the adapters; nothing: that of the weights
+};
+
+// y = W x becomes y = W x + B (A dropout(x)) * scale for every linear layer whose path ends in one
+// of the names ("qkv", "attn.proj"), with A [rank, in] and B [out, rank]; everything else is
+// frozen. Throws Error for a name that no linear layer has.
+[[nodiscard]] Graph with_lora(const Graph& graph, const Lora& lora);
 
 }  // namespace vitals

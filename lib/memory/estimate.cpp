@@ -9,7 +9,7 @@ namespace vitals {
 
 DType product_type(const MemoryOptions& o) {
   if (!o.precision.autocast) return o.precision.weights;
-  return o.device == eager::Device::cpu ? DType::bf16 : DType::f16;
+  return o.amp_dtype.value_or(o.device == eager::Device::cpu ? DType::bf16 : DType::f16);
 }
 
 namespace {
@@ -19,17 +19,24 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.settings.device = o.device;
   if (o.precision.autocast) step.settings.autocast = product_type(o);
   step.tensor = plan_tensor_parallel(graph, o.parallel.tensor, o.parallel.sequence);
-  step.zero = {o.parallel.zero, o.parallel.data};
+  step.fsdp = o.parallel.data > 1 ? o.parallel.fsdp : 0;
+  step.zero = {step.fsdp > 0 ? 3 : o.parallel.zero, o.parallel.data};
+  step.stack = o.stack;
+  if (o.device == eager::Device::cpu) step.stack.block = 1;
+  step.optimizer_impl = o.optimizer_impl;
+  step.loss = o.loss;
+  step.keeps_logits = o.transformers == Transformers::v4_48;
+  step.fused_norm = o.fused_norm;
+  step.fused_lora = o.fused_lora;
   step.precision = o.precision;
   step.optimizer = o.optimizer;
   step.training = o.training;
-  step.cross_entropy = o.cross_entropy;
   // A second micro-batch finds the gradients of the first.
   step.keep_gradients = o.keep_gradients || o.parallel.micro_batches > 1;
   step.checkpoints = checkpoint_ranges(graph, o.checkpoint);
   step.cached_tokens = o.cached_tokens;
   step.latent = o.latent;
-  step.stored_weights = o.stored_weights;
+  step.packed = o.packed;
   step.allocator = o.allocator;
   return step;
 }
@@ -123,6 +130,9 @@ MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
     b.activations = of(peak, eager::Kind::input) + of(peak, eager::Kind::activation) +
                     of(peak, eager::Kind::weight_cast);
   }
+  const auto rest = b.total() - b.workspace;
+  const auto highest = step.highest().bytes;
+  if (highest > rest) b.workspace = std::max(b.workspace, highest - rest);
   return b;
 }
 

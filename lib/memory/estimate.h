@@ -18,6 +18,7 @@ namespace vitals {
 struct Parallelism {
   std::uint64_t data = 1;  // ranks that see other samples
   unsigned zero = 0;       // ZeRO's stage over them
+  unsigned fsdp = 0;       // or fully sharded data parallel, version 1 or 2; 0: neither
   std::uint64_t tensor = 1;
   bool sequence = false;
   std::uint64_t pipeline = 1;
@@ -32,7 +33,13 @@ struct MemoryOptions {
   Precision precision;
   Optimizer optimizer;
   eager::Device device = eager::Device::cuda;
-  bool cross_entropy = true;
+  Stack stack = vitals::stack("pytorch-1.13");
+  OptimizerImpl optimizer_impl = OptimizerImpl::loop;
+  Loss loss = Loss::cross_entropy;
+  Transformers transformers = Transformers::v4_48;
+  std::optional<DType> amp_dtype = {};  // of autocast; nothing: float16, on a CPU bfloat16
+  bool fused_norm = false;
+  bool fused_lora = false;
   bool keep_gradients = false;
   ActivationCheckpointing checkpoint = ActivationCheckpointing::none;
   Parallelism parallel;
@@ -41,9 +48,9 @@ struct MemoryOptions {
   // them.
   std::uint64_t cached_tokens = 0;
   LatentCache latent = LatentCache::expanded;
-  std::vector<Count> stored_weights;  // by ParamId, when they are stored quantised; else empty
-  bool composition = true;            // what fills the peak; costs a second run
-  bool allocator = false;             // replay PyTorch's caching allocator
+  eager::PackedWeights packed;  // weights that are stored quantised
+  bool composition = true;      // what fills the peak; costs a second run
+  bool allocator = false;       // replay PyTorch's caching allocator
 };
 
 // What matrix products run in: keys and values are kept in it.
@@ -55,7 +62,9 @@ struct MemoryBytes {
   Count gradients;
   Count optimizer;
   Count activations;  // training: kept for the backward pass by the model and the loss; the batch
-  Count workspace;    // the largest sum of temporaries at one moment, and buffers
+  // The largest sum of temporaries at one moment, and buffers; where the highest moment holds more
+  // that is in no other part (values that nothing keeps), that: the total is never below the peak.
+  Count workspace;
   Count kv_cache;
 
   [[nodiscard]] Count total() const {

@@ -17,7 +17,7 @@ class Explainer {
       : graph_(graph), options_(options), estimate_(estimate) {
     recipe_.precision = options.precision;
     recipe_.optimizer = options.optimizer;
-    recipe_.stored_weights = options.stored_weights;
+    recipe_.packed = options.packed;
   }
 
   Explanation module(ModuleId id) const {

@@ -21,8 +21,9 @@ std::string bytes_axis(double bytes) { return binary_bytes(bytes); }
 Count weight_bytes(const MemoryAnswer& a, ParamId id) {
   const auto& param = a.graph.params[id];
   if (param.buffer) return 0;
-  if (!a.options.stored_weights.empty()) return a.options.stored_weights[id];
-  return numel(param) * size_of(a.options.precision.weights);
+  const auto& stored = a.options.packed.stored;
+  if (id < stored.size() && (!param.dtype || a.options.packed.is_packed(id))) return stored[id];
+  return numel(param) * size_of(param.dtype.value_or(a.options.precision.weights));
 }
 
 // ---- what was assumed
@@ -47,11 +48,32 @@ std::string checkpoint_text(const MemoryAnswer& a) {
   return "";
 }
 
+std::string loss_text(const MemoryOptions& o) {
+  const auto library = fmt::format("as transformers {} computes it", name_of(o.transformers));
+  switch (o.loss) {
+    case Loss::none:
+      return "none: a gradient enters at the output";
+    case Loss::cross_entropy:
+      return "cross-entropy";
+    case Loss::hf:
+      return fmt::format("hf: fp32 copy, shifted copy, log-softmax, {}", library);
+    case Loss::fast:
+      return fmt::format("fast: the kernel works inside the shifted fp32 copy, {}", library);
+    case Loss::fused_linear:
+      return "fused-linear: head and loss in chunks of rows, logits are never whole";
+    case Loss::chunked:
+      return "chunked: logits become fp32 in eight chunks";
+  }
+  return "";
+}
+
 std::string devices_text(const Parallelism& p) {
   std::vector<std::string> parts;
   if (p.data > 1)
     parts.push_back(fmt::format("data {}{}", p.data,
-                                p.zero > 0 ? fmt::format(" with ZeRO stage {}", p.zero) : ""));
+                                p.fsdp > 0   ? fmt::format(" with FSDP{}, one unit a block", p.fsdp)
+                                : p.zero > 0 ? fmt::format(" with ZeRO stage {}", p.zero)
+                                             : ""));
   if (p.tensor > 1)
     parts.push_back(fmt::format("tensor {}{}", p.tensor, p.sequence ? " with sequence" : ""));
   if (p.pipeline > 1)
@@ -59,6 +81,17 @@ std::string devices_text(const Parallelism& p) {
         "pipeline {}{}", p.pipeline,
         p.interleave > 1 ? fmt::format(" of {} interleaved chunks", p.interleave) : ""));
   return fmt::format("{}: {}", p.devices(), fmt::join(parts, " x "));
+}
+
+// What the options change of a recipe's types is said after its own words.
+std::string precision_text(const MemoryOptions& o) {
+  auto text = fmt::format("{}: {}", o.precision.name, o.precision.doc);
+  const auto& usual = precision(o.precision.name);
+  if (o.precision.weights != usual.weights)
+    text += fmt::format("; here weights in {}", to_string(o.precision.weights));
+  if (o.precision.autocast && o.amp_dtype)
+    text += fmt::format("; here products in {}", to_string(*o.amp_dtype));
+  return text;
 }
 
 Table assumptions(const MemoryAnswer& a) {
@@ -73,19 +106,22 @@ Table assumptions(const MemoryAnswer& a) {
   row("batch", fmt::format("{}{}, input {}", a.batch,
                            micro > 1 ? fmt::format(" in {} micro-batches", micro) : "",
                            fmt::join(inputs, ", ")));
-  row("precision", fmt::format("{}: {}", o.precision.name, o.precision.doc));
+  row("stack", fmt::format("{}: {}", o.stack.name, o.stack.doc));
+  row("precision", precision_text(o));
   row("attention", attention_text(a));
   const auto& trained = a.trained;
   if (trained.lora_rank)
-    row("adapters", fmt::format("LoRA of rank {} beside {}; they alone are trained",
-                                *trained.lora_rank, fmt::join(trained.lora_targets, ", ")));
+    row("adapters", fmt::format("LoRA of rank {} beside {}; they alone are trained{}",
+                                *trained.lora_rank, fmt::join(trained.lora_targets, ", "),
+                                o.fused_lora ? "; one op with their layers" : ""));
   if (o.training) {
     if (!trained.frozen.empty()) row("frozen", fmt::format("{}", fmt::join(trained.frozen, ", ")));
-    row("optimizer", fmt::format("{}: {}", o.optimizer.name, o.optimizer.source));
+    row("optimizer",
+        fmt::format("{}, {}: {}", o.optimizer.name, name_of(o.optimizer_impl), o.optimizer.source));
     row("gradients", o.keep_gradients || micro > 1
                          ? "allocated through the forward pass"
                          : "set to None before the forward pass (zero_grad's default)");
-    row("loss", o.cross_entropy ? "cross-entropy" : "none: a gradient enters at the output");
+    row("loss", loss_text(o));
     row("checkpoint", checkpoint_text(a));
   }
   row("device", a.device);

@@ -41,11 +41,11 @@ ordered_json activations_json(const SavedActivations& s) {
 ordered_json share_json(const MemoryAnswer& a) {
   const auto& p = a.options.parallel;
   auto json = bytes_json(a.share->bytes);
-  json["peak"] = a.share->peak.bytes.value();
-  json["phase"] = to_string(a.share->peak.phase);
+  json["peak"] = peak_json(a.graph, a.share->peak);
   json["devices"] = p.devices().value();
   json["dp"] = p.data;
   json["zero"] = p.zero;
+  json["fsdp"] = p.fsdp;
   json["tp"] = p.tensor;
   json["sequence_parallel"] = p.sequence;
   json["pp"] = p.pipeline;
@@ -122,9 +122,14 @@ ordered_json memory_json(const MemoryAnswer& a) {
   const auto params = parameters(a.graph).sum();
   auto json = question_json(a.graph.model, a.options);
   json["batch"] = a.batch;
+  json["stack"] = a.options.stack.name;
   json["attention"] = a.attention == AttentionKernel::eager ? "eager" : "fused";
   json["device"] = a.device;
   json["checkpoint"] = name_of(a.options.checkpoint);
+  if (a.options.training) {
+    json["loss"] = name_of(a.options.loss);
+    json["optimizer_impl"] = name_of(a.options.optimizer_impl);
+  }
   json["params"] = params.value();
   json["trained_params"] = a.options.training ? trainable_parameters(a.graph).value() : 0;
   json["trained"] = trained_json(a.trained);

@@ -158,7 +158,7 @@ TEST_CASE("stored weights are explained as they are stored") {
   auto a = ask();
   a.options.training = a.build.training = false;
   const auto graph = graph_of(a);
-  for (const auto& param : graph.params) a.options.stored_weights.push_back(numel(param) / 2);
+  for (const auto& param : graph.params) a.options.packed.stored.push_back(numel(param) / 2);
   const auto e = estimate_memory(graph, a.options);
   const auto explained = explain_memory(graph, a.options, e, "");
   CHECK(explained.quantities[0].value == e.bytes.weights);
@@ -247,14 +247,14 @@ TEST_CASE("what is frozen has no gradient and no state") {
 TEST_CASE("adapters add their own parameters, and train nothing else") {
   auto a = ask();
   const auto base = graph_of(a);
-  const auto graph = with_lora(base, 2, {"qkv", "attn.proj"});
+  const auto graph = with_lora(base, {2, {"qkv", "attn.proj"}});
   const auto added = 4 * 2 * ((64 + 192) + (64 + 64));
   CHECK(parameters(graph).sum() == parameters(base).sum() + Count(added));
   const auto e = estimate_memory(graph, a.options);
   CHECK(e.bytes.gradients == Count(4 * added));
   CHECK(e.activations.by_module.sum() == e.activations.saved);
   CHECK_THROWS_WITH_AS(
-      (void)with_lora(base, 2, {"qvk"}),
+      (void)with_lora(base, {2, {"qvk"}}),
       "--lora-targets: no linear layer is called 'qvk' (there are fc1, fc2, head, proj, qkv); did "
       "you mean 'qkv'?",
       Error);

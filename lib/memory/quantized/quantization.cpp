@@ -79,6 +79,18 @@ Count bytes_awq(const Matrix& m) {
 
 // The same, and the group of each input as int32 (arXiv:2210.17323, AutoGPTQ's files).
 Count bytes_gptq(const Matrix& m) { return bytes_awq(m) + Count(m.columns) * 4; }
+Count scales_gptq(const Matrix& m) {
+  return m.rows * ceil_div(m.columns, 128) * 2 + Count(m.columns) * 4;
+}
+
+// One group: a scale and a zero for each output.
+Count bytes_gptq_column(const Matrix& m) {
+  return ceil_div(m.elements, 2) + m.rows * 2 + ceil_div(m.rows, 2) + Count(m.columns) * 4;
+}
+Count scales_gptq_column(const Matrix& m) { return m.rows * 2 + Count(m.columns) * 4; }
+
+Count scales_4bit(const Matrix& m) { return bytes_4bit(m) - ceil_div(m.elements, 2); }
+Count scales_4bit_double(const Matrix& m) { return bytes_4bit_double(m) - ceil_div(m.elements, 2); }
 
 // A byte each, and an fp32 scale for each tile of 128 x 128 (DeepSeek-V3, arXiv:2412.19437, 3.3).
 Count bytes_fp8(const Matrix& m) {
@@ -90,14 +102,22 @@ Count bytes_fp8(const Matrix& m) {
 struct LinearScheme {
   QuantScheme scheme;
   Count (*bytes)(const Matrix&) = nullptr;
+  // Of these, what FSDP leaves whole: bitsandbytes' quant_state and AutoGPTQ's scales and g_idx are
+  // no parameters (fms-acceleration, register_tensors_as_parameters_patch_rule).
+  Count (*per_rank)(const Matrix&) = nullptr;
+  bool unpacked = false;
 };
 
 constexpr LinearScheme kLinear[] = {
     {{"int8", "bitsandbytes LLM.int8(): a byte each, a scale for each row"}, bytes_int8},
-    {{"nf4", "bitsandbytes 4 bits in blocks of 64, fp32 scales"}, bytes_4bit},
-    {{"nf4-dq", "the same with quantised scales, as QLoRA does"}, bytes_4bit_double},
+    {{"nf4", "bitsandbytes 4 bits in blocks of 64, fp32 scales"}, bytes_4bit, scales_4bit, true},
+    {{"nf4-dq", "the same with quantised scales, as QLoRA does"},
+     bytes_4bit_double,
+     scales_4bit_double,
+     true},
     {{"fp8", "8-bit floats with a scale for each 128 x 128"}, bytes_fp8},
-    {{"gptq", "GPTQ, 4 bits in groups of 128"}, bytes_gptq},
+    {{"gptq", "GPTQ, 4 bits in one group a column"}, bytes_gptq_column, scales_gptq_column},
+    {{"gptq-128", "GPTQ, 4 bits in groups of 128"}, bytes_gptq, scales_gptq},
     {{"awq", "AWQ, 4 bits in groups of 128"}, bytes_awq},
 };
 
@@ -106,7 +126,9 @@ StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const
   const bool kept = use.columns == 0 || use.role == WeightRole::output ||
                     use.role == WeightRole::token_embedding || use.role == WeightRole::other;
   if (kept) return {"F16", n * 2};
-  return {scheme.scheme.name, scheme.bytes({n, n / use.columns, use.columns})};
+  const Matrix matrix{n, n / use.columns, use.columns};
+  return {scheme.scheme.name, scheme.bytes(matrix),
+          scheme.per_rank != nullptr ? scheme.per_rank(matrix) : Count(0), true, scheme.unpacked};
 }
 
 StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightUse& use,
@@ -115,7 +137,8 @@ StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightU
   // Vectors, positions and routers stay what they are.
   if (use.columns == 0 || use.role == WeightRole::other) return {"F32", n * 4};
   const auto& format = gguf_format(mix, use, model);
-  return {format.name, n / format.block * format.bytes};
+  const auto bytes = n / format.block * format.bytes;
+  return {format.name, bytes, 0, bytes < n * 2, true};
 }
 
 void add(QuantizedSize& size, const StoredWeight& stored, Count params) {
@@ -176,6 +199,10 @@ std::vector<StoredWeight> quantized_weights(const Graph& graph, std::string_view
   for (ParamId id = 0; id < graph.params.size(); ++id) {
     const auto& param = graph.params[id];
     if (param.buffer) continue;
+    if (param.adapter) {  // stays what it is
+      weights[id] = {"F16", numel(param) * 2};
+      continue;
+    }
     weights[id] = mix == mixes.end() ? stored_linear(*linear, param, uses[id])
                                      : stored_gguf(*mix, param, uses[id], model);
   }

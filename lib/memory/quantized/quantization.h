@@ -49,6 +49,9 @@ struct QuantizedSize {
 struct StoredWeight {
   std::string_view format;
   Count bytes;
+  Count per_rank = {};    // of these, scales and tables, which sharding leaves whole on every rank
+  bool packed = false;    // in fewer bits than 16
+  bool unpacked = false;  // PyTorch's kernels unpack it for a product
 };
 
 // By ParamId. Throws Error for a scheme that is not known.

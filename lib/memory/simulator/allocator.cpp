@@ -63,6 +63,7 @@ void Storage::become(Kind kind) {
 }
 
 StoragePtr Memory::allocate(Count bytes, Kind kind) {
+  if (block_ > 1) bytes = (bytes + (block_ - 1)) / block_ * block_;
   return std::make_shared<Storage>(*this, bytes, kind);
 }
 

@@ -90,8 +90,10 @@ using StoragePtr = std::shared_ptr<Storage>;
 
 class Memory {
  public:
-  // At allocation number `watch` the composition is kept.
-  explicit Memory(std::uint64_t watch = 0) : watch_(watch) {}
+  // At allocation number `watch` the composition is kept. Sizes are rounded up to multiples of
+  // `block` bytes.
+  explicit Memory(std::uint64_t watch = 0, std::uint64_t block = 1)
+      : watch_(watch), block_(block) {}
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
@@ -133,6 +135,7 @@ class Memory {
   void note(const Storage& storage, bool freed);
 
   std::uint64_t watch_;
+  std::uint64_t block_;
   std::uint64_t allocations_ = 0;
   Count live_;
   Count high_;

@@ -74,6 +74,13 @@ class Aten {
     bool gathers_output = false;
   };
   Tensor linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind);
+  // A product with frozen weights of few bits; answers in the input's type. `unpacked`: the weight
+  // is unpacked into the computation's type while the product runs.
+  Tensor packed_linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                       const Shape& output, std::uint64_t split, bool unpacked);
+  // A frozen linear layer and its low-rank adapter A, B as one op.
+  Tensor fused_lora(Tensor x, const Tensor& weight, const Tensor& down, const Tensor& up,
+                    const Shape& output, bool drops, bool packed);
   // The same values, cut along the sequence.
   Tensor scatter(const Tensor& x, std::uint64_t ranks);
   // Rows of x gathered by expert, times each expert's matrix: one [rows, out] for all choices.
@@ -89,10 +96,16 @@ class Aten {
   // torch.nn.functional.scaled_dot_product_attention, flash kernel.
   Tensor sdpa(Tensor q, Tensor k, Tensor v, Tensor bias, const Meta& output);
 
+  // Rows of a matrix by an index that differs from call to call: x[index], and
+  // sum.index_add_(0, index, rows), in place.
+  Tensor take_rows(const Tensor& x, std::uint64_t rows);
+  Tensor add_rows(const Tensor& sum, const Tensor& rows);
+
   // Reductions, norms, the rest.
   Tensor softmax(Tensor x);
   Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);
   Tensor rms_norm(const Tensor& input, const Tensor& weight);
+  Tensor fused_rms_norm(const Tensor& input, const Tensor& weight);
   Tensor global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias);
   Tensor reduce(op::ReduceKind kind, const Tensor& x, const Shape& output);
   Tensor concat(Tensors xs, const Shape& output);
@@ -102,6 +115,12 @@ class Aten {
   Tensor topk(const Tensor& x, const Shape& output);
   Tensor rope(const Tensor& x, const Tensor& tables);
   Tensor cross_entropy(Tensor logits, const Tensor& targets);
+
+  // Losses of libraries. Logits [B, s, classes]; the targets of the next tokens are made inside.
+  Tensor hf_loss(const Tensor& logits, bool works_in_copy);
+  Tensor chunked_loss(const Tensor& logits, const Tensor& targets);
+  // Head and loss together: hidden states [B, s, h], the head's weight [classes, h].
+  Tensor fused_linear_loss(const Tensor& hidden, Tensor weight);
 
   // A copy in float32 where CUDA's autocast has one made; else x itself.
   [[nodiscard]] Tensor upper(const Tensor& x);
@@ -124,6 +143,7 @@ class Aten {
   [[nodiscard]] Tensor gemm(const Tensor& a, const Tensor& b, std::uint64_t split);
   [[nodiscard]] Tensor weight_gradient(const Tensor& x, const Tensor& g, const Meta& weight);
   [[nodiscard]] Tensor input_gradient(const Tensor& g, const Tensor& weight, const Meta& x);
+  [[nodiscard]] Tensor next_tokens(const Tensor& x, std::uint64_t rows);
   Tensor addmm(const Tensor& bias, const Tensor& x, const Tensor& weight, std::uint64_t split);
   Tensor bmm(const Tensor& a, const Tensor& b);
   Tensor product(const Tensor& a, const Tensor& b, std::uint64_t split);

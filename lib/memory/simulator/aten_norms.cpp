@@ -78,6 +78,19 @@ Tensor Aten::rms_norm(const Tensor& input, const Tensor& weight) {
   return weight ? mul(weight, normed) : normed;
 }
 
+// One kernel that keeps its input as it came and the reciprocal deviation of each row, and writes
+// the gradient into the one that it got (unsloth's Fast_RMS_Layernorm; Liger's is alike). The
+// weight has no gradient there.
+Tensor Aten::fused_rms_norm(const Tensor& input, const Tensor& weight) {
+  const auto x = raw_contiguous(input);
+  auto y = fresh(x->shape, x);
+  auto rows = x->shape;
+  rows[rows.rank() - 1] = 1;
+  const auto deviations = tape_.empty(eager::contiguous(rows, DType::f32, x->split));
+  return tape_.record(y, {input}, {x, weight, deviations},
+                      [](Tensors& g, Tensors&) { return Tensors{g[0]}; });
+}
+
 // timm's GlobalResponseNorm: the norm over the positions (in fp32 under CUDA's autocast), divided
 // by its mean over the channels, times x; then x + addcmul(bias, weight, .).
 Tensor Aten::global_response_norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {

@@ -181,6 +181,74 @@ Tensor Aten::linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind
   return y;
 }
 
+// bitsandbytes nn/modules.py, Linear4bit.forward, and autograd/_functions.py, MatMul4Bit: the input
+// in the computation's type, the weight unpacked for the product, an answer in the input's type.
+// Frozen weights: the input is not kept.
+Tensor Aten::packed_linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           const Shape& output, std::uint64_t split, bool unpacked) {
+  const auto low = settings_.autocast.value_or(weight->dtype);
+  const auto input = to(x, low);
+  const Meta input_meta = eager::contiguous(input->shape, low, input->split);
+  const auto scratch = [this, unpacked, low, meta = Meta(*weight)] {
+    auto wide = meta;
+    wide.dtype = low;
+    return tape_.memory().allocate(unpacked ? bytes_of(wide) : Count(0), Kind::workspace);
+  };
+  Tensor y;
+  {
+    const auto unpacked_weight = scratch();
+    y = tape_.empty(eager::contiguous(output, low, split));
+  }
+  y = tape_.record(y, {input, bias}, {}, [this, input_meta, scratch](Tensors& g, Tensors&) {
+    const auto gradient = raw_contiguous(g[0]);
+    const auto unpacked_weight = scratch();
+    return Tensors{tape_.empty(input_meta), nullptr};
+  });
+  return to(y, x->dtype);
+}
+
+// unsloth's LoRA_QKV and LoRA_W (fast_lora.py): one op keeps its input and what its dropout left of
+// it, no mask; the weight, if it is packed, is unpacked for each of its products.
+Tensor Aten::fused_lora(Tensor x, const Tensor& weight, const Tensor& down, const Tensor& up,
+                        const Shape& output, bool drops, bool packed) {
+  x = lower(x);
+  const auto rank = down->shape[0];
+  const auto dtype = x->dtype;
+  const auto split = x->split;
+  const auto scratch = [this, packed, dtype, meta = Meta(*weight)] {
+    auto wide = meta;
+    wide.dtype = dtype;
+    return tape_.memory().allocate(packed ? bytes_of(wide) : Count(0), Kind::workspace);
+  };
+  const auto y = tape_.empty(eager::contiguous(output, dtype, split));
+  { const auto unpacked_weight = scratch(); }
+  const auto dropped = drops ? fresh(x->shape, x) : x;
+  {
+    auto narrow = output;
+    narrow[narrow.rank() - 1] = rank;
+    const auto low = tape_.empty(eager::contiguous(narrow, dtype, split), Kind::workspace);
+  }
+  const Meta input = eager::contiguous(x->shape, dtype, split);
+  return tape_.record(y, {x, down, up}, {x, dropped, down, up},
+                      [this, input, scratch](Tensors& g, Tensors& saved) {
+                        const auto gradient = raw_contiguous(g[0]);
+                        Tensors out(3);
+                        out[1] = tape_.empty(*saved[2]);
+                        out[2] = tape_.empty(*saved[3]);
+                        {
+                          const auto unpacked_weight = scratch();
+                          out[0] = tape_.empty(input);
+                        }
+                        // dX += (dropped != 0) * (dY B A)
+                        auto mask = input;
+                        mask.dtype = DType::boolean;
+                        const auto kept = tape_.empty(mask, Kind::workspace);
+                        const auto low = tape_.empty(input, Kind::workspace);
+                        const auto product = tape_.empty(input, Kind::workspace);
+                        return out;
+                      });
+}
+
 Tensor Aten::expert_linear(Tensor x, Tensor weight, Tensor bias, const Shape& output,
                            std::uint64_t split) {
   bias = lower(bias);

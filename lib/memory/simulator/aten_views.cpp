@@ -100,6 +100,27 @@ Tensor Aten::index(const Tensor& x, std::size_t axis, std::uint64_t length, bool
   return tape_.record(picked, {y}, {}, whole(y));
 }
 
+// Keeps the index, of int64; the backward pass fills a tensor of the whole.
+Tensor Aten::take_rows(const Tensor& x, std::uint64_t rows) {
+  const auto index = tape_.empty(eager::contiguous({rows}, DType::i64));
+  auto shape = x->shape;
+  shape[0] = rows;
+  const Meta whole = eager::contiguous(x->shape, x->dtype, x->split);
+  return tape_.record(fresh(shape, x), {x}, {index},
+                      [this, whole](Tensors&, Tensors&) { return Tensors{tape_.empty(whole)}; });
+}
+
+Tensor Aten::add_rows(const Tensor& sum, const Tensor& rows) {
+  const auto index = tape_.empty(eager::contiguous({rows->shape[0]}, DType::i64));
+  auto out = Tape::view(sum, sum->shape, sum->strides);
+  out->node = sum->node;
+  out->output = sum->output;
+  const Meta part = eager::contiguous(rows->shape, rows->dtype, rows->split);
+  return tape_.record(out, {sum, rows}, {index}, [this, part](Tensors& g, Tensors&) {
+    return Tensors{g[0], tape_.empty(part)};
+  });
+}
+
 Tensors Aten::split(const Tensor& x, std::size_t axis, const std::vector<std::uint64_t>& lengths,
                     bool drop_axis) {
   Tensors pieces;

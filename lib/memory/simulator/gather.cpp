@@ -18,10 +18,13 @@ Gatherer::Gatherer(const Graph& graph, const StepOptions& options, Memory& memor
   for (ModuleId id = 1; id < graph.modules.size(); ++id)
     if (unit_of_[id] == 0) unit_of_[id] = unit_of_[graph.modules[id].parent];
   const auto used = used_params(graph, options.stage);
-  auto whole = options;
-  whole.zero = {};
-  for (ParamId id = 0; id < graph.params.size(); ++id)
-    if (used[id]) bytes_[unit_of_[graph.params[id].module]] += weight_bytes(graph, id, whole);
+  params_.resize(units);
+  for (ParamId id = 0; id < graph.params.size(); ++id) {
+    if (!used[id]) continue;
+    const auto unit = unit_of_[graph.params[id].module];
+    bytes_[unit] += gathered_bytes(graph, id, options);
+    params_[unit].push_back(id);
+  }
 }
 
 void Gatherer::begin() {
@@ -30,15 +33,22 @@ void Gatherer::begin() {
 
 void Gatherer::enter(ModuleId module) {
   if (unit_of_.empty() || module >= unit_of_.size() || unit_of_[module] == unit_) return;
-  current_ = nullptr;
+  leave();
   unit_ = unit_of_[module];
   if (unit_ != 0) current_ = memory_.allocate(bytes_[unit_], Kind::workspace);
 }
 
-void Gatherer::end() {
+void Gatherer::leave() {
+  if (on_leave && unit_ != 0) on_leave(params_[unit_]);
   current_ = nullptr;
-  root_ = nullptr;
   unit_ = 0;
+}
+
+void Gatherer::end() {
+  if (unit_of_.empty()) return;
+  leave();
+  if (on_leave) on_leave(params_[0]);
+  root_ = nullptr;
 }
 
 }  // namespace vitals::eager

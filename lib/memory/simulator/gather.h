@@ -5,7 +5,8 @@
 
 #include "memory/simulator/recipe.h"
 
-#include <optional>
+#include <functional>
+#include <vector>
 
 namespace vitals::eager {
 
@@ -18,10 +19,16 @@ class Gatherer {
   void enter(ModuleId module);  // gathers the unit of this module and lets the last one go
   void end();
 
+  // Called with the parameters of a unit when it is let go, and of the root in the end.
+  std::function<void(const std::vector<ParamId>&)> on_leave;
+
  private:
+  void leave();
+
   Memory& memory_;
   std::vector<std::uint32_t> unit_of_;  // by module; 0 is what stands outside the blocks
   std::vector<Count> bytes_;            // by unit
+  std::vector<std::vector<ParamId>> params_;
   StoragePtr root_;
   StoragePtr current_;
   std::uint32_t unit_ = 0;

@@ -8,12 +8,16 @@
 
 namespace vitals::eager {
 
-Interpreter::Interpreter(const Graph& graph, Aten& aten, const TensorParallel& tensor)
+Interpreter::Interpreter(const Graph& graph, Aten& aten, const TensorParallel& tensor,
+                         Variants variants)
     : graph_(graph),
       aten_(aten),
       tensor_(tensor),
+      variants_(std::move(variants)),
       dying_(dying_after(graph)),
-      values_(graph.nodes.size()) {}
+      values_(graph.nodes.size()) {
+  if (variants_.loops_over_experts) find_expert_loops();
+}
 
 void Interpreter::run(NodeId begin, NodeId end) {
   auto& memory = aten_.tape().memory();
@@ -21,8 +25,15 @@ void Interpreter::run(NodeId begin, NodeId end) {
     const auto& node = graph_.nodes[id];
     if (before_op) before_op(node.call);
     memory.at({graph_.calls[node.call].module, name_of(node.op), kNone});
-    if (!values_[id]) values_[id] = apply(id);
-    assert(values_[id]->shape == node.shape);
+    const auto* adapter = adapter_at(id);
+    if (const auto* loop = loop_at(id); loop != nullptr) {
+      if (id == loop->begin) run_experts(*loop);
+    } else if (adapter != nullptr && variants_.fused_lora) {
+      if (id == adapter->base) run_fused(*adapter);
+    } else if (!values_[id]) {
+      values_[id] = apply(id);
+    }
+    assert(!values_[id] || values_[id]->shape == node.shape);
     if (tensor_.scatters(id)) values_[id] = aten_.scatter(values_[id], tensor_.ranks);
     for (const auto dead : dying_[id]) values_[dead] = nullptr;
     if (!is_leaf(node.op)) memory.mark();
@@ -44,17 +55,58 @@ std::uint64_t Interpreter::output_split(NodeId id) const {
   return how == Cut::column && weight != kNone ? tensor_.split(weight) : tensor_.ranks;
 }
 
+// The adapter that a node belongs to, its layer's own node included.
+const Adapter* Interpreter::adapter_at(NodeId id) const {
+  const auto& all = graph_.adapters;
+  const auto next = std::upper_bound(all.begin(), all.end(), id,
+                                     [](NodeId n, const Adapter& a) { return n < a.base; });
+  if (next == all.begin()) return nullptr;
+  const auto& adapter = *std::prev(next);
+  return id <= adapter.sum ? &adapter : nullptr;
+}
+
+void Interpreter::run_fused(const Adapter& adapter) {
+  const auto& base = graph_.nodes[adapter.base];
+  const bool drops = std::holds_alternative<op::Dropout>(graph_.nodes[adapter.first].op);
+  values_[adapter.sum] =
+      aten_.fused_lora(in(base, 0), param(base, 0), params_[adapter.down], params_[adapter.up],
+                       base.shape, drops, variants_.is_packed(base.params[0]));
+}
+
+// PEFT's enable_input_require_grads: a hook on the token table's output, so that reentrant
+// checkpoints are recorded although everything before the adapters is frozen.
+Tensor Interpreter::apply_embedding(NodeId id) {
+  const auto& node = graph_.nodes[id];
+  const auto& table = params_[node.params[0]];
+  auto y = aten_.embedding(in(node, 0), table, node.shape);
+  const bool tokens = graph_.params[node.params[0]].role == Role::embedding;
+  if (!variants_.inputs_require_grad || !tokens || y->node != kNoNode) return y;
+  return aten_.tape().make_leaf(y->storage, *y, Kind::activation_gradient);
+}
+
+// peft tuners/lora/layer.py: x.to(lora_A.weight.dtype) enters the adapter.
 Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear) {
+  const auto& node = graph_.nodes[id];
+  const auto* adapter = adapter_at(id);
+  const bool first = adapter != nullptr && id == adapter->first;
+  const auto x = first ? aten_.to(in(node, 0), param(node, 0)->dtype) : in(node, 0);
+  if (node.params[0] != kNone && variants_.is_packed(node.params[0]))
+    return aten_.packed_linear(x, param(node, 0), param(node, 1), node.shape, output_split(id),
+                               variants_.unpacked);
+  return apply_linear(id, linear, x);
+}
+
+Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear, const Tensor& x) {
   const auto& node = graph_.nodes[id];
   Aten::LinearKind kind;
   kind.stored_transposed = linear.transposed;
   kind.split = output_split(id);
-  const bool sequence = tensor_.sequence && in(node, 0)->split > 1;
+  const bool sequence = tensor_.sequence && x->split > 1;
   kind.gathers_input = sequence && tensor_.cut(id) == Cut::column;
   kind.gathers_output = tensor_.sequence && tensor_.cut(id) == Cut::row;
   // A bias may be computed.
   const auto bias = node.inputs.size() > 1 ? in(node, 1) : param(node, 1);
-  return aten_.linear(in(node, 0), param(node, 0), bias, kind);
+  return aten_.linear(x, param(node, 0), bias, kind);
 }
 
 Tensor Interpreter::apply_slice(NodeId id, const op::Slice& slice) {
@@ -133,52 +185,64 @@ Tensor Interpreter::apply(NodeId id) {
       Overloaded{
           [&]<class O>(const O&)
             requires(kTraits<O>.saves != Saves::own)
-          { return apply_plain(node);
-}
-, [&](const op::Input&) { return resident_.at(id); },
-    [&](const op::Parameter&) { return param(node, 0); },
-    [&](const op::Constant& o) { return apply_constant(id, o); },
-    [&](const op::Linear& o) { return apply_linear(id, o); },
-    [&](const op::ExpertLinear&) {
-      return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape,
-                                 output_split(id));
-    },
-    [&](const op::Conv& o) { return apply_conv(node, o); },
-    [&](const op::MatMul&) { return aten_.matmul(in(0), in(1)); },
-    [&](const op::Sdpa&) {
-      const auto bias = node.inputs.size() > 3 ? in(3) : nullptr;
-      return aten_.sdpa(in(0), in(1), in(2), bias, {node.shape, node.strides, node.dtype, 1});
-    },
-    [&](const op::Binary& o) { return apply_binary(o.kind, in(0), in(1)); },
-    [&](const op::Scale&) { return aten_.scale(in(0)); },
-    [&](const op::Activation& o) { return apply_activation(o.kind, in(0)); },
-    [&](const op::Softmax&) { return aten_.softmax(in(0)); },
-    [&](const op::TopK&) { return aten_.topk(in(0), node.shape); },
-    [&](const op::MaskedFill&) { return aten_.masked_fill(in(0), in(1)); },
-    [&](const op::LayerNorm&) { return aten_.layer_norm(in(0), param(node, 0), param(node, 1)); },
-    [&](const op::RmsNorm&) { return aten_.rms_norm(in(0), param(node, 0)); },
-    [&](const op::GlobalResponseNorm&) {
-      return aten_.global_response_norm(in(0), param(node, 0), param(node, 1));
-    },
-    [&](const op::Dropout&) { return aten_.dropout(in(0)); },
-    [&](const op::DropPath&) { return aten_.drop_path(in(0)); },
-    [&](const op::Concat&) {
-      Tensors xs;
-      for (const auto input : node.inputs) xs.push_back(values_[input]);
-      return aten_.concat(std::move(xs), node.shape);
-    },
-    [&](const op::Reshape& o) { return aten_.reshape(in(0), o.shape); },
-    [&](const op::Expand& o) { return aten_.expand(in(0), o.shape); },
-    [&](const op::Permute& o) { return aten_.permute(in(0), o.order); },
-    [&](const op::Slice& o) { return apply_slice(id, o); },
-    [&](const op::Copy& o) { return o.implied ? in(0) : aten_.contiguous(in(0)); },
-    [&](const op::Roll&) { return aten_.roll(in(0)); },
-    [&](const op::Reduce& o) { return aten_.reduce(o.kind, in(0), node.shape); },
-    [&](const op::Embedding&) { return aten_.embedding(in(0), param(node, 0), node.shape); },
-    [&](const op::Gather&) { return aten_.gather(in(0), node.shape); },
-    [&](const op::Rope&) { return aten_.rope(in(0), in(1)); },
-}  // namespace vitals::eager
-,
+          { return apply_plain(node); },
+          [&](const op::Input&) { return resident_.at(id); },
+          [&](const op::Parameter&) { return param(node, 0); },
+          [&](const op::Constant& o) { return apply_constant(id, o); },
+          [&](const op::Linear& o) { return apply_linear(id, o); },
+          [&](const op::ExpertLinear&) {
+            return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape,
+                                       output_split(id));
+          },
+          [&](const op::Conv& o) { return apply_conv(node, o); },
+          [&](const op::MatMul&) { return aten_.matmul(in(0), in(1)); },
+          [&](const op::Sdpa&) {
+            const auto bias = node.inputs.size() > 3 ? in(3) : nullptr;
+            return aten_.sdpa(in(0), in(1), in(2), bias, {node.shape, node.strides, node.dtype, 1});
+          },
+          [&](const op::Binary& o) {
+            auto y = apply_binary(o.kind, in(0), in(1));
+            const auto* adapter = adapter_at(id);
+            const bool sum = adapter != nullptr && id == adapter->sum;
+            return sum ? aten_.to(y, in(0)->dtype) : y;  // result.to(torch_result_dtype)
+          },
+          [&](const op::Scale&) { return aten_.scale(in(0)); },
+          [&](const op::Activation& o) { return apply_activation(o.kind, in(0)); },
+          [&](const op::Softmax&) { return aten_.softmax(in(0)); },
+          [&](const op::TopK&) { return aten_.topk(in(0), node.shape); },
+          [&](const op::MaskedFill&) { return aten_.masked_fill(in(0), in(1)); },
+          [&](const op::LayerNorm&) {
+            return aten_.layer_norm(in(0), param(node, 0), param(node, 1));
+          },
+          [&](const op::RmsNorm&) {
+            return variants_.fused_norm ? aten_.fused_rms_norm(in(0), param(node, 0))
+                                        : aten_.rms_norm(in(0), param(node, 0));
+          },
+          [&](const op::GlobalResponseNorm&) {
+            return aten_.global_response_norm(in(0), param(node, 0), param(node, 1));
+          },
+          [&](const op::Dropout&) {
+            const auto* adapter = adapter_at(id);
+            const bool first = adapter != nullptr && id == adapter->first;
+            return aten_.dropout(first ? aten_.to(in(0), params_[adapter->down]->dtype) : in(0));
+          },
+          [&](const op::DropPath&) { return aten_.drop_path(in(0)); },
+          [&](const op::Concat&) {
+            Tensors xs;
+            for (const auto input : node.inputs) xs.push_back(values_[input]);
+            return aten_.concat(std::move(xs), node.shape);
+          },
+          [&](const op::Reshape& o) { return aten_.reshape(in(0), o.shape); },
+          [&](const op::Expand& o) { return aten_.expand(in(0), o.shape); },
+          [&](const op::Permute& o) { return aten_.permute(in(0), o.order); },
+          [&](const op::Slice& o) { return apply_slice(id, o); },
+          [&](const op::Copy& o) { return o.implied ? in(0) : aten_.contiguous(in(0)); },
+          [&](const op::Roll&) { return aten_.roll(in(0)); },
+          [&](const op::Reduce& o) { return aten_.reduce(o.kind, in(0), node.shape); },
+          [&](const op::Embedding&) { return apply_embedding(id); },
+          [&](const op::Gather&) { return aten_.gather(in(0), node.shape); },
+          [&](const op::Rope&) { return aten_.rope(in(0), in(1)); },
+      },
       node.op);
 }
 

@@ -6,13 +6,24 @@
 #include "memory/tensor_parallel.h"
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 namespace vitals::eager {
 
+// Which of a library's implementations an op stands for.
+struct Variants {
+  std::function<bool(ParamId)> is_packed = [](ParamId) { return false; };
+  bool unpacked = false;             // packed weights are unpacked for a product
+  bool fused_norm = false;           // RMSNorm as one kernel
+  bool fused_lora = false;           // a layer with its adapter as one op
+  bool inputs_require_grad = false;  // the output of a frozen token table asks for a gradient
+  bool loops_over_experts = false;   // frozen experts run one after the other
+};
+
 class Interpreter {
  public:
-  Interpreter(const Graph& graph, Aten& aten, const TensorParallel& tensor);
+  Interpreter(const Graph& graph, Aten& aten, const TensorParallel& tensor, Variants variants);
 
   // Nodes [begin, end); what they use of before must be among the values. Afterwards the values
   // are what still has a name.
@@ -37,6 +48,27 @@ class Interpreter {
   Tensor apply(NodeId id);
   Tensor apply_constant(NodeId id, const op::Constant& constant);
   Tensor apply_linear(NodeId id, const op::Linear& linear);
+  Tensor apply_linear(NodeId id, const op::Linear& linear, const Tensor& x);
+  Tensor apply_embedding(NodeId id);
+  [[nodiscard]] const Adapter* adapter_at(NodeId id) const;
+  void run_fused(const Adapter& adapter);
+
+  // Experts that run one after the other: the nodes of their module's call, and behind it what
+  // weighs and sums their answers, up to `sum`.
+  struct ExpertLoop {
+    NodeId begin = 0;
+    NodeId end = 0;
+    NodeId sum = 0;
+    NodeId rows = 0;    // [rows, width], what enters
+    NodeId choice = 0;  // [rows, active], the weights of the chosen experts
+    std::uint64_t experts = 1;
+    std::uint64_t active = 1;
+  };
+  void find_expert_loops();
+  [[nodiscard]] std::optional<ExpertLoop> expert_loop(const Call& call) const;
+  [[nodiscard]] const ExpertLoop* loop_at(NodeId id) const;
+  void run_experts(const ExpertLoop& loop);
+  Tensor run_expert(const ExpertLoop& loop, const Tensor& rows);
   Tensor apply_slice(NodeId id, const op::Slice& slice);
   Tensor apply_binary(op::BinaryKind kind, const Tensor& a, const Tensor& b);
   Tensor apply_conv(const Node& node, const op::Conv& conv);
@@ -46,6 +78,8 @@ class Interpreter {
   const Graph& graph_;
   Aten& aten_;
   const TensorParallel& tensor_;
+  Variants variants_;
+  std::vector<ExpertLoop> expert_loops_;
   std::vector<std::vector<NodeId>> dying_;
   Tensors values_;
   Tensors params_;

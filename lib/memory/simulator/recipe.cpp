@@ -17,36 +17,71 @@ bool runs_in(const Graph& graph, ModuleId module, const NodeRange& stage) {
   });
 }
 
-std::uint64_t bytes_of_gradient(const Precision& precision) {
-  switch (precision.main_gradients) {
+std::uint64_t bytes_of_gradient(MainGradients main, DType weights) {
+  switch (main) {
     case MainGradients::none:
-      return size_of(precision.weights);
+      return size_of(weights);
     case MainGradients::instead:
       return size_of(DType::f32);
     case MainGradients::at_step:
-      return size_of(precision.weights) + size_of(DType::f32);
+      return size_of(weights) + size_of(DType::f32);
   }
   return 0;
 }
 
 }  // namespace
 
+// accelerate's prepare_model makes what FSDP trains under autocast fp32 (accelerator.py).
+DType stored_dtype(const Graph& graph, ParamId id, const StepOptions& o) {
+  const auto& param = graph.params[id];
+  if (param.dtype) return *param.dtype;
+  const bool wide = o.fsdp > 0 && o.stack.fp32_shards && o.precision.autocast && learns(param);
+  return wide ? DType::f32 : o.precision.weights;
+}
+
+// FSDP's mixed precision gathers floating weights in autocast's type.
+DType compute_dtype(const Graph& graph, ParamId id, const StepOptions& o) {
+  const auto stored = stored_dtype(graph, id, o);
+  if (o.fsdp > 0 && o.precision.autocast && is_floating(stored) && !is_whole(graph, id, o))
+    return o.settings.autocast.value_or(stored);
+  return stored;
+}
+
+// torch.optim: states are zeros_like(parameter).
+DType state_dtype(const Graph& graph, ParamId id, const StepOptions& o) {
+  return o.precision.master_weights ? o.precision.states : stored_dtype(graph, id, o);
+}
+
 Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
-  const auto parts = o.tensor.split(param) * o.zero.parts(3);
-  if (!o.stored_weights.empty() && !graph.params[param].buffer)
-    return part(o.stored_weights[param], parts);
-  const auto dtype = graph.params[param].dtype.value_or(o.precision.weights);
-  return part(numel(graph.params[param]) * size_of(dtype), parts);
+  const auto parts = pieces(graph, param, o, 3);
+  const auto& p = o.packed;
+  if (p.is_packed(param) && param < p.per_rank.size()) {
+    const auto whole = p.per_rank[param];
+    return part(p.stored[param] - whole, parts) + part(whole, o.tensor.split(param));
+  }
+  const bool listed = param < p.stored.size() && !graph.params[param].buffer;
+  if (listed && !graph.params[param].dtype) return part(p.stored[param], parts);
+  return part(numel(graph.params[param]) * size_of(stored_dtype(graph, param, o)), parts);
+}
+
+Count gathered_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  const auto split = o.tensor.split(param);
+  if (o.packed.is_packed(param) && param < o.packed.per_rank.size())
+    return part(o.packed.stored[param] - o.packed.per_rank[param], split);
+  return part(numel(graph.params[param]) * size_of(compute_dtype(graph, param, o)), split);
 }
 
 Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
-  const auto parts = o.tensor.split(param) * o.zero.parts(2);
-  return part(numel(graph.params[param]) * bytes_of_gradient(o.precision), parts);
+  const auto parts = pieces(graph, param, o, 2);
+  const auto each = bytes_of_gradient(o.precision.main_gradients, stored_dtype(graph, param, o));
+  return part(numel(graph.params[param]) * each, parts);
 }
 
 Formula optimizer_formula(const Graph& graph, ParamId param, const StepOptions& o) {
   const auto& shape = graph.params[param].shape;
-  auto formula = state_formula(o.optimizer, shape, o.precision.states);
+  auto optimizer = o.optimizer;
+  if (o.stack.step_on_host) optimizer.step_bytes = 0;
+  auto formula = state_formula(optimizer, shape, state_dtype(graph, param, o));
   if (o.precision.master_weights)
     formula.plus(
         {{"elements", numel(shape).value()}, {"bytes of the master weight", size_of(DType::f32)}});
@@ -54,7 +89,7 @@ Formula optimizer_formula(const Graph& graph, ParamId param, const StepOptions& 
 }
 
 Count optimizer_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
-  return part(optimizer_formula(graph, param, o).value(), o.tensor.split(param) * o.zero.parts(1));
+  return part(optimizer_formula(graph, param, o).value(), pieces(graph, param, o, 1));
 }
 
 std::vector<bool> used_params(const Graph& graph, const NodeRange& stage) {

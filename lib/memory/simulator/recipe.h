@@ -7,6 +7,7 @@
 #include "memory/optimizer.h"
 #include "memory/precision.h"
 #include "memory/simulator/aten.h"
+#include "memory/stack.h"
 #include "memory/tensor_parallel.h"
 
 #include <vector>
@@ -24,20 +25,39 @@ struct Zero {
   }
 };
 
+// Weights that are stored in few bits and multiplied in the computation's type.
+struct PackedWeights {
+  std::vector<Count> stored;    // bytes by ParamId; empty: in the precision's type
+  std::vector<Count> per_rank;  // of these, scales and tables that sharding leaves whole
+  std::vector<bool> packed;     // which are stored in fewer bits than the computation's type has
+  bool unpacked = false;        // a product unpacks its weight first, for its own time
+
+  [[nodiscard]] bool empty() const { return stored.empty(); }
+  [[nodiscard]] bool is_packed(ParamId param) const {
+    return param < packed.size() && packed[param];
+  }
+};
+
 struct StepOptions {
   Settings settings;
+  Stack stack;
+  OptimizerImpl optimizer_impl = OptimizerImpl::loop;
+  Loss loss = Loss::cross_entropy;
+  bool keeps_logits = false;  // 16-bit logits have a name while the loss is computed
+  bool fused_norm = false;    // RMSNorm as one kernel that keeps its input as it is
+  bool fused_lora = false;    // a layer and its adapter as one op that keeps what was dropped out
+  // Fully sharded data parallel over zero.ranks: 1 or 2, the version; 0: none.
+  unsigned fsdp = 0;
   TensorParallel tensor;
   Zero zero;
   NodeRange stage;  // of a pipeline; all nodes when its end is 0
   Precision precision;
   Optimizer optimizer;
   bool training = true;
-  bool cross_entropy = true;
   // Of a model that generates: tokens in the cache (0: those of the trace), and its form.
   std::uint64_t cached_tokens = 0;
   LatentCache latent = LatentCache::expanded;
-  // Bytes of each parameter where weights are stored quantised; empty: in the precision's type.
-  std::vector<Count> stored_weights;
+  PackedWeights packed;
   bool keep_gradients = false;  // allocated through the forward pass, as without set_to_none
   // Run without recording, and again in the backward pass (torch.utils.checkpoint).
   std::vector<NodeRange> checkpoints;
@@ -52,6 +72,23 @@ struct StepOptions {
 [[nodiscard]] Count part(Count bytes, std::uint64_t parts);
 [[nodiscard]] Count part(Count bytes, const Split& split);
 
+// Does every rank hold all of it? fms-acceleration takes the adapters of its fused op out of FSDP
+// (lora_adapters_switch_ddp_from_fsdp).
+[[nodiscard]] inline bool is_whole(const Graph& graph, ParamId param, const StepOptions& options) {
+  return options.fsdp > 0 && options.fused_lora && graph.params[param].adapter;
+}
+// Pieces that the parameter is cut into from this stage of ZeRO on, tensor parallelism included.
+[[nodiscard]] inline std::uint64_t pieces(const Graph& graph, ParamId param,
+                                          const StepOptions& options, unsigned from_stage) {
+  return options.tensor.split(param) *
+         (is_whole(graph, param, options) ? 1 : options.zero.parts(from_stage));
+}
+
+// The types in which a parameter is stored, enters the forward pass, and has optimizer states.
+[[nodiscard]] DType stored_dtype(const Graph& graph, ParamId param, const StepOptions& options);
+[[nodiscard]] DType compute_dtype(const Graph& graph, ParamId param, const StepOptions& options);
+[[nodiscard]] DType state_dtype(const Graph& graph, ParamId param, const StepOptions& options);
+
 // What one device holds of a parameter under a recipe: itself, its gradient, its optimizer states
 // with the master weight.
 [[nodiscard]] Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& options);
@@ -60,6 +97,8 @@ struct StepOptions {
 // The same before it is cut over devices.
 [[nodiscard]] Formula optimizer_formula(const Graph& graph, ParamId param,
                                         const StepOptions& options);
+// What a unit's parameter takes while all of it is gathered for a computation.
+[[nodiscard]] Count gathered_bytes(const Graph& graph, ParamId param, const StepOptions& options);
 // The parameters that the stage uses.
 [[nodiscard]] std::vector<bool> used_params(const Graph& graph, const NodeRange& stage);
 // Keys and values of all tokens: 2 L b min(s, window) kv_heads head_dim bytes for plain attention.

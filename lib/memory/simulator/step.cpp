@@ -21,11 +21,13 @@ class Runner {
         options_(options),
         begin_(options.stage.begin),
         end_(options.stage.end == 0 ? static_cast<NodeId>(graph.nodes.size()) : options.stage.end),
-        memory_(watch),
+        memory_(watch, options.stack.block),
         gatherer_(graph, options, memory_),
         tape_(memory_),
         aten_(tape_, options.settings),
-        interpreter_(graph, aten_, options.tensor) {
+        interpreter_(graph, aten_, options.tensor, variants(options)) {
+    if (options.fsdp > 0)
+      gatherer_.on_leave = [this](const std::vector<ParamId>& params) { reduce(params); };
     for (const auto& region : options.checkpoints) regions_[region.begin] = region;
     interpreter_.before_op = [this](CallId call) { gatherer_.enter(graph_.calls[call].module); };
   }
@@ -35,6 +37,9 @@ class Runner {
     make_params();
     make_leaves();
     if (options_.training) make_training_state();
+    memory_.at({0, "cuBLAS workspaces", kNone});
+    const auto workspaces = memory_.allocate(
+        options_.settings.device == Device::cuda ? options_.stack.workspaces : 0, Kind::workspace);
     memory_.at({0, "micro-batches that wait", kNone});
     const auto waiting = memory_.allocate(options_.waiting, Kind::activation);
     step_.start = memory_.by_kind();
@@ -57,20 +62,32 @@ class Runner {
   }
 
  private:
+  static Variants variants(const StepOptions& o) {
+    return {[&o](ParamId id) { return o.packed.is_packed(id); },
+            o.packed.unpacked,
+            o.fused_norm,
+            o.fused_lora,
+            o.stack.inputs_require_grad,
+            o.stack.loops_over_experts};
+  }
+
   // Weights and registered buffers.
   void make_params() {
     const auto used = used_params(graph_, options_.stage);
     for (ParamId id = 0; id < graph_.params.size(); ++id) {
       const auto& param = graph_.params[id];
       memory_.at({param.module, "parameter", id});
-      const auto meta = contiguous(param.shape, param.dtype.value_or(options_.precision.weights),
-                                   options_.tensor.split(id));
+      const bool packed = options_.packed.is_packed(id);
+      auto dtype = compute_dtype(graph_, id, options_);
+      if (packed) dtype = options_.settings.autocast.value_or(dtype);
+      const auto meta = contiguous(param.shape, dtype, options_.tensor.split(id));
       const auto bytes = used[id] ? weight_bytes(graph_, id, options_) : Count(0);
       auto storage = memory_.allocate(bytes, param.buffer ? Kind::buffer : Kind::weight);
-      const bool learns = !param.buffer && (param.trainable || !options_.training);
+      const bool learns = !param.buffer && !packed && (param.trainable || !options_.training);
       auto tensor = learns ? tape_.make_leaf(std::move(storage), meta, Kind::weight_gradient)
                            : tensor_on(std::move(storage), meta);
-      if (learns) tape_.leaf(tensor->leaf).shards = options_.zero.parts(2);
+      // FSDP cuts the gradients of a whole unit when that is done.
+      if (learns && options_.fsdp == 0) tape_.leaf(tensor->leaf).shards = options_.zero.parts(2);
       if (learns && used[id]) learning_.push_back(id);
       interpreter_.params().push_back(std::move(tensor));
     }
@@ -154,10 +171,45 @@ class Runner {
     if (!makes_loss()) return;
     memory_.at({Label::kLoss, "targets", kNone});
     if (!graph_.outputs.empty()) targets_ = make_targets(graph_.outputs[0]);
+    if (!options_.stack.batch_has_labels || !is_causal()) return;
+    const auto ids = contiguous(graph_.nodes[graph_.inputs[0]].shape, DType::i64);
+    batch_ = {tape_.empty(ids, Kind::input), tape_.empty(ids, Kind::input)};
   }
 
   [[nodiscard]] bool makes_loss() const {
-    return options_.cross_entropy && end_ == graph_.nodes.size();
+    return options_.loss != Loss::none && end_ == graph_.nodes.size();
+  }
+
+  // Logits of every token of the input.
+  [[nodiscard]] bool is_causal() const {
+    if (graph_.outputs.size() != 1 || graph_.inputs.empty()) return false;
+    const auto& logits = graph_.nodes[graph_.outputs[0]].shape;
+    const auto& ids = graph_.nodes[graph_.inputs[0]];
+    return !is_floating(ids.dtype) && logits.rank() == 3 && ids.shape.rank() == 2 &&
+           logits[0] == ids.shape[0] && logits[1] == ids.shape[1] && logits[1] > 1;
+  }
+
+  // The linear layer that makes the logits, behind it only what scales them.
+  [[nodiscard]] NodeId head() const {
+    auto id = graph_.outputs[0];
+    while (std::holds_alternative<op::Scale>(graph_.nodes[id].op) ||
+           std::holds_alternative<op::Activation>(graph_.nodes[id].op))
+      id = graph_.nodes[id].inputs[0];
+    const auto& node = graph_.nodes[id];
+    const bool linear = std::holds_alternative<op::Linear>(node.op) && node.params[0] != kNone;
+    if (!linear)
+      fail("a loss that is fused with the head: {} ends in no linear layer", graph_.model);
+    return id;
+  }
+
+  // transformers' models compute the loss in their forward.
+  [[nodiscard]] NodeId named_until_loss() const {
+    const bool library = options_.loss == Loss::hf || options_.loss == Loss::fast;
+    return options_.training && makes_loss() && library && is_causal() ? head() : kNone;
+  }
+
+  [[nodiscard]] bool fuses_head() const {
+    return options_.training && makes_loss() && options_.loss == Loss::fused_linear && is_causal();
   }
 
   // One class an output row; the token ids themselves where the model predicts tokens.
@@ -180,12 +232,16 @@ class Runner {
     tape_.set_recording(options_.training);
     aten_.set_autocast(options_.precision.autocast);
     receive();
-    for (auto id = begin_; id < end_;) {
+    const auto end = fuses_head() ? head() : end_;
+    const auto named = named_until_loss();
+    for (auto id = begin_; id < end;) {
       const auto region = regions_.find(id);
       if (options_.training && region != regions_.end() && region->second.end <= end_) {
         run_checkpoint(region->second);
         id = region->second.end;
       } else {
+        // The model's forward computes the loss: its name for the hidden states lives until then.
+        if (id == named) hidden_ = interpreter_.value(graph_.nodes[id].inputs[0]);
         interpreter_.run(id, id + 1);
         ++id;
       }
@@ -193,6 +249,7 @@ class Runner {
     collect_outputs();
     interpreter_.forget_values();
     if (options_.training) make_loss();
+    hidden_ = nullptr;
     aten_.set_autocast(false);
     outputs_.clear();
     collect_saved();
@@ -217,6 +274,10 @@ class Runner {
   }
 
   void collect_outputs() {
+    if (fuses_head()) {
+      outputs_.push_back(interpreter_.value(graph_.nodes[head()].inputs[0]));
+      return;
+    }
     if (end_ == graph_.nodes.size()) {
       for (const auto id : graph_.outputs) outputs_.push_back(interpreter_.value(id));
       return;
@@ -233,12 +294,33 @@ class Runner {
     }
     memory_.at({Label::kLoss, "cross_entropy", kNone});
     Tensors losses;
-    for (const auto& output : outputs_) losses.push_back(aten_.cross_entropy(output, targets_));
+    for (auto& output : outputs_) losses.push_back(loss_of(output));
     auto sum = losses[0];
     for (std::size_t i = 1; i < losses.size(); ++i) sum = aten_.add(sum, losses[i]);
     roots_ = {sum};
     losses.clear();
     memory_.mark();
+  }
+
+  // Causal losses fall back to cross-entropy where the model predicts no tokens, as the library's
+  // classes for other tasks do.
+  Tensor loss_of(Tensor& output) {
+    if (!is_causal()) return aten_.cross_entropy(output, targets_);
+    switch (options_.loss) {
+      case Loss::hf:
+      case Loss::fast:
+        if (!options_.keeps_logits) output = aten_.to(output, DType::f32);
+        return aten_.hf_loss(output, options_.loss == Loss::fast);
+      case Loss::chunked:
+        return aten_.chunked_loss(output, targets_);
+      case Loss::fused_linear:
+        return aten_.fused_linear_loss(output,
+                                       interpreter_.params()[graph_.nodes[head()].params[0]]);
+      case Loss::none:
+      case Loss::cross_entropy:
+        break;
+    }
+    return aten_.cross_entropy(output, targets_);
   }
 
   [[nodiscard]] std::vector<NodeId> inputs_of(const NodeRange& region) const {
@@ -300,16 +382,60 @@ class Runner {
     for (std::size_t i = 0; i < inputs.size(); ++i)
       results.push_back(inputs[i] != saved[i] ? std::move(tape_.leaf(inputs[i]->leaf).grad)
                                               : nullptr);
+    if (holds_inputs(region))
+      for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (results[i]) {
+          held_.push_back(inputs[i]->storage);
+          held_.push_back(results[i]->storage);
+        }
     return results;
   }
 
+  // torch/distributed/fsdp/_runtime_utils.py, _register_post_backward_reshard_only_hook: the hook
+  // of a unit that trains nothing hangs on the unit's inputs, and keeps the AccumulateGrad nodes of
+  // those that are leaves, with their variables and gradients, until the backward pass is over.
+  // Adapters are units of their own (PEFT's policy).
+  [[nodiscard]] bool holds_inputs(const NodeRange& region) const {
+    if (options_.fsdp != 1) return false;
+    for (auto id = region.begin; id < region.end; ++id)
+      for (const auto param : graph_.nodes[id].params)
+        if (param != kNone && vitals::learns(graph_.params[param]) && !graph_.params[param].adapter)
+          return false;
+    return true;
+  }
+
   Tensor detached(const Tensor& x) {
-    if (x->node == kNoNode) return x;
+    if (x->node == kNoNode && !tape_.is_activation_leaf(x)) return x;
     return tape_.make_leaf(x->storage, *x, Kind::activation_gradient);
+  }
+
+  // FSDP when a unit is done in the backward pass: its gradients become one flat one, which is
+  // reduced and cut; under mixed precision the shard is then made as wide as the weights'.
+  void reduce(const std::vector<ParamId>& unit) {
+    if (!in_backward_) return;
+    std::vector<ParamId> ready;
+    Count flat_bytes;
+    for (const auto id : unit) {
+      const auto leaf = interpreter_.params()[id]->leaf;
+      if (leaf == kNoNode || !tape_.leaf(leaf).grad || is_whole(graph_, id, options_)) continue;
+      ready.push_back(id);
+      flat_bytes += bytes_of(*tape_.leaf(leaf).grad);
+    }
+    if (ready.empty()) return;
+    auto flat = memory_.allocate(flat_bytes, Kind::weight_gradient);
+    for (const auto id : ready) tape_.leaf(interpreter_.params()[id]->leaf).grad = nullptr;
+    const auto part_of_unit =
+        memory_.allocate(part(flat_bytes, options_.zero.ranks), Kind::weight_gradient);
+    for (const auto id : ready) {
+      auto meta = contiguous(graph_.params[id].shape, stored_dtype(graph_, id, options_));
+      meta.split = options_.tensor.split(id) * options_.zero.ranks;
+      tape_.leaf(interpreter_.params()[id]->leaf).grad = tape_.empty(meta, Kind::weight_gradient);
+    }
   }
 
   void backward() {
     memory_.begin(Phase::backward);
+    in_backward_ = true;
     tape_.before_node = [this] { gatherer_.enter(memory_.label().module); };
     tape_.after_node = [this] { memory_.mark(); };
     Tensors gradients;
@@ -321,6 +447,8 @@ class Runner {
     tape_.backward(roots_, gradients, 0);
     gradients.clear();
     gatherer_.end();
+    held_.clear();
+    in_backward_ = false;
     memory_.end_phase();
   }
 
@@ -363,6 +491,10 @@ class Runner {
   std::vector<StoragePtr> states_;
   StoragePtr cache_;
   Tensor targets_;
+  Tensor hidden_;                 // what enters the head
+  Tensors batch_;                 // attention mask and labels
+  std::vector<StoragePtr> held_;  // until the backward pass ends
+  bool in_backward_ = false;
   Tensors outputs_;
   Tensors roots_;
   Step step_;

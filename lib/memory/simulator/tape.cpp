@@ -101,7 +101,10 @@ void Tape::record(const Tensors& outputs, const Tensors& inputs, Tensors saved, 
     return;
   BackwardNode node;
   node.label = memory_.label();
-  for (const auto& x : inputs) node.next.push_back(x ? Edge{x->node, x->leaf, x->output} : Edge{});
+  for (const auto& x : inputs) {
+    node.next.push_back(x ? Edge{x->node, x->leaf, x->output} : Edge{});
+    if (x && is_activation_leaf(x)) node.variables.push_back(x->storage);
+  }
   for (const auto& y : outputs) node.outputs.push_back(*y);
   node.saved = std::move(saved);
   node.backward = std::move(backward);
@@ -231,6 +234,7 @@ class Engine {
     grads.clear();
     node.saved.clear();
     node.backward = nullptr;
+    node.variables.clear();
     for (std::size_t i = 0; i < outs.size(); ++i) deliver(node.next[i], std::move(outs[i]));
     run_leaves();
     if (tape_.after_node) tape_.after_node();

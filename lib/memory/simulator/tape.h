@@ -59,6 +59,9 @@ struct BackwardNode {
   std::vector<Meta> outputs;  // of the forward op: what the incoming gradients must be
   Tensors saved;
   Backward backward;
+  // Values whose gradient ends here: the edge's AccumulateGrad holds its variable
+  // (torch/csrc/autograd/functions/accumulate_grad.h). Parameters live anyway.
+  std::vector<StoragePtr> variables;
 };
 
 // Where gradients end: a parameter, or an input of a checkpointed region.
@@ -87,6 +90,10 @@ class Tape {
 
   // Does a gradient flow to it?
   [[nodiscard]] bool needs_grad(const Tensor& input) const;
+  // Is it an end of gradients that is no parameter: an input that asks for one?
+  [[nodiscard]] bool is_activation_leaf(const Tensor& x) const {
+    return x->leaf != kNoNode && leaves_[x->leaf].kind == Kind::activation_gradient;
+  }
 
   // Makes `outputs` results of a backward node, when a gradient flows to any input. Null entries
   // are allowed in inputs and saved.

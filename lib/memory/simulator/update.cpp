@@ -12,6 +12,7 @@ class Update {
     const auto& precision = options_.precision;
     if (precision.master_weights && precision.main_gradients == MainGradients::none)
       gradient = temporary(bytes);  // in the master weights' type
+    if (options_.optimizer_impl == OptimizerImpl::fused) return;
     switch (options_.optimizer.temporaries) {
       case StepTemporaries::none:
         return;
@@ -59,11 +60,20 @@ void run_update(const Graph& graph, const StepOptions& options, const std::vecto
           part(numel(graph.params[id]) * size_of(DType::f32), parts), Kind::weight_gradient));
     }
   Update update(options, memory);
+  // torch/optim/adamw.py, _multi_tensor_adamw: _foreach_sqrt(exp_avg_sqs) is a list of new tensors;
+  // all that follows works in place.
+  const bool at_once = options.optimizer_impl == OptimizerImpl::foreach &&
+                       options.optimizer.temporaries == StepTemporaries::adam;
+  std::vector<StoragePtr> roots;
   for (const auto id : updated) {
     const auto& param = graph.params[id];
-    const auto parts = options.tensor.split(id) * options.zero.parts(1);
+    const auto parts = pieces(graph, id, options, 1);
     memory.at({param.module, options.optimizer.name, id});
-    update.one(part(numel(param) * size_of(options.precision.states), parts));
+    const auto bytes = part(numel(param) * size_of(state_dtype(graph, id, options)), parts);
+    if (at_once)
+      roots.push_back(memory.allocate(bytes, Kind::workspace));
+    else
+      update.one(bytes);
     memory.mark();
   }
 }

@@ -1,5 +1,5 @@
-// The optimizer's step: the temporaries of torch.optim's single-tensor loops, parameter by
-// parameter. Knows sizes, no tensors.
+// The optimizer's step: the temporaries of torch.optim's loops, of all parameters at once or of one
+// after the other. Knows sizes, no tensors.
 #pragma once
 
 #include "memory/simulator/recipe.h"

@@ -202,6 +202,11 @@ Tensor softmax_with_sinks(Builder& b, Tensor scores, Tensor sinks) {
 
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& o) {
   if (b.options().attention == AttentionKernel::fused) {
+    if (const auto groups = q.dim(1) / k.dim(1);
+        groups > 1 && o.repeat_kv && b.options().repeat_kv) {
+      k = repeat_heads(b, k, groups);
+      v = repeat_heads(b, v, groups);
+    }
     b.keep({q, k, v});
     return fused_attention(b, {q, k, v}, o);
   }

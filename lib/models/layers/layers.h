@@ -87,6 +87,7 @@ struct AttentionCore {
   // cap * tanh(scores / cap), as Gemma 2 does (arXiv:2408.00118); 0: none
   double softcap = 0.0;
   std::optional<Tensor> mask = {};   // causal, [tokens, keys]: boolean to fill, else to add
+  bool repeat_kv = false;            // with BuildOptions::repeat_kv, for fused attention, too
   std::optional<Tensor> sinks = {};  // [heads]: one more key per head, which has no value
 };
 Tensor attention_core(Builder& b, Tensor q, Tensor k, Tensor v, const AttentionCore& options);

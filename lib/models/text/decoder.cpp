@@ -18,7 +18,7 @@ Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint6
   const auto attention = [&](Tensor t) { return decoder_attention(b, t, ctx, index); };
   const auto mlp = [&](Tensor t) { return decoder_feed_forward(b, t, ctx, index); };
   const auto add = [&](Tensor residual, Tensor y) {
-    return residual + (c.residual_multiplier == 1.0 ? y : y * c.residual_multiplier);
+    return residual + (c.residual_multiplier ? y * *c.residual_multiplier : y);
   };
 
   const auto kind = layer_kind(c, index);
@@ -85,7 +85,7 @@ struct Embedded {
 Embedded embed(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n) {
   auto x = embedding(b, n.embed, ids, c.vocab_size, embedding_size(c), Role::embedding);
   const auto table = b.graph().nodes[x.id()].params[0];
-  if (c.embedding_multiplier != 1.0) x = x * c.embedding_multiplier;
+  if (c.embedding_multiplier) x = x * *c.embedding_multiplier;
   if (c.embedding_norm) x = norm(b, n.embed_norm, x, decoder_norm(c));
   if (embedding_size(c) != c.hidden_size)
     x = linear(b, n.project_in, x, c.hidden_size, Role::projection, false);
@@ -147,7 +147,7 @@ Tensor lm_head(Builder& b, const Embedded& hidden, const DecoderConfig& c, const
     return b.linear(hidden.x, c.vocab_size, weight,
                     c.lm_head_bias ? b.param("bias", {c.vocab_size}) : kNone);
   });
-  if (c.logits_multiplier != 1.0) logits = logits * c.logits_multiplier;
+  if (c.logits_multiplier) logits = logits * *c.logits_multiplier;
   if (!c.final_logit_softcapping) return logits;
   const double cap = *c.final_logit_softcapping;
   return b.activation(logits * (1.0 / cap), op::ActivationKind::tanh) * cap;
@@ -194,6 +194,7 @@ Tensors forward(Builder& b, const DecoderConfig& c) {
       return hidden->x;
     });
   if (c.head == "none") return {hidden->x};
+  if (c.head == "lm" && b.options().last_logits) hidden->x = b.slice(hidden->x, 1, s - 1, 1);
   if (c.head == "lm") return {lm_head(b, *hidden, c, n)};
   if (c.head == "token_classification") {
     const auto x = dropout(b, "dropout", hidden->x, c.classifier_dropout);

@@ -46,6 +46,7 @@ struct DecoderConfig {
   std::optional<double> attn_logit_softcapping;
   bool attention_sinks = false;
   std::string causal_mask = "add";
+  bool repeats_kv = false;
 
   // latent attention (MLA)
   std::optional<std::uint64_t> kv_lora_rank;  // null: none
@@ -80,9 +81,9 @@ struct DecoderConfig {
   std::optional<double> final_logit_softcapping;
 
   // factors that cost no parameters
-  double embedding_multiplier = 1.0;
-  double residual_multiplier = 1.0;
-  double logits_multiplier = 1.0;
+  std::optional<double> embedding_multiplier;  // null: none is applied, as opposed to 1
+  std::optional<double> residual_multiplier;
+  std::optional<double> logits_multiplier;
 
   double embd_pdrop = 0.0;
   double resid_pdrop = 0.0;

@@ -146,6 +146,7 @@ Tensor attend(Builder& b, Tensor q, Tensor k, Tensor v, const DecoderContext& ct
   core.attn_drop = c.attn_pdrop;
   core.drop_name = c.attn_pdrop > 0 ? "attn_dropout" : "";
   core.softcap = c.attn_logit_softcapping.value_or(0.0);
+  core.repeat_kv = c.repeats_kv;
   core.mask = window(c, layer) > 0 ? ctx.sliding_mask : ctx.mask;
   if (c.attention_sinks || (c.sliding_sinks && window(c, layer) > 0))
     core.sinks = b.parameter("sinks", {c.num_attention_heads}, Role::sink);

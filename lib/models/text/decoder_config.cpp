@@ -263,6 +263,9 @@ std::vector<Field> attention_fields() {
                                         "Cap of the scores, by tanh; null: none."),
       field<&C::attention_sinks>(
           "attention_sinks", "A learned logit for each head that takes weight without a value."),
+      field<&C::repeats_kv>("repeats_kv",
+                            "The library copied keys and values to every query head before flash "
+                            "attention, up to its version 4.45."),
       field<&C::causal_mask>("causal_mask", "The mask is added to the scores, or fills them.")
           .one_of({"add", "fill"}),
       field<&C::kv_lora_rank>(
@@ -328,12 +331,14 @@ std::vector<Field> head_fields() {
       field<&C::num_labels>("num_labels", "Classes of a classification head.").between(1, 1e9),
       field<&C::final_logit_softcapping>("final_logit_softcapping",
                                          "Cap of the logits, by tanh; null: none."),
-      field<&C::embedding_multiplier>("embedding_multiplier", "Factor of the token embeddings.")
+      field<&C::embedding_multiplier>("embedding_multiplier",
+                                      "Factor of the token embeddings; null: none.")
           .at_least(-1e18),
       field<&C::residual_multiplier>("residual_multiplier",
-                                     "Factor of what is added to the residual.")
+                                     "Factor of what is added to the residual; null: none.")
           .at_least(-1e18),
-      field<&C::logits_multiplier>("logits_multiplier", "Factor of the logits.").at_least(-1e18),
+      field<&C::logits_multiplier>("logits_multiplier", "Factor of the logits; null: none.")
+          .at_least(-1e18),
       field<&C::embd_pdrop>("embd_pdrop", "Dropout after the embeddings.").below(1),
       field<&C::resid_pdrop>("resid_pdrop", "Dropout after attention and feed-forward.").below(1),
       field<&C::attn_resid_pdrop>("attn_resid_pdrop", "Dropout after attention; null: resid_pdrop.")
