@@ -46,6 +46,15 @@ void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
     changes.push_back({"--attention fused", "never hold the attention scores",
                        "none: it is faster, too",
                        [](FitQuestion& c) { c.build.attention = AttentionKernel::fused; }});
+  const bool whole_logits = q.memory.loss != Loss::none && q.memory.loss != Loss::fused_linear;
+  if (q.memory.training && whole_logits)
+    changes.push_back({"--loss fused-linear", "head and loss in chunks of rows: no whole logits",
+                       "none: a kernel of Liger's kind",
+                       [](FitQuestion& c) { c.memory.loss = Loss::fused_linear; }});
+  if (q.memory.training && q.memory.optimizer_impl == OptimizerImpl::foreach &&
+      q.memory.optimizer.temporaries == StepTemporaries::adam)
+    changes.push_back({"--optimizer-impl fused", "no square roots of all states at once", "none",
+                       [](FitQuestion& c) { c.memory.optimizer_impl = OptimizerImpl::fused; }});
   if (q.memory.training && trains_in_fp32(q.memory.precision))
     changes.push_back({"--precision amp", "run products in 16 bits",
                        "none as a rule: it is faster, too",
@@ -70,13 +79,16 @@ void add_recomputation(const FitQuestion& q, std::vector<Change>& changes) {
                        }});
 }
 
-Change zero_3(const Parallelism& p) {
-  const auto apply = [](FitQuestion& c) {
-    c.memory.parallel.zero = 3;
+Change fully_sharded(const Parallelism& p, bool fsdp) {
+  const auto apply = [fsdp](FitQuestion& c) {
+    if (fsdp)
+      c.memory.parallel.fsdp = 2;
+    else
+      c.memory.parallel.zero = 3;
     if (c.memory.parallel.data == 1) c.memory.parallel.data = 8;
   };
   const bool alone = p.data == 1;
-  return {fmt::format("--dp {} --zero 3", alone ? 8 : p.data),
+  return {fmt::format("--dp {} {}", alone ? 8 : p.data, fsdp ? "--fsdp 2" : "--zero 3"),
           "cut weights, gradients and states over the data-parallel ranks",
           alone ? "eight devices, and communication" : "more communication", apply, alone};
 }
@@ -91,7 +103,9 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
     changes.push_back({"--optimizer adamw8bit", "optimizer states of one byte",
                        "another optimizer's accuracy",
                        [](FitQuestion& c) { c.memory.optimizer = optimizer("adamw8bit"); }});
-  if (q.memory.parallel.zero < 3) changes.push_back(zero_3(q.memory.parallel));
+  const auto& p = q.memory.parallel;
+  const bool fsdp = q.memory.stack.fp32_shards && p.tensor == 1 && p.pipeline == 1;
+  if (p.zero < 3 && p.fsdp == 0) changes.push_back(fully_sharded(p, fsdp && p.zero == 0));
   return changes;
 }
 

@@ -113,10 +113,13 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
 }
 
 void add_latency(Comparison& comparison, const std::string& device,
-                 const std::vector<std::optional<double>>& seconds) {
+                 const std::vector<StepOnDevice>& steps) {
   Comparison::Quantity q{"latency_us", "µs a step on " + device, {}};
-  for (const auto& s : seconds)
+  for (const auto& step : steps) {
+    const auto& s = step.seconds;
     q.values.push_back(s ? std::optional(Count::rounded(*s * 1e6)) : std::nullopt);
+    comparison.fits.push_back(step.fits);
+  }
   comparison.quantities.push_back(std::move(q));
 }
 
@@ -130,6 +133,9 @@ Table quantities_table(const Comparison& c) {
     if (std::find(q.values.begin(), q.values.end(), std::nullopt) != q.values.end())
       table.notes.emplace_back("Where there is no time, `vitals predict` says why.");
   }
+  for (std::size_t i = 0; i < c.fits.size(); ++i)
+    if (c.fits[i] == false)
+      table.notes.push_back(fmt::format("{} does not fit into the device's memory.", c.models[i]));
   return table;
 }
 
@@ -175,6 +181,7 @@ ordered_json to_json(const Comparison& c) {
     ordered_json model = {{"model", c.models[i]}};
     for (const auto& q : c.quantities)
       model[q.name] = q.values[i] ? ordered_json(q.values[i]->value()) : ordered_json(nullptr);
+    if (i < c.fits.size()) model["fits"] = c.fits[i] ? ordered_json(*c.fits[i]) : ordered_json();
     models.push_back(std::move(model));
   }
   auto& modules = json["modules"] = ordered_json::array();

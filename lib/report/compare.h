@@ -28,16 +28,22 @@ struct Comparison {
   };
   std::vector<std::string> models;
   std::vector<Quantity> quantities;
+  std::vector<std::optional<bool>> fits;  // one a model, where a device was asked for
   std::vector<SharedModule> modules;  // down to the asked level, in the first model's order
 };
 
 // `level`: how deep modules are compared; 1: the model's children.
 [[nodiscard]] Comparison compare(const std::vector<Graph>& graphs, std::size_t level);
 
-// Adds the predicted time of a step on a device, one a model, as whole microseconds; none where it
-// cannot be told.
+// A step on a device: its time, and whether the device can hold it; none where it cannot be told.
+struct StepOnDevice {
+  std::optional<double> seconds;
+  std::optional<bool> fits;
+};
+// Adds the predicted time of a step on a device, one a model, as whole microseconds, and whether it
+// fits.
 void add_latency(Comparison& comparison, const std::string& device,
-                 const std::vector<std::optional<double>>& seconds);
+                 const std::vector<StepOnDevice>& steps);
 
 // Quantities in rows, models in columns; beside each model but the first its ratio to the first.
 [[nodiscard]] Table quantities_table(const Comparison& comparison);

@@ -36,7 +36,7 @@ std::string bound_text(const LatencyAnswer& a) {
 }
 
 std::string fit_text(const LatencyAnswer& a) {
-  const auto peak = binary_bytes(a.memory->peak);
+  const auto peak = binary_bytes(a.memory->need);
   const auto fits = a.fits();
   if (!fits) return peak + "; how much the device has is not stated";
   return fmt::format("{} of {} that can be used{}", peak,
@@ -127,7 +127,7 @@ Table latency_sweep(const std::vector<LatencyAnswer>& answers) {
   for (const auto& a : answers)
     table.rows.push_back({std::to_string(a.batch), rate(a.samples_per_s()), range_text(a),
                           milliseconds(a.prediction.seconds()), percent(a.share_of_peak()),
-                          a.memory ? binary_bytes(a.memory->peak) : "-",
+                          a.memory ? binary_bytes(a.memory->need) : "-",
                           !a.fits()   ? "-"
                           : *a.fits() ? "yes"
                                       : "no"});

@@ -37,7 +37,8 @@ struct LatencyAnswer {
   double p90_error = 0;
   std::vector<std::string> notes;
   struct Memory {
-    Count peak;
+    Count peak;                   // live
+    Count need = {};              // what PyTorch's allocator needs for it, where that is modelled
     std::optional<Count> usable;  // none where the device states no memory
   };
   std::optional<Memory> memory;  // where it was asked for
@@ -51,7 +52,7 @@ struct LatencyAnswer {
   // Nothing where it is not known.
   [[nodiscard]] std::optional<bool> fits() const {
     if (!memory || !memory->usable) return std::nullopt;
-    return memory->peak <= *memory->usable;
+    return memory->need <= *memory->usable;
   }
 };
 

@@ -87,13 +87,16 @@ ordered_json figures_json(const LatencyAnswer& a) {
                        {"share_of_peak", a.share_of_peak()},
                        {"kernels", p.kernels.size()}};
   if (a.memory)
-    json["memory"] = {
-        {"peak_bytes", a.memory->peak.value()}, {"usable_bytes", nullptr}, {"fits", nullptr}};
+    json["memory"] = {{"peak_bytes", a.memory->peak.value()},
+                      {"need_bytes", a.memory->need.value()},
+                      {"usable_bytes", nullptr},
+                      {"fits", nullptr}};
   else
     json["memory"] = nullptr;
   if (const auto fits = a.fits()) {
     json["memory"]["usable_bytes"] = a.memory->usable->value();
     json["memory"]["fits"] = *fits;
+    json["fits"] = *fits;
   }
   const auto& nearest = p.adjustment.nearest;
   json["neighbours"] = {

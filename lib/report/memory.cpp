@@ -29,9 +29,12 @@ Count weight_bytes(const MemoryAnswer& a, ParamId id) {
 // ---- what was assumed
 
 std::string attention_text(const MemoryAnswer& a) {
-  return a.attention == AttentionKernel::fused
-             ? "fused: scaled_dot_product_attention, flash kernel; the scores are never held"
-             : "eager: written out, the scores are held";
+  if (a.attention == AttentionKernel::eager) return "eager: written out, the scores are held";
+  if (!a.runtime.is_cuda())
+    return fmt::format("fused: scaled_dot_product_attention; that {}'s kernel holds no scores is "
+                       "assumed",
+                       a.runtime.name);
+  return "fused: scaled_dot_product_attention, flash kernel; the scores are never held";
 }
 
 std::string checkpoint_text(const MemoryAnswer& a) {
@@ -173,7 +176,8 @@ Table parts(const MemoryAnswer& a) {
   if (e.allocator) {
     row("allocator", *e.allocator, "what PyTorch's caching allocator needs for that");
     row("device", *e.allocator + a.reserve,
-        fmt::format("with {} for CUDA, its libraries and the driver", binary_bytes(a.reserve)));
+        fmt::format("with {} for {}, its libraries and the driver", binary_bytes(a.reserve),
+                    a.runtime.reserved_for));
   }
   return table;
 }
@@ -301,10 +305,12 @@ std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_
 // Whether the named device can hold it.
 std::string verdict(const MemoryAnswer& a) {
   if (!a.capacity || a.fit) return "";
-  const bool fits = a.need() <= a.capacity->bytes;
-  return fmt::format("It {}: {} are {}, and PyTorch needs {}.\n",
+  const bool fits = *a.fits();
+  const auto distance = fits ? a.capacity->bytes - a.need() : a.need() - a.capacity->bytes;
+  return fmt::format("It {}: {} are {}, and PyTorch needs {}, {} {}.\n",
                      fits ? "fits" : fmt::format("does not fit (try --fit {})", a.device),
-                     a.capacity->text, binary_bytes(a.capacity->bytes), binary_bytes(a.need()));
+                     a.capacity->text, binary_bytes(a.capacity->bytes), binary_bytes(a.need()),
+                     binary_bytes(distance), fits ? "less" : "more");
 }
 
 std::string headline(const MemoryAnswer& a) {
@@ -327,6 +333,10 @@ std::string headline(const MemoryAnswer& a) {
 constexpr const char* kLeftOut =
     "Not counted: what PyTorch's allocator cannot use, and CUDA itself. --allocator adds them, as "
     "a model.\n";
+
+constexpr const char* kNotModelled =
+    "Not counted: what the allocator of this device's runtime cannot use, and kernels' workspaces; "
+    "they are modelled for CUDA and ROCm alone.\n";
 
 }  // namespace
 
@@ -386,7 +396,8 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   if (a.options.training) add(memory_modules(a, options.tree));
   add(rules_table(a));
   if (a.fit && !a.fit->advice.empty()) add(advice_table(*a.fit));
-  if (a.device != "cpu" && !a.on_device().allocator) text += '\n' + wrapped(kLeftOut, width);
+  if (a.device != "cpu" && !a.on_device().allocator)
+    text += '\n' + wrapped(a.runtime.is_cuda() ? kLeftOut : kNotModelled, width);
   return text;
 }
 

@@ -39,7 +39,8 @@ struct MemoryAnswer {
   std::optional<FitResult> fit;
   std::optional<Budget> capacity;  // of a named device
   std::string quantization = {};   // the scheme of the stored weights; empty: none
-  Count reserve = {};              // what CUDA itself takes, beside what the allocator needs
+  Count reserve = {};              // what the system takes, beside what the allocator needs
+
 
   // What is trained of the graph, as it was asked for; the graph is already so.
   struct Trained {
@@ -49,6 +50,15 @@ struct MemoryAnswer {
   };
   Trained trained = {};
 
+  // Of a GPU: PyTorch's name of what runs there, and who takes the reserve.
+  struct Runtime {
+    std::string name = "cuda";
+    std::string reserved_for = "CUDA";
+
+    [[nodiscard]] bool is_cuda() const { return name == "cuda"; }
+  };
+  Runtime runtime = {};
+
   [[nodiscard]] bool keeps_cache() const { return !options.training && !graph.kv_caches.empty(); }
   // Tokens that the cache of a model that generates holds at the end.
   [[nodiscard]] std::uint64_t cached_tokens() const {
@@ -57,6 +67,11 @@ struct MemoryAnswer {
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
   [[nodiscard]] Count need() const {
     return on_device().allocator.value_or(on_device().peak.bytes);
+  }
+  // Nothing where no device with a known memory is named.
+  [[nodiscard]] std::optional<bool> fits() const {
+    if (!capacity) return std::nullopt;
+    return need() <= capacity->bytes;
   }
 };
 

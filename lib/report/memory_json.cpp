@@ -144,6 +144,7 @@ ordered_json memory_json(const MemoryAnswer& a) {
     json["device_memory"] = {{"allocator", need->value()},
                              {"reserve", a.reserve.value()},
                              {"total", (*need + a.reserve).value()}};
+  if (const auto fits = a.fits()) json["fits"] = *fits;
   if (a.share) json["per_device"] = share_json(a);
   if (a.fit) json["fit"] = fit_json(*a.fit);
   if (a.keeps_cache())

@@ -87,9 +87,19 @@ FigureValue range(const ListedModel& m) {
   return fmt::format("{:.0f} - {:.0f}", m.latency->low, m.latency->high);
 }
 
+std::string yes_or_no(const FigureValue& value) {
+  const auto* fits = std::get_if<bool>(&value);
+  return fits == nullptr ? "-" : *fits ? "yes" : "no";
+}
+
 FigureValue ms_per_sample(const ListedModel& m) {
   if (!m.latency) return {};
   return 1e3 / m.latency->samples_per_s;
+}
+
+FigureValue fits(const ListedModel& m) {
+  if (!m.latency || !m.latency->fits) return {};
+  return *m.latency->fits;
 }
 
 FigureValue known_text(std::string text) {
@@ -119,7 +129,8 @@ std::vector<ModelFigure> model_columns(bool on_device) {
       {{"high", "latency/range/1", "", plain, decimals(3)}, of_latency(&L::high)},
       {{"", "", "range (80 %)"}, range},
       {{"step_ms", "latency/step_ms", "", plain, decimals(4)}, of_latency(&L::seconds, 1e3)},
-      {{"", "", "ms/sample", decimals(3)}, ms_per_sample}};
+      {{"", "", "ms/sample", decimals(3)}, ms_per_sample},
+      {{"fits", "fits", "fits", yes_or_no}, fits}};
   all.insert(all.end(), device.begin(), device.end());
   return all;
 }

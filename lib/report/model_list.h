@@ -28,6 +28,7 @@ struct ListedModel {
     double samples_per_s = 0;
     double low = 0;
     double high = 0;
+    std::optional<bool> fits = {};  // nothing where the device states no memory
   };
   std::optional<Latency> latency;
 };

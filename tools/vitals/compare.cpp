@@ -21,23 +21,22 @@ struct CompareArguments {
 };
 
 // One model whose time nobody can tell keeps no other from being compared.
-std::optional<double> seconds_of(const Model& model, const Graph& graph,
-                                 const CompareArguments& o) {
-  if (!latency::unpredictable(graph).empty()) return std::nullopt;
-  return predict_latency(model, o.latency, o.model.build_options(), WithMemory::no)
-      .prediction.seconds();
+StepOnDevice step_of(const Model& model, const Graph& graph, const CompareArguments& o) {
+  if (!latency::unpredictable(graph).empty()) return {};
+  const auto a = predict_latency(model, o.latency, o.model.build_options(), WithMemory::yes);
+  return {a.prediction.seconds(), a.fits()};
 }
 
 std::string compare_models(const CompareArguments& o) {
   std::vector<Graph> graphs;
-  std::vector<std::optional<double>> seconds;
+  std::vector<StepOnDevice> steps;
   for (const auto& name : o.names) {
     const auto model = o.model.load(name);
     graphs.push_back(model.build(o.model.build_options()));
-    if (!o.latency.device.name.empty()) seconds.push_back(seconds_of(model, graphs.back(), o));
+    if (!o.latency.device.name.empty()) steps.push_back(step_of(model, graphs.back(), o));
   }
   auto comparison = compare(graphs, o.depth);
-  if (!seconds.empty()) add_latency(comparison, o.latency.device.name, seconds);
+  if (!steps.empty()) add_latency(comparison, o.latency.device.name, steps);
   const auto page = [&] {
     auto text = render(quantities_table(comparison), o.output);
     if (!comparison.modules.empty()) text += "\n" + render(modules_table(comparison), o.output);

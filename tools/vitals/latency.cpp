@@ -30,6 +30,8 @@ MemoryOptions memory_options(const LatencyAnswer& a, const DeviceSpec& device) {
   m.optimizer = optimizer(a.training ? "momentum" : "none");
   m.device = device.machine.kind == MachineKind::cpu ? eager::Device::cpu : eager::Device::cuda;
   m.composition = false;
+  m.allocator = has_caching_allocator(device);
+  if (a.precision == "amp-bf16") m.amp_dtype = DType::bf16;
   return m;
 }
 
@@ -117,8 +119,13 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.range = between(found.range, found.near_range, a.prediction.adjustment.confidence);
   if (memory == WithMemory::yes) {
     a.memory.emplace();
-    a.memory->peak = a.own_kernels ? own_memory(a.graph, element)
-                                   : needed_memory(a.graph, memory_options(a, on));
+    if (a.own_kernels) {
+      a.memory->peak = a.memory->need = own_memory(a.graph, element);
+    } else {
+      const auto e = estimate_memory(a.graph, memory_options(a, on));
+      a.memory->peak = e.peak.bytes;
+      a.memory->need = e.allocator.value_or(e.peak.bytes);
+    }
     if (on.memory) a.memory->usable = memory_budget(on).bytes;
   }
   return a;

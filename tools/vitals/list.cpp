@@ -36,9 +36,10 @@ bool matches(const std::string& pattern, const std::string& name) {
 ListedModel::Latency model_latency(const Model& model, const ListArguments& o) {
   BuildOptions build;
   build.batch = o.batch;
-  const auto a = predict_latency(model, o.latency, build, WithMemory::no);
+  const auto a = predict_latency(model, o.latency, build, WithMemory::yes);
   const double rate = a.samples_per_s();
-  return {a.batch, a.prediction.seconds(), rate, rate * a.range.low, rate * a.range.high};
+  return {a.batch,  a.prediction.seconds(), rate, rate * a.range.low, rate * a.range.high,
+          a.fits()};
 }
 
 std::vector<ListedModel> models(const ListArguments& o) {
@@ -68,8 +69,8 @@ std::string page_of(const std::vector<ListedModel>& found, const ListArguments& 
   auto table = list_table(found, on_device(o));
   if (!o.latency.device.name.empty())
     table.notes.push_back(fmt::format(
-        "{} on {} at batch {}; `vitals predict` tells where the numbers come from and whether the "
-        "batch fits.",
+        "{} on {} at batch {}, and whether that fits; `vitals predict` tells where the numbers come "
+        "from.",
         o.latency.mode, o.latency.device.name, o.batch));
   if (std::any_of(found.begin(), found.end(), [](const auto& m) { return !m.latency; }) &&
       !o.latency.device.name.empty())

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "cost/generation.h"
 #include "memory/explain_memory.h"
+#include "latency/execution.h"
 #include "memory_device.h"
 #include "progress.h"
 #include "recipe_options.h"
@@ -30,7 +31,8 @@ struct MemoryArguments {
   std::vector<FailCondition> fail_if;
 };
 
-constexpr const char* kNoAllocator = "--allocator replays CUDA's: it says nothing of a CPU";
+constexpr const char* kNoAllocator =
+    "--allocator replays the caching allocator of CUDA and ROCm: it says nothing of another device";
 
 // What --fail-if may ask, of the most loaded device.
 std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
@@ -50,7 +52,8 @@ std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
 
 MemoryOptions options_of(const MemoryArguments& o) {
   auto m = memory_options(o.recipe, o.place.is_cpu() ? eager::Device::cpu : eager::Device::cuda);
-  m.allocator = !o.place.is_cpu() && (o.allocator || o.place.is_named());
+  const auto& on = o.place.on ? o.place.on : o.place.fit_on;
+  m.allocator = o.allocator || (on && has_caching_allocator(*on));
   return m;
 }
 
@@ -125,9 +128,21 @@ std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
   throw ConditionFailed(sentence);
 }
 
+// What products run in must be a type of the GPU, as for `predict`.
+void check_types(const MemoryArguments& o) {
+  const auto& on = o.place.on ? o.place.on : o.place.fit_on;
+  const auto type = product_type(options_of(o));
+  if (!on || on->machine.kind == MachineKind::cpu || type == DType::f32) return;
+  latency::Execution execution;
+  execution.low = type;
+  (void)latency::peak(on->machine, execution, on->title);
+}
+
 void memory(MemoryArguments o) {
   resolve(o.place);
-  if (o.allocator && o.place.is_cpu()) fail("{}", kNoAllocator);
+  if (o.allocator && (o.place.is_cpu() || (o.place.on && !has_caching_allocator(*o.place.on))))
+    fail("{}", kNoAllocator);
+  check_types(o);
   const auto model = o.model.load();
   std::optional<MemoryAnswer::FitResult> fitted;
   if (!o.place.fit.empty()) {
@@ -152,9 +167,13 @@ void memory(MemoryArguments o) {
                       std::move(fitted),
                       std::nullopt,
                       o.recipe.quantize,
-                      kGpuReserve,
+                      o.place.on && o.place.on->memory ? reserve_of(*o.place.on) : kGpuReserve,
                       {o.recipe.freeze, o.recipe.lora_rank, o.recipe.lora_targets}};
   if (const auto& on = o.place.on; on && on->memory) answer.capacity = budget(memory_budget(*on));
+  if (const auto& on = o.place.on; on && on->machine.kind == MachineKind::gpu) {
+    answer.runtime.name = name_of(on->runtime);
+    answer.runtime.reserved_for = reserved_for(*on);
+  }
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
   check_conditions(o.fail_if, [&] { return memory_figures(answer.on_device()); });

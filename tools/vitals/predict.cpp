@@ -26,7 +26,7 @@ std::vector<Quantity> latency_quantities(double seconds, double samples_per_s, d
 
 std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
   return latency_quantities(a.prediction.seconds(), a.samples_per_s(),
-                            a.memory ? a.memory->peak.as_double() : 0);
+                            a.memory ? a.memory->need.as_double() : 0);
 }
 
 std::string page_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {

@@ -17,6 +17,9 @@ namespace {
 
 using nlohmann::json;
 
+constexpr GpuRuntime kRuntimes[] = {GpuRuntime::cuda, GpuRuntime::rocm, GpuRuntime::mps,
+                                    GpuRuntime::xpu};
+
 // One device of a table; `at` names its place in messages.
 class Entry {
  public:
@@ -24,7 +27,8 @@ class Entry {
     if (!value.is_object()) fail("{}: a device is an object", at_);
     static const std::vector<std::string> known = {"name",       "title",       "kind",
                                                    "memory_gib", "peak_tflops", "bandwidth_gb_s",
-                                                   "units",      "source",      "calibrations"};
+                                                   "units",      "source",      "calibrations",
+                                                   "runtime"};
     check_keys(value, known, at_);
   }
 
@@ -36,6 +40,7 @@ class Entry {
     if (value_.contains("memory_gib"))
       d.memory = static_cast<std::uint64_t>(number(value_, "memory_gib", at_) * std::exp2(30));
     d.machine.kind = kind();
+    d.runtime = runtime();
     d.machine.bandwidth = number(value_, "bandwidth_gb_s", at_) * 1e9;
     if (value_.contains("units"))
       d.machine.units = static_cast<std::uint64_t>(std::max(1.0, number(value_, "units", at_)));
@@ -67,6 +72,13 @@ class Entry {
     const auto kind = value_.contains("kind") ? text("kind", true) : "gpu";
     if (kind != "gpu" && kind != "cpu") fail("{}/kind: must be \"gpu\" or \"cpu\"", at_);
     return kind == "cpu" ? MachineKind::cpu : MachineKind::gpu;
+  }
+  [[nodiscard]] GpuRuntime runtime() const {
+    if (!value_.contains("runtime")) return GpuRuntime::cuda;
+    const auto name = text("runtime", true);
+    for (const auto known : kRuntimes)
+      if (name_of(known) == name) return known;
+    fail("{}/runtime: must be \"cuda\", \"rocm\", \"mps\" or \"xpu\", got \"{}\"", at_, name);
   }
   void read_peaks(Machine& machine) const {
     if (!value_.contains("peak_tflops") || !value_.at("peak_tflops").is_object())
@@ -152,6 +164,7 @@ nlohmann::ordered_json to_json(const DeviceSpec& d) {
   nlohmann::ordered_json json = {{"name", d.name},
                                  {"title", d.title},
                                  {"kind", d.machine.kind == MachineKind::cpu ? "cpu" : "gpu"}};
+  if (d.runtime != GpuRuntime::cuda) json["runtime"] = name_of(d.runtime);
   if (d.memory) json["memory_gib"] = d.memory->as_double() / 0x1p30;
   json["bandwidth_gb_s"] = d.machine.bandwidth / 1e9;
   json["peak_tflops"] = std::move(peaks);
@@ -169,15 +182,60 @@ const DeviceSpec* find_device(std::string_view name) {
   return nullptr;
 }
 
+std::string_view name_of(GpuRuntime runtime) {
+  switch (runtime) {
+    case GpuRuntime::cuda:
+      return "cuda";
+    case GpuRuntime::rocm:
+      return "rocm";
+    case GpuRuntime::mps:
+      return "mps";
+    case GpuRuntime::xpu:
+      return "xpu";
+  }
+  return "?";
+}
+
+bool has_caching_allocator(const DeviceSpec& device) {
+  return device.machine.kind == MachineKind::gpu &&
+         (device.runtime == GpuRuntime::cuda || device.runtime == GpuRuntime::rocm);
+}
+
+namespace {
+
+bool shares_memory(const DeviceSpec& device) {
+  return device.machine.kind == MachineKind::cpu || device.runtime == GpuRuntime::mps;
+}
+
+}  // namespace
+
+Count reserve_of(const DeviceSpec& device) {
+  const auto memory = device.memory.value_or(0);
+  return shares_memory(device) ? memory / 10 : Count(kGpuReserve);
+}
+
+std::string_view reserved_for(const DeviceSpec& device) {
+  if (shares_memory(device)) return "the system";
+  switch (device.runtime) {
+    case GpuRuntime::cuda:
+      return "CUDA";
+    case GpuRuntime::rocm:
+      return "ROCm";
+    case GpuRuntime::mps:
+    case GpuRuntime::xpu:
+      break;
+  }
+  return "the driver";
+}
+
 MemoryBudget memory_budget(const DeviceSpec& device) {
   if (!device.memory)
     fail("'{}' states no memory of its own; give a size like 64GiB instead", device.name);
-  const bool gpu = device.machine.kind == MachineKind::gpu;
-  const Count reserve = gpu ? Count(kGpuReserve) : *device.memory / 10;
+  const auto reserve = reserve_of(device);
   return {*device.memory - std::min(reserve, *device.memory),  // on a tiny device nothing is left
           fmt::format("the {}'s {:.0f} GiB less {:.1f} GiB for {}", device.title,
                       device.memory->as_double() / 0x1p30, reserve.as_double() / 0x1p30,
-                      gpu ? "CUDA" : "the system")};
+                      reserved_for(device))};
 }
 
 MemoryBudget memory_budget(const std::string& text) {

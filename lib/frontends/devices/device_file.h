@@ -15,11 +15,21 @@
 
 namespace vitals {
 
+// What PyTorch runs on it.
+enum class GpuRuntime : std::uint8_t {
+  cuda,  // NVIDIA
+  rocm,  // AMD: PyTorch's caching allocator is CUDA's
+  mps,   // Apple
+  xpu,   // Intel
+};
+[[nodiscard]] std::string_view name_of(GpuRuntime runtime);
+
 struct DeviceSpec {
   std::string name;             // "a100-80gb"
   std::string title;            // "NVIDIA A100 80 GB"
   std::optional<Count> memory;  // bytes; what is sold as 24 GB holds 24 * 2^30. A CPU states none
   Machine machine;
+  GpuRuntime runtime = GpuRuntime::cuda;  // of a GPU
   std::string source;
   std::vector<Calibration> calibrations;  // of a user's own device
 };
@@ -43,6 +53,14 @@ struct DeviceSpec {
 // published benchmarks, PyTorch 1.12 and 2.4) all but three need 22.1 GiB or less where they ran,
 // and more where they did not, as `vitals memory --allocator` predicts it.
 inline constexpr std::uint64_t kGpuReserve = 1946 * (std::uint64_t{1} << 20);
+
+// Whether the model of PyTorch's caching allocator speaks for it.
+[[nodiscard]] bool has_caching_allocator(const DeviceSpec& device);
+// What of its memory no step can have: kGpuReserve, or a tenth where memory is shared with the rest
+// of the system. Nothing where the device states no memory.
+[[nodiscard]] Count reserve_of(const DeviceSpec& device);
+// "CUDA", "ROCm", "the system": who takes the reserve.
+[[nodiscard]] std::string_view reserved_for(const DeviceSpec& device);
 
 // What a step may take: "24GB" (10^9), "24GiB" (2^30), "80000MB", or a device's name, of whose
 // memory the reserve is taken (of a CPU's, a tenth). Throws Error.

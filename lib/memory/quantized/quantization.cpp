@@ -138,7 +138,7 @@ StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightU
   if (use.columns == 0 || use.role == WeightRole::other) return {"F32", n * 4};
   const auto& format = gguf_format(mix, use, model);
   const auto bytes = n / format.block * format.bytes;
-  return {format.name, bytes, 0, bytes < n * 2, true};
+  return {format.name, bytes, 0, bytes < n * 2};
 }
 
 void add(QuantizedSize& size, const StoredWeight& stored, Count params) {

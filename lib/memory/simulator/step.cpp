@@ -202,6 +202,11 @@ class Runner {
     return id;
   }
 
+  void keep_names(NodeId head_node) {
+    named_.push_back(interpreter_.value(graph_.nodes[head_node].inputs[0]));
+    for (const auto id : graph_.calls[0].locals) named_.push_back(interpreter_.value(id));
+  }
+
   // transformers' models compute the loss in their forward.
   [[nodiscard]] NodeId named_until_loss() const {
     const bool library = options_.loss == Loss::hf || options_.loss == Loss::fast;
@@ -241,7 +246,7 @@ class Runner {
         id = region->second.end;
       } else {
         // The model's forward computes the loss: its name for the hidden states lives until then.
-        if (id == named) hidden_ = interpreter_.value(graph_.nodes[id].inputs[0]);
+        if (id == named) keep_names(id);
         interpreter_.run(id, id + 1);
         ++id;
       }
@@ -249,7 +254,7 @@ class Runner {
     collect_outputs();
     interpreter_.forget_values();
     if (options_.training) make_loss();
-    hidden_ = nullptr;
+    named_.clear();
     aten_.set_autocast(false);
     outputs_.clear();
     collect_saved();
@@ -491,7 +496,7 @@ class Runner {
   std::vector<StoragePtr> states_;
   StoragePtr cache_;
   Tensor targets_;
-  Tensor hidden_;                 // what enters the head
+  Tensors named_;                 // until the loss is there: what enters the head, presents
   Tensors batch_;                 // attention mask and labels
   std::vector<StoragePtr> held_;  // until the backward pass ends
   bool in_backward_ = false;

@@ -47,6 +47,7 @@ struct DecoderConfig {
   bool attention_sinks = false;
   std::string causal_mask = "add";
   bool repeats_kv = false;
+  bool keeps_presents = false;
 
   // latent attention (MLA)
   std::optional<std::uint64_t> kv_lora_rank;  // null: none

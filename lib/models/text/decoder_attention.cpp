@@ -100,6 +100,8 @@ Projected joint_projection(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto qkv = ctx.names.conv1d
                        ? conv1d(b, ctx.names.qkv, x, width, Role::qkv)
                        : linear(b, ctx.names.qkv, x, width, Role::qkv, c.attention_bias);
+  // Names of the model's own frame.
+  if (c.keeps_presents && b.options().training) b.graph().calls[0].locals.push_back(qkv.id());
   if (!ctx.names.interleaved)
     return {by_head(b, b.slice(qkv, -1, 0, heads * d), heads),
             by_head(b, b.slice(qkv, -1, heads * d, kv * d), kv),

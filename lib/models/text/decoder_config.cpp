@@ -266,6 +266,9 @@ std::vector<Field> attention_fields() {
       field<&C::repeats_kv>("repeats_kv",
                             "The library copied keys and values to every query head before flash "
                             "attention, up to its version 4.45."),
+      field<&C::keeps_presents>("keeps_presents",
+                                "The library's model keeps every layer's keys and values until it "
+                                "returns, in training, too: views of the joint projection."),
       field<&C::causal_mask>("causal_mask", "The mask is added to the scores, or fills them.")
           .one_of({"add", "fill"}),
       field<&C::kv_lora_rank>(
