@@ -29,7 +29,7 @@ struct Comparison {
   std::vector<std::string> models;
   std::vector<Quantity> quantities;
   std::vector<std::optional<bool>> fits;  // one a model, where a device was asked for
-  std::vector<SharedModule> modules;  // down to the asked level, in the first model's order
+  std::vector<SharedModule> modules;      // down to the asked level, in the first model's order
 };
 
 // `level`: how deep modules are compared; 1: the model's children.

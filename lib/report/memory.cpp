@@ -31,9 +31,10 @@ Count weight_bytes(const MemoryAnswer& a, ParamId id) {
 std::string attention_text(const MemoryAnswer& a) {
   if (a.attention == AttentionKernel::eager) return "eager: written out, the scores are held";
   if (!a.runtime.is_cuda())
-    return fmt::format("fused: scaled_dot_product_attention; that {}'s kernel holds no scores is "
-                       "assumed",
-                       a.runtime.name);
+    return fmt::format(
+        "fused: scaled_dot_product_attention; that {}'s kernel holds no scores is "
+        "assumed",
+        a.runtime.name);
   return "fused: scaled_dot_product_attention, flash kernel; the scores are never held";
 }
 

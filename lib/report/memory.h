@@ -41,7 +41,6 @@ struct MemoryAnswer {
   std::string quantization = {};   // the scheme of the stored weights; empty: none
   Count reserve = {};              // what the system takes, beside what the allocator needs
 
-
   // What is trained of the graph, as it was asked for; the graph is already so.
   struct Trained {
     std::vector<std::string> frozen;

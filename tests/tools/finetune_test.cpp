@@ -34,10 +34,10 @@ double peak(const json& answer) {
 }
 
 json tiny() {
-  return {{"model_type", "llama"},    {"hidden_size", 64},
-          {"num_hidden_layers", 4},   {"num_attention_heads", 4},
-          {"num_key_value_heads", 2}, {"intermediate_size", 256},
-          {"vocab_size", 1000},       {"max_position_embeddings", 512},
+  return {{"model_type", "llama"},       {"hidden_size", 64},
+          {"num_hidden_layers", 4},      {"num_attention_heads", 4},
+          {"num_key_value_heads", 2},    {"intermediate_size", 256},
+          {"vocab_size", 1000},          {"max_position_embeddings", 512},
           {"tie_word_embeddings", false}};
 }
 
@@ -60,27 +60,33 @@ TEST_CASE("measured peaks of fine-tuning") {
 // The published derivation of what stands on one GPU after a step of full fine-tuning in bf16: 6
 // bytes a parameter, and 10 at the highest moment of foreach AdamW.
 TEST_CASE("the highest moment of a foreach step is 10 bytes a parameter") {
-  const auto j = memory_of(tiny(), {"--stack", "transformers", "--precision", "bf16", "--checkpoint",
-                                   "block", "--seq-len", "8"});
+  const auto j = memory_of(tiny(), {"--stack", "transformers", "--precision", "bf16",
+                                    "--checkpoint", "block", "--seq-len", "8"});
   const auto params = j["params"].get<double>();
   const auto fixed = 2 * 8'519'680 + 3 * 512;  // cuBLAS's workspaces; ids, mask and labels
   const auto& step = j["phases"]["optimizer"]["peak"];
   // Every tensor is rounded up to 512 bytes.
   CHECK(step.get<double>() - fixed >= 10 * params);
   CHECK(step.get<double>() - fixed < 10 * params + 40 * 5 * 512);
-  const auto fused = memory_of(tiny(), {"--stack", "transformers", "--precision", "bf16",
-                                       "--checkpoint", "block", "--seq-len", "8",
-                                       "--optimizer-impl", "fused"});
+  const auto fused =
+      memory_of(tiny(), {"--stack", "transformers", "--precision", "bf16", "--checkpoint", "block",
+                         "--seq-len", "8", "--optimizer-impl", "fused"});
   CHECK(step > fused["phases"]["optimizer"]["peak"]);
 }
 
 // 2h(L-2)T bytes that FSDP 1's reshard hook keeps of a frozen model, and FSDP 2 does not.
 TEST_CASE("FSDP 1 keeps inputs and gradients of frozen units until the backward pass ends") {
   const auto at = [](const char* version) {
-    return peak(memory_of(tiny(), {"--stack", "transformers", "--precision", "bf16", "--checkpoint",
-                                  "block", "--seq-len", "512", "--batch", "8", "--lora-rank", "2",
-                                  "--lora-targets", "q_proj", "--loss", "fused-linear", "--dp",
-                                  "2", "--fsdp", version}));
+    return peak(memory_of(tiny(), {"--stack",        "transformers",
+                                   "--precision",    "bf16",
+                                   "--checkpoint",   "block",
+                                   "--seq-len",      "512",
+                                   "--batch",        "8",
+                                   "--lora-rank",    "2",
+                                   "--lora-targets", "q_proj",
+                                   "--loss",         "fused-linear",
+                                   "--dp",           "2",
+                                   "--fsdp",         version}));
   };
   CHECK(at("1") - at("2") > 0);
 }
@@ -151,8 +157,8 @@ TEST_CASE("memory and predict give one verdict on a device") {
     CHECK(answer(memory)["fits"] == fits);
     CHECK(answer(predict)["fits"] == fits);
   }
-  auto compared = answer({"compare", vit, "vit_small_patch16_224", "--device", "rtx4090",
-                          "--batch", std::to_string(2 * best), "--attention", "fused"});
+  auto compared = answer({"compare", vit, "vit_small_patch16_224", "--device", "rtx4090", "--batch",
+                          std::to_string(2 * best), "--attention", "fused"});
   CHECK(compared["models"][0]["fits"] == false);
 }
 
@@ -165,8 +171,8 @@ TEST_CASE("devices that are not NVIDIA's are not called CUDA") {
     CHECK_FALSE(test::says(r.out, "flash kernel"));
   }
   for (const auto* command : {"memory", "predict"}) {
-    const auto r = test::run({command, "vit_tiny_patch16_224", "--device", "t4", "--precision",
-                              "bf16"});
+    const auto r =
+        test::run({command, "vit_tiny_patch16_224", "--device", "t4", "--precision", "bf16"});
     CAPTURE(command);
     CHECK(r.exit_code == 1);
     CHECK(r.out.empty());

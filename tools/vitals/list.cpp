@@ -38,8 +38,7 @@ ListedModel::Latency model_latency(const Model& model, const ListArguments& o) {
   build.batch = o.batch;
   const auto a = predict_latency(model, o.latency, build, WithMemory::yes);
   const double rate = a.samples_per_s();
-  return {a.batch,  a.prediction.seconds(), rate, rate * a.range.low, rate * a.range.high,
-          a.fits()};
+  return {a.batch, a.prediction.seconds(), rate, rate * a.range.low, rate * a.range.high, a.fits()};
 }
 
 std::vector<ListedModel> models(const ListArguments& o) {
@@ -68,10 +67,11 @@ bool on_device(const ListArguments& o) { return !o.latency.device.name.empty(); 
 std::string page_of(const std::vector<ListedModel>& found, const ListArguments& o) {
   auto table = list_table(found, on_device(o));
   if (!o.latency.device.name.empty())
-    table.notes.push_back(fmt::format(
-        "{} on {} at batch {}, and whether that fits; `vitals predict` tells where the numbers come "
-        "from.",
-        o.latency.mode, o.latency.device.name, o.batch));
+    table.notes.push_back(
+        fmt::format("{} on {} at batch {}, and whether that fits; `vitals predict` tells where the "
+                    "numbers come "
+                    "from.",
+                    o.latency.mode, o.latency.device.name, o.batch));
   if (std::any_of(found.begin(), found.end(), [](const auto& m) { return !m.latency; }) &&
       !o.latency.device.name.empty())
     table.notes.emplace_back("Where there is no time, `vitals predict` says why.");

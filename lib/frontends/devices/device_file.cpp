@@ -25,10 +25,9 @@ class Entry {
  public:
   Entry(const json& value, std::string at) : value_(value), at_(std::move(at)) {
     if (!value.is_object()) fail("{}: a device is an object", at_);
-    static const std::vector<std::string> known = {"name",       "title",       "kind",
-                                                   "memory_gib", "peak_tflops", "bandwidth_gb_s",
-                                                   "units",      "source",      "calibrations",
-                                                   "runtime"};
+    static const std::vector<std::string> known = {
+        "name",           "title", "kind",   "memory_gib",   "peak_tflops",
+        "bandwidth_gb_s", "units", "source", "calibrations", "runtime"};
     check_keys(value, known, at_);
   }
 

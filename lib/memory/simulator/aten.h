@@ -76,8 +76,14 @@ class Aten {
   Tensor linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind);
   // A product with frozen weights of few bits; answers in the input's type. `unpacked`: the weight
   // is unpacked into the computation's type while the product runs.
+  // `narrow`: the answer stays in the computation's type.
+  struct PackedKind {
+    std::uint64_t split = 1;
+    bool unpacked = false;
+    bool narrow = false;
+  };
   Tensor packed_linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                       const Shape& output, std::uint64_t split, bool unpacked);
+                       const Shape& output, const PackedKind& kind);
   // A frozen linear layer and its low-rank adapter A, B as one op.
   Tensor fused_lora(Tensor x, const Tensor& weight, const Tensor& down, const Tensor& up,
                     const Shape& output, bool drops, bool packed);

@@ -185,11 +185,11 @@ Tensor Aten::linear(Tensor x, Tensor weight, Tensor bias, const LinearKind& kind
 // in the computation's type, the weight unpacked for the product, an answer in the input's type.
 // Frozen weights: the input is not kept.
 Tensor Aten::packed_linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           const Shape& output, std::uint64_t split, bool unpacked) {
+                           const Shape& output, const PackedKind& kind) {
   const auto low = settings_.autocast.value_or(weight->dtype);
   const auto input = to(x, low);
   const Meta input_meta = eager::contiguous(input->shape, low, input->split);
-  const auto scratch = [this, unpacked, low, meta = Meta(*weight)] {
+  const auto scratch = [this, unpacked = kind.unpacked, low, meta = Meta(*weight)] {
     auto wide = meta;
     wide.dtype = low;
     return tape_.memory().allocate(unpacked ? bytes_of(wide) : Count(0), Kind::workspace);
@@ -197,14 +197,14 @@ Tensor Aten::packed_linear(const Tensor& x, const Tensor& weight, const Tensor& 
   Tensor y;
   {
     const auto unpacked_weight = scratch();
-    y = tape_.empty(eager::contiguous(output, low, split));
+    y = tape_.empty(eager::contiguous(output, low, kind.split));
   }
   y = tape_.record(y, {input, bias}, {}, [this, input_meta, scratch](Tensors& g, Tensors&) {
     const auto gradient = raw_contiguous(g[0]);
     const auto unpacked_weight = scratch();
     return Tensors{tape_.empty(input_meta), nullptr};
   });
-  return to(y, x->dtype);
+  return kind.narrow ? y : to(y, x->dtype);
 }
 
 // unsloth's LoRA_QKV and LoRA_W (fast_lora.py): one op keeps its input and what its dropout left of

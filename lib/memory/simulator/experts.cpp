@@ -96,7 +96,7 @@ Tensor Interpreter::run_expert(const ExpertLoop& loop, const Tensor& rows) {
       auto output = x->shape;
       output[output.rank() - 1] = linear->out;
       last = variants_.is_packed(node.params[0])
-                 ? aten_.packed_linear(x, weight, nullptr, output, 1, variants_.unpacked)
+                 ? aten_.packed_linear(x, weight, nullptr, output, {1, variants_.unpacked, false})
                  : aten_.linear(x, weight, nullptr, {});
     } else if (const auto* activation = std::get_if<op::Activation>(&node.op)) {
       last = apply_activation(activation->kind, in(node, 0));

@@ -91,8 +91,10 @@ Tensor Interpreter::apply_linear(NodeId id, const op::Linear& linear) {
   const bool first = adapter != nullptr && id == adapter->first;
   const auto x = first ? aten_.to(in(node, 0), param(node, 0)->dtype) : in(node, 0);
   if (node.params[0] != kNone && variants_.is_packed(node.params[0]))
-    return aten_.packed_linear(x, param(node, 0), param(node, 1), node.shape, output_split(id),
-                               variants_.unpacked);
+    // With an adapter it answers in the computation's type: the measured peaks of SantaCoder, which
+    // keeps these answers of all layers, say so.
+    return aten_.packed_linear(x, param(node, 0), param(node, 1), node.shape,
+                               {output_split(id), variants_.unpacked, adapter != nullptr});
   return apply_linear(id, linear, x);
 }
 
@@ -185,64 +187,64 @@ Tensor Interpreter::apply(NodeId id) {
       Overloaded{
           [&]<class O>(const O&)
             requires(kTraits<O>.saves != Saves::own)
-          { return apply_plain(node); },
-          [&](const op::Input&) { return resident_.at(id); },
-          [&](const op::Parameter&) { return param(node, 0); },
-          [&](const op::Constant& o) { return apply_constant(id, o); },
-          [&](const op::Linear& o) { return apply_linear(id, o); },
-          [&](const op::ExpertLinear&) {
-            return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape,
-                                       output_split(id));
-          },
-          [&](const op::Conv& o) { return apply_conv(node, o); },
-          [&](const op::MatMul&) { return aten_.matmul(in(0), in(1)); },
-          [&](const op::Sdpa&) {
-            const auto bias = node.inputs.size() > 3 ? in(3) : nullptr;
-            return aten_.sdpa(in(0), in(1), in(2), bias, {node.shape, node.strides, node.dtype, 1});
-          },
-          [&](const op::Binary& o) {
-            auto y = apply_binary(o.kind, in(0), in(1));
-            const auto* adapter = adapter_at(id);
-            const bool sum = adapter != nullptr && id == adapter->sum;
-            return sum ? aten_.to(y, in(0)->dtype) : y;  // result.to(torch_result_dtype)
-          },
-          [&](const op::Scale&) { return aten_.scale(in(0)); },
-          [&](const op::Activation& o) { return apply_activation(o.kind, in(0)); },
-          [&](const op::Softmax&) { return aten_.softmax(in(0)); },
-          [&](const op::TopK&) { return aten_.topk(in(0), node.shape); },
-          [&](const op::MaskedFill&) { return aten_.masked_fill(in(0), in(1)); },
-          [&](const op::LayerNorm&) {
-            return aten_.layer_norm(in(0), param(node, 0), param(node, 1));
-          },
-          [&](const op::RmsNorm&) {
-            return variants_.fused_norm ? aten_.fused_rms_norm(in(0), param(node, 0))
-                                        : aten_.rms_norm(in(0), param(node, 0));
-          },
-          [&](const op::GlobalResponseNorm&) {
-            return aten_.global_response_norm(in(0), param(node, 0), param(node, 1));
-          },
-          [&](const op::Dropout&) {
-            const auto* adapter = adapter_at(id);
-            const bool first = adapter != nullptr && id == adapter->first;
-            return aten_.dropout(first ? aten_.to(in(0), params_[adapter->down]->dtype) : in(0));
-          },
-          [&](const op::DropPath&) { return aten_.drop_path(in(0)); },
-          [&](const op::Concat&) {
-            Tensors xs;
-            for (const auto input : node.inputs) xs.push_back(values_[input]);
-            return aten_.concat(std::move(xs), node.shape);
-          },
-          [&](const op::Reshape& o) { return aten_.reshape(in(0), o.shape); },
-          [&](const op::Expand& o) { return aten_.expand(in(0), o.shape); },
-          [&](const op::Permute& o) { return aten_.permute(in(0), o.order); },
-          [&](const op::Slice& o) { return apply_slice(id, o); },
-          [&](const op::Copy& o) { return o.implied ? in(0) : aten_.contiguous(in(0)); },
-          [&](const op::Roll&) { return aten_.roll(in(0)); },
-          [&](const op::Reduce& o) { return aten_.reduce(o.kind, in(0), node.shape); },
-          [&](const op::Embedding&) { return apply_embedding(id); },
-          [&](const op::Gather&) { return aten_.gather(in(0), node.shape); },
-          [&](const op::Rope&) { return aten_.rope(in(0), in(1)); },
-      },
+          { return apply_plain(node);
+}
+, [&](const op::Input&) { return resident_.at(id); },
+    [&](const op::Parameter&) { return param(node, 0); },
+    [&](const op::Constant& o) { return apply_constant(id, o); },
+    [&](const op::Linear& o) { return apply_linear(id, o); },
+    [&](const op::ExpertLinear&) {
+      return aten_.expert_linear(in(0), param(node, 0), param(node, 1), node.shape,
+                                 output_split(id));
+    },
+    [&](const op::Conv& o) { return apply_conv(node, o); },
+    [&](const op::MatMul&) { return aten_.matmul(in(0), in(1)); },
+    [&](const op::Sdpa&) {
+      const auto bias = node.inputs.size() > 3 ? in(3) : nullptr;
+      return aten_.sdpa(in(0), in(1), in(2), bias, {node.shape, node.strides, node.dtype, 1});
+    },
+    [&](const op::Binary& o) {
+      auto y = apply_binary(o.kind, in(0), in(1));
+      const auto* adapter = adapter_at(id);
+      const bool sum = adapter != nullptr && id == adapter->sum;
+      return sum ? aten_.to(y, in(0)->dtype) : y;  // result.to(torch_result_dtype)
+    },
+    [&](const op::Scale&) { return aten_.scale(in(0)); },
+    [&](const op::Activation& o) { return apply_activation(o.kind, in(0)); },
+    [&](const op::Softmax&) { return aten_.softmax(in(0)); },
+    [&](const op::TopK&) { return aten_.topk(in(0), node.shape); },
+    [&](const op::MaskedFill&) { return aten_.masked_fill(in(0), in(1)); },
+    [&](const op::LayerNorm&) { return aten_.layer_norm(in(0), param(node, 0), param(node, 1)); },
+    [&](const op::RmsNorm&) {
+      return variants_.fused_norm ? aten_.fused_rms_norm(in(0), param(node, 0))
+                                  : aten_.rms_norm(in(0), param(node, 0));
+    },
+    [&](const op::GlobalResponseNorm&) {
+      return aten_.global_response_norm(in(0), param(node, 0), param(node, 1));
+    },
+    [&](const op::Dropout&) {
+      const auto* adapter = adapter_at(id);
+      const bool first = adapter != nullptr && id == adapter->first;
+      return aten_.dropout(first ? aten_.to(in(0), params_[adapter->down]->dtype) : in(0));
+    },
+    [&](const op::DropPath&) { return aten_.drop_path(in(0)); },
+    [&](const op::Concat&) {
+      Tensors xs;
+      for (const auto input : node.inputs) xs.push_back(values_[input]);
+      return aten_.concat(std::move(xs), node.shape);
+    },
+    [&](const op::Reshape& o) { return aten_.reshape(in(0), o.shape); },
+    [&](const op::Expand& o) { return aten_.expand(in(0), o.shape); },
+    [&](const op::Permute& o) { return aten_.permute(in(0), o.order); },
+    [&](const op::Slice& o) { return apply_slice(id, o); },
+    [&](const op::Copy& o) { return o.implied ? in(0) : aten_.contiguous(in(0)); },
+    [&](const op::Roll&) { return aten_.roll(in(0)); },
+    [&](const op::Reduce& o) { return aten_.reduce(o.kind, in(0), node.shape); },
+    [&](const op::Embedding&) { return apply_embedding(id); },
+    [&](const op::Gather&) { return aten_.gather(in(0), node.shape); },
+    [&](const op::Rope&) { return aten_.rope(in(0), in(1)); },
+}  // namespace vitals::eager
+,
       node.op);
 }
 
