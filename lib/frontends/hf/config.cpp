@@ -267,7 +267,7 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   for (const auto& rule : entry_of(family, "rules"))
     find_hf_rule(rule.get<std::string>()).apply(values, family, spec);
   for (const auto& [target, expression] : entry_of(family, "derive").items())
-    if (const auto value = derived(expression, values); !value.is_null())
+    if (const auto value = derived(expression, values); !value.is_null() && value != json::array())
       set_at(spec, target, value);
   auto left_out = left_out_of(values);
   auto by_default = absent_sizes(values, family);
