@@ -9,16 +9,6 @@
 namespace vitals {
 namespace {
 
-// "[0, 2, 5, 7]": where element `index` of a tensor stands.
-std::string place_of(std::uint64_t index, const Shape& shape) {
-  Dims place = shape;
-  for (std::size_t i = shape.rank(); i-- > 0;) {
-    place[i] = index % shape[i];
-    index /= shape[i];
-  }
-  return to_string(place);
-}
-
 using Names = std::map<std::string, NodeId>;
 
 void add_all(Names& names, const std::string& name, const std::vector<NodeId>& values) {
@@ -54,13 +44,22 @@ Names wanted(const Graph& graph, bool all) {
 
 }  // namespace
 
+std::string place_of(std::uint64_t index, const Shape& shape) {
+  Dims place = shape;
+  for (std::size_t i = shape.rank(); i-- > 0;) {
+    place[i] = index % shape[i];
+    index /= shape[i];
+  }
+  return to_string(place);
+}
+
 void require_finite(std::span<const float> values, const Shape& shape) {
   const auto bad =
       std::find_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
   if (bad == values.end()) return;
   const auto count =
       std::count_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
-  fail("element {} is {}; {} of {} elements are no finite numbers",
+  fail("element {} is {}; {} of {} elements are not finite",
        place_of(static_cast<std::uint64_t>(bad - values.begin()), shape), *bad, count,
        values.size());
 }

@@ -31,6 +31,9 @@ struct ForwardOptions {
                                                std::span<const float> input,
                                                const ForwardOptions& options);
 
+// "[0, 2, 5, 7]": where element `index` of a row-major tensor stands.
+[[nodiscard]] std::string place_of(std::uint64_t index, const Shape& shape);
+
 // Throws Error that names the first element of a tensor that is NaN or infinite.
 void require_finite(std::span<const float> values, const Shape& shape);
 

@@ -13,6 +13,27 @@
 using namespace vitals;
 using doctest::Approx;
 
+TEST_CASE("a difference is told when the interval of the ratios of neighbouring runs excludes it") {
+  const auto ratio_of = [](std::size_t runs, double factor, double drift) {
+    BenchResult a;
+    BenchResult b;
+    for (std::size_t i = 0; i < runs; ++i) {
+      // Both get slower by the same drift, and every run is a few percent off, in turns.
+      const double base = 10 * (1 + drift * static_cast<double>(i));
+      const double noise[] = {0.97, 1.02, 1.00, 1.03, 0.98};
+      a.run_ms.push_back(base * noise[i % 5]);
+      b.run_ms.push_back(base * factor * noise[(i + 2) % 5]);
+    }
+    return time_ratio(a, b);
+  };
+  CHECK_FALSE(ratio_of(40, 1, 0.05).differs);
+  CHECK_FALSE(ratio_of(40, 1.005, 0).differs);  // within kSameTime
+  CHECK_FALSE(ratio_of(5, 2, 0).differs);       // too few runs
+  CHECK(ratio_of(40, 1.2, 0.05).differs);
+  CHECK(ratio_of(40, 0.8, 0.05).differs);
+  CHECK(ratio_of(40, 1.2, 0.05).ratio.median == doctest::Approx(1.2).epsilon(0.05));
+}
+
 TEST_CASE("statistics follow numpy's definitions") {
   // By hand, with numpy's definitions: std(ddof=1), percentile's linear interpolation.
   const std::vector<double> x = {3, 1, 4, 1, 5, 9, 2, 6};

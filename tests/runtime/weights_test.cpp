@@ -59,6 +59,8 @@ TEST_CASE("a value that is no number is named with its file, tensor and place") 
                        Error);
   CHECK_THROWS_WITH_AS((void)read_one("BF16", 1, bytes_of<std::uint16_t>({0xff80})),
                        doctest::Contains("element [0] is -inf"), Error);
+  CHECK_THROWS_WITH_AS((void)read_one("F64", 1, bytes_of<std::uint64_t>({0x7e37e43c8800759c})),
+                       doctest::Contains("element [0] is 1e+300, which fp32 cannot hold"), Error);
   CHECK_THROWS_WITH_AS((void)read_one("I32", 1, bytes_of<std::uint32_t>({7})),
                        doctest::Contains("of the type I32; vitals computes with F32"), Error);
 }

@@ -78,7 +78,7 @@ void point_streams(const Circumstances& c) {
   for (const auto& [name, value] : c.environment)
     value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
   // A file that is too large shall be an error of the write, not a signal.
-  ::signal(SIGXFSZ, SIG_IGN);
+  ::signal(SIGXFSZ, c.file_signal ? SIG_DFL : SIG_IGN);
   limit(RLIMIT_FSIZE, c.file_bytes);
   limit(RLIMIT_AS, c.memory_bytes);
   point_streams(c);

@@ -21,6 +21,7 @@ struct Result {
 struct Circumstances {
   std::map<std::string, std::optional<std::string>> environment = {};  // null: not set
   std::optional<std::uint64_t> file_bytes = {};    // no file can grow beyond this: a full disk
+  bool file_signal = false;                        // beyond it SIGXFSZ comes, as in a shell
   std::optional<std::uint64_t> memory_bytes = {};  // of address space
   std::string out = {};                            // standard output is this file
   bool nobody_reads = false;                       // standard output is a pipe that was closed

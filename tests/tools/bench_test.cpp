@@ -118,11 +118,25 @@ TEST_CASE("bench: sweeps, two models, and the table's parts") {
   REQUIRE(two.exit_code == 0);
   CHECK(two.out.find("deit_tiny_patch16_224") != std::string::npos);
   CHECK(two.out.find(" the time of ") != std::string::npos);
+  // Three runs tell no difference, whatever they say.
+  CHECK(test::says(two.out, "No difference can be told: deit_tiny_patch16_224 takes "));
   const auto table = run(small({}));
   REQUIRE(table.exit_code == 0);
   for (const char* part : {"blocks.*.mlp.fc1 (2x)", "linear + gelu", "roofline ms", "(between ops)",
                            "latency", "throughput", "memory"})
     CHECK_MESSAGE(table.out.find(part) != std::string::npos, part);
+}
+
+TEST_CASE("report: every model is resolved before one is measured") {
+  const vitals::test::TemporaryFolder folder;
+  for (const char* wrong : {"no_such_model", "gpt2"}) {
+    const auto result =
+        test::run_in({.environment = {{"XDG_CACHE_HOME", folder.path()}}},
+                     {"report", "vit_tiny_patch16_224", wrong, "--bench", "-o", folder.path("r")});
+    CHECK(result.exit_code == 1);
+    CHECK(test::says(result.err, wrong));
+    CHECK(std::filesystem::is_empty(folder.path()));  // not even the machine's limits
+  }
 }
 
 TEST_CASE("bench: a machine that is saved is one that predict answers for") {

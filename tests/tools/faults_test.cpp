@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 #include <locale>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -43,6 +44,15 @@ TEST_CASE("a full disk leaves nothing half-written, and the old file as it was")
   CHECK(run_in({.file_bytes = 512}, {"report", "vit_base_patch16_224", "-o", file}).exit_code == 1);
   std::ifstream kept(file);
   CHECK(std::string(std::istreambuf_iterator<char>(kept), {}) == "what was there");
+}
+
+TEST_CASE("a file that may not grow is a message, and leaves no temporary beside it") {
+  const test::TemporaryFolder folder;
+  const auto result = run_in({.file_bytes = 512, .file_signal = true},
+                             {"summary", "vit_base_patch16_224", "-o", folder.path("out.txt")});
+  CHECK(result.exit_code == 1);
+  CHECK(test::says(result.err, "cannot be written: File too large"));
+  CHECK(is_empty(folder));
 }
 
 TEST_CASE("a link stays a link, and a device stays a device") {
@@ -148,6 +158,25 @@ TEST_CASE("an input is no output") {
   CHECK(run({"memory", folder.path(), "-o", folder.path("a.txt")}).exit_code == 0);
 }
 
+TEST_CASE("shards that an index names are inputs; other weights in their folder are not") {
+  const test::TemporaryFolder folder;
+  const auto shard = folder.write("a.safetensors", "1");
+  const auto other = folder.write("b.safetensors", "2");
+  const auto index =
+      folder.write("model.safetensors.index.json", R"({"weight_map": {"x": "a.safetensors"}})");
+  const auto refused_output = [&](const std::string& weights, const std::string& out) {
+    const auto result = run({"summary", "vit_tiny_patch16_224", "--weights", weights, "-o", out});
+    CHECK(result.exit_code == 1);  // these are no weights
+    return test::says(result.err, "is an input of this command, and would be lost");
+  };
+  CHECK(refused_output(index, shard));
+  CHECK(refused_output(index, index));
+  CHECK_FALSE(refused_output(index, other));
+  CHECK(refused_output(folder.path(), shard));
+  CHECK_FALSE(refused_output(folder.path(), other));
+  CHECK_FALSE(refused_output(shard, other));
+}
+
 TEST_CASE("a pipe is written to by its name, and two outputs are two files") {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
@@ -184,6 +213,33 @@ TEST_CASE("too little memory is told" * doctest::skip(test::kSanitized)) {
     CHECK(result.exit_code == 1);
     CHECK(test::says(result.err, "memory"));
   }
+}
+
+TEST_CASE("wherever memory ends, that is said" * doctest::skip(test::kSanitized)) {
+  const std::uint64_t mebibyte = 1U << 20U;
+  // A GPU's allocator is replayed from a log of a million events, which grows while storages die.
+  const std::vector<std::string> command = {
+      "memory", "vit_base_patch16_224", "--set", "depth=300", "--batch", "8", "--device", "h100"};
+  std::size_t told = 0;
+  for (std::uint64_t limit = 16; limit <= 40; limit += 2) {
+    CAPTURE(limit);
+    const auto result = run_in({.memory_bytes = limit * mebibyte}, command);
+    CHECK((result.exit_code == 0 || result.exit_code == 1));
+    if (result.exit_code == 1 && test::says(result.err, "memory")) ++told;
+  }
+  CHECK(told > 0);
+}
+
+TEST_CASE("a pipe in the place of the remembered limits is left alone") {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path("vitals"));
+  const auto pipe = folder.path("vitals/machine");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const auto result =
+      run_in({.environment = {{"XDG_CACHE_HOME", folder.path()}}},
+             {"bench", "vit_tiny_patch16_224", "--set", "depth=1", "--runs", "1", "--warmup", "0"});
+  CHECK(result.exit_code == 0);
+  CHECK(std::filesystem::is_fifo(pipe));
 }
 
 TEST_CASE("Ctrl-C ends the measuring, and what was measured is told") {

@@ -131,6 +131,42 @@ TEST_CASE("run: a Hugging Face config with weights under its names gives the sam
   for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(std::fabs(logits[i] - wanted[i]) < 1e-5F);
 }
 
+TEST_CASE("run: the output may replace that of an earlier run beside the weights") {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(parity(".weights.safetensors"), folder.path("w.safetensors"));
+  std::filesystem::copy_file(parity(".ref_f32.safetensors"), folder.path("in.safetensors"));
+  std::filesystem::copy_file(parity(".json"), folder.path("my.json"));
+  const std::vector<std::string> words = {
+      "run",     folder.path("my.json"),        "--weights", folder.path("w.safetensors"),
+      "--input", folder.path("in.safetensors"), "-o",        folder.path("out.safetensors")};
+  for (int i = 0; i < 2; ++i) {
+    const auto result = run(words);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 0);
+  }
+  CHECK(read_checkpoint(folder.path("out.safetensors")).find("logits") != nullptr);
+}
+
+TEST_CASE("run: outputs that are not finite are refused, unless they are asked for") {
+  const TemporaryFolder folder;
+  const auto input = parity(".ref_f32.safetensors");
+  auto image = values(input, "input");
+  for (auto& v : image) v = 3e38F;
+  const auto file = read_checkpoint(input);
+  Shape shape;
+  for (const auto d : file.find("input")->shape) shape.push_back(d);
+  const std::vector<TensorToWrite> tensors = {{"input", shape, image}};
+  const auto huge = folder.write("huge.safetensors", safetensors_of(tensors));
+  const auto out = folder.path("out.safetensors");
+  const auto refused = run(command(huge, out));
+  CHECK(refused.exit_code == 1);
+  CHECK(test::says(refused.err, "the output 'logits' is no result: element [0, 0] is "));
+  CHECK(test::says(refused.err, "--allow-nonfinite"));
+  CHECK_FALSE(std::filesystem::exists(out));
+  CHECK(run(command(huge, out, {"--allow-nonfinite"})).exit_code == 0);
+  CHECK(std::filesystem::exists(out));
+}
+
 TEST_CASE("run: logits alone, or every module by its path") {
   const TemporaryFolder folder;
   const auto input = parity(".ref_f32.safetensors");

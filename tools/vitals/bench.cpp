@@ -22,6 +22,7 @@ nlohmann::ordered_json json_of(const BenchArguments& o, std::span<const BenchRes
   for (const auto& r : results) list.push_back(bench_json(r));
   nlohmann::ordered_json json = {{"schema_version", 1}};
   json[o.second.empty() ? "sweep" : "models"] = std::move(list);
+  if (!o.second.empty()) json["time_ratio"] = time_ratio_json(results.front(), results.back());
   return json;
 }
 

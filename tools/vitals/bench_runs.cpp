@@ -76,7 +76,8 @@ std::vector<std::vector<std::string>> BenchArguments::rounds() const {
 std::vector<BenchResult> measure(const BenchArguments& arguments) {
   // What is wrong with a model is said at once.
   for (const auto& models : arguments.rounds())
-    (void)graphs_of(arguments, models, arguments.all_batches().front());
+    for (const auto& graph : graphs_of(arguments, models, arguments.all_batches().front()))
+      require_runnable(graph);
   const auto threads =
       arguments.threads.empty() ? std::vector<int>{usable_cpus()} : arguments.threads;
   const Interruption interruption;

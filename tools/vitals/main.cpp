@@ -11,6 +11,7 @@
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` fails, and what was begun is removed
   vitals::cli::hold_standard_streams();
   try {
     return vitals::cli::run(*vitals::cli::make_program(), argc, argv);

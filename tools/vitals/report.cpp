@@ -69,13 +69,15 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
                                              spec_of(model)});
   s->training_memory.emplace(memory_of(s->training, recipe(true)));
   s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
-  if (o.bench) {
-    const auto result = bench_model(o.model, name);
-    s->bench = bench_json(result);
-    s->measured.emplace(PageModel::Measured{bench_heading(result) + bench_totals(result),
-                                            bench_ops(result), s->bench});
-  }
+  if (o.bench) require_runnable(s->inference);
   return s;
+}
+
+void measure(const ReportArguments& o, const std::string& name, Subject& s) {
+  const auto result = bench_model(o.model, name);
+  s.bench = bench_json(result);
+  s.measured.emplace(PageModel::Measured{bench_heading(result) + bench_totals(result),
+                                         bench_ops(result), s.bench});
 }
 
 std::string report(const ReportArguments& o) {
@@ -83,12 +85,13 @@ std::string report(const ReportArguments& o) {
   if (!device.machine.fp32)
     fail("--device: '{}' states no peak in fp32, which the roofline is drawn with", device.name);
   std::vector<std::unique_ptr<Subject>> subjects;
+  for (const auto& name : o.names) subjects.push_back(subject(o, name));
+  // Measuring takes seconds: whatever is wrong with a model has been said by now.
+  for (std::size_t i = 0; o.bench && i < subjects.size(); ++i) measure(o, o.names[i], *subjects[i]);
   std::vector<PageModel> models;
-  for (const auto& name : o.names) {
-    const auto& s = *subjects.emplace_back(subject(o, name));
-    models.push_back({s.flops, *s.training_memory, *s.inference_memory, s.spec,
-                      s.measured ? &*s.measured : nullptr});
-  }
+  for (const auto& s : subjects)
+    models.push_back({s->flops, *s->training_memory, *s->inference_memory, s->spec,
+                      s->measured ? &*s->measured : nullptr});
   return report_page(models, {device, version()});
 }
 

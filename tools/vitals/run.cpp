@@ -3,6 +3,7 @@
 #include "compute_options.h"
 #include "core/error.h"
 #include "core/suggest.h"
+#include "frontends/checkpoint/checkpoint_files.h"
 #include "frontends/checkpoint/safetensors_write.h"
 #include "frontends/spec/load.h"
 #include "progress.h"
@@ -26,6 +27,7 @@ struct RunArguments {
   std::string tensor = "input";
   OutputOptions output;
   bool all = false;
+  bool allow_nonfinite = false;
 };
 
 std::string names_in(const Checkpoint& checkpoint) {
@@ -68,6 +70,20 @@ std::vector<NamedTensor> computed(const Graph& graph, Engine& engine, const Para
                  {o.compute.precision, o.all, [&](double part) { progress.show(part); }});
 }
 
+// Whoever reads the file must not take a failed computation for a result.
+void require_finite_outputs(const std::vector<NamedTensor>& tensors, Element precision) {
+  for (const auto& t : tensors) {
+    try {
+      require_finite(t.values, t.shape);
+    } catch (const Error& error) {
+      fail(
+          "the output '{}' is no result: {}. The weights or the input are too large for {}, or not "
+          "those of this model; --allow-nonfinite writes the outputs all the same",
+          t.name, error.what(), precision_name(precision));
+    }
+  }
+}
+
 std::string output_of(const RunArguments& o) {
   const auto images = read_checkpoint(o.input);
   const auto& image = image_in(images, o.tensor);
@@ -87,6 +103,7 @@ std::string output_of(const RunArguments& o) {
   const auto engine = o.compute.open_engine(o.threads, false);
   for (const auto& sentence : cautions(*engine, o.compute.precision)) tell(sentence);
   const auto tensors = computed(graph, *engine, stored_params(checkpoint, fit), values, o);
+  if (!o.allow_nonfinite) require_finite_outputs(tensors, o.compute.precision);
   std::vector<TensorToWrite> out;
   for (const auto& t : tensors) out.push_back({t.name, t.shape, t.values});
   tell(engine->description());
@@ -102,12 +119,14 @@ Command run_command() {
   c.group = "Running";
   c.text("--weights", o->weights, "FILE", "A safetensors file, an index of shards, or their folder")
       .required = true;
-  c.options.back().reads = files_of_model;
+  c.options.back().reads = files_of_checkpoint;
   c.text("--input", o->input, "FILE", "A safetensors file with images, normalised as it should be")
       .required = true;
-  c.options.back().reads = itself;
+  c.options.back().reads = files_of_checkpoint;
   c.text("--tensor", o->tensor, "NAME", "Which of its tensors: [batch, channels, height, width]");
   c.flag("--all", o->all, "Write the output of every module by its path, and block_input, too");
+  c.flag("--allow-nonfinite", o->allow_nonfinite,
+         "Write outputs that are NaN or infinite, instead of exit code 1");
   auto& output = add_output_file(c, o->output);
   output.doc = "Where the tensors are written (-: standard output)";
   output.required = true;

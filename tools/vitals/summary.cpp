@@ -86,7 +86,7 @@ Command summary_command() {
   c.choice("--style", o->style, {"torchsummary", "tree"},
            "torchsummary (its table, byte for byte) or tree (nested)");
   c.text("--weights", o->weights, "FILE", "Check that this checkpoint fits the model").reads =
-      files_of_model;
+      files_of_checkpoint;
   c.count("--depth", o->depth, "Levels of the tree to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, kModelFigures);

@@ -169,12 +169,17 @@ std::vector<std::string> shards_of(const nlohmann::json& weight_map, const std::
   return paths;
 }
 
-Checkpoint read_index(const std::string& path) {
-  const auto index = parse_json(read_text(path, kMaxIndexBytes), path);
+nlohmann::json index_of(const std::string& path) {
+  auto index = parse_json(read_text(path, kMaxIndexBytes), path);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     fail("{}: expected an index of shards, an object with a \"weight_map\"", path);
+  if (index["weight_map"].empty()) fail("{}: /weight_map: names no tensor", path);
+  return index;
+}
+
+Checkpoint read_index(const std::string& path) {
+  const auto index = index_of(path);
   const auto& weight_map = index["weight_map"];
-  if (weight_map.empty()) fail("{}: /weight_map: names no tensor", path);
   auto checkpoint = read_shards(path, shards_of(weight_map, path));
   compare_with_index(checkpoint, weight_map, path);
   compare_total_size(checkpoint, index);
@@ -203,11 +208,18 @@ std::vector<std::string> whole_set(const std::string& folder,
   return paths;
 }
 
+// The file that stands for the checkpoint of a folder with these .safetensors files: the model or
+// its index. None: all of them together.
+std::optional<std::string> main_file(const std::string& folder,
+                                     const std::vector<std::string>& names) {
+  if (std::find(names.begin(), names.end(), "model.safetensors") != names.end())
+    return (fs::path(folder) / "model.safetensors").string();
+  return index_in(folder);
+}
+
 Checkpoint read_folder(const std::string& folder) {
   const auto names = safetensors_in(folder);
-  if (std::find(names.begin(), names.end(), "model.safetensors") != names.end())
-    return read_file((fs::path(folder) / "model.safetensors").string());
-  if (const auto index = index_in(folder)) return read_index(*index);
+  if (const auto file = main_file(folder, names)) return read_checkpoint(*file);
   if (names.empty()) fail("{}: holds neither a config.json nor a .safetensors file", folder);
   if (names.size() == 1 && !shard_name(names.front()))
     return read_file((fs::path(folder) / names.front()).string());
@@ -232,6 +244,26 @@ Checkpoint read_checkpoint(const std::string& path) {
   if (fs::is_directory(path, code)) return read_folder(path);
   if (path.ends_with(kIndexSuffix)) return read_index(path);
   return read_file(path);
+}
+
+std::vector<std::string> files_of_checkpoint(const std::string& path) {
+  std::error_code code;
+  if (fs::is_directory(path, code)) {
+    const auto names = safetensors_in(path);
+    if (const auto file = main_file(path, names)) return files_of_checkpoint(*file);
+    std::vector<std::string> files;
+    for (const auto& name : names) files.push_back((fs::path(path) / name).string());
+    return files;
+  }
+  std::vector<std::string> files = {path};
+  if (!path.ends_with(kIndexSuffix)) return files;
+  try {
+    for (auto& shard : shards_of(index_of(path)["weight_map"], path))
+      files.push_back(std::move(shard));
+  } catch (const Error&) {
+    // read_checkpoint refuses this index, and reads no shard of it.
+  }
+  return files;
 }
 
 std::optional<std::string> config_beside(const std::string& checkpoint) {

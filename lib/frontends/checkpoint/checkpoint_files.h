@@ -22,6 +22,10 @@ namespace vitals {
 // missing shard, and for everything that read_safetensors refuses.
 [[nodiscard]] Checkpoint read_checkpoint(const std::string& path);
 
+// The files that read_checkpoint opens, and no others of their folder. Throws Error for a folder
+// that cannot be read.
+[[nodiscard]] std::vector<std::string> files_of_checkpoint(const std::string& path);
+
 // The config.json that stands in the checkpoint's folder.
 [[nodiscard]] std::optional<std::string> config_beside(const std::string& checkpoint);
 

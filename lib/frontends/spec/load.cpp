@@ -22,6 +22,8 @@ bool looks_like_path(const std::string& argument) {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kPreprocessor = "preprocessor_config.json";
+
 // A config.json says nothing of its name; the folder that holds it does.
 std::string name_of(const fs::path& file) {
   if (file.filename() != "config.json") return file.stem().string();
@@ -32,7 +34,7 @@ std::string name_of(const fs::path& file) {
 
 // What tells the image size where a config does not; null when it is not there.
 nlohmann::json preprocessor_beside(const fs::path& config) {
-  const auto file = config.parent_path() / "preprocessor_config.json";
+  const auto file = config.parent_path() / kPreprocessor;
   std::error_code code;
   if (config.filename() != "config.json" || !fs::exists(file, code)) return nullptr;
   return parse_json(read_text(file.string()), file.string());
@@ -80,13 +82,6 @@ bool names_builtin(const std::string& argument) {
   return !canonical.empty() && (canonical.starts_with(argument) || !fs::exists(argument, code));
 }
 
-// Whether a file of a model's folder is one of those that say what the model is.
-bool belongs_to_model(const fs::path& file) {
-  const auto name = file.filename().string();
-  return name == "config.json" || name == "preprocessor_config.json" ||
-         name.ends_with(".safetensors") || name.ends_with(".index.json");
-}
-
 }  // namespace
 
 Model load_model(const std::string& argument, const std::string& as) {
@@ -106,14 +101,17 @@ Model load_model(const std::string& argument, const std::string& as) {
 
 std::vector<std::string> files_of_model(const std::string& argument) {
   if (argument.empty() || argument == "-" || names_builtin(argument)) return {};
-  std::vector<std::string> files;
   std::error_code code;
-  const fs::path path(argument);
-  const bool folder = fs::is_directory(path, code);
-  if (!folder) files.push_back(argument);
-  if (!folder && !belongs_to_model(path)) return files;
-  for (const auto& entry : fs::directory_iterator(folder ? path : path.parent_path() / ".", code))
-    if (belongs_to_model(entry.path())) files.push_back(entry.path().string());
+  const bool folder = fs::is_directory(argument, code);
+  const bool checkpoint = is_checkpoint(argument);
+  std::vector<std::string> files;
+  if (checkpoint) files = files_of_checkpoint(argument);
+  if (!checkpoint && !folder) files.push_back(argument);
+  std::string config = argument;
+  if (checkpoint || folder) config = config_beside(argument).value_or("");
+  if (fs::path(config).filename() != "config.json") return files;
+  files.push_back(config);
+  files.push_back((fs::path(config).parent_path() / kPreprocessor).string());
   return files;
 }
 

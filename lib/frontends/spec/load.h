@@ -12,8 +12,8 @@ namespace vitals {
 // `as`: the model_type to read a Hugging Face config as, in place of its own; empty: its own.
 [[nodiscard]] Model load_model(const std::string& argument, const std::string& as = "");
 
-// The files that an argument of this kind is read from, and those of a checkpoint that stand
-// together; none for a built-in name and standard input.
+// The files that are read for an argument of this kind; none for a built-in name and standard
+// input. Some of them need not exist.
 [[nodiscard]] std::vector<std::string> files_of_model(const std::string& argument);
 
 }  // namespace vitals

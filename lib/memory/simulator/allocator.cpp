@@ -67,11 +67,25 @@ StoragePtr Memory::allocate(Count bytes, Kind kind) {
   return std::make_shared<Storage>(*this, bytes, kind);
 }
 
+// Releasing a storage must not throw, for its destructor does it: the log has room for one more
+// event, and for the release of everything that is live.
+void Memory::make_room() {
+  if (!logs_) return;
+  auto& events = peaks_.empty() ? log_.before : log_.step;
+  const auto needed = events.size() + storages_.size() + 2;
+  if (needed > events.capacity()) events.reserve(std::max(needed, 2 * events.capacity()));
+}
+
 void Memory::add(Storage& storage) {
+  // What can throw comes first: a storage that is not made must not be listed.
+  const auto live = live_ + storage.bytes_;
+  const auto of_kind = by_kind_[static_cast<std::size_t>(storage.kind_)] + storage.bytes_;
+  if (allocations_ + 1 == watch_) watched_.reserve(storages_.size() + 1);
+  make_room();
   storage.place_ = storages_.size();
   storages_.push_back(&storage);
-  live_ += storage.bytes_;
-  by_kind_[static_cast<std::size_t>(storage.kind_)] += storage.bytes_;
+  live_ = live;
+  by_kind_[static_cast<std::size_t>(storage.kind_)] = of_kind;
   storage.number_ = ++allocations_;
   note(storage, false);
   if (live_ > high_) high_ = live_;
@@ -111,6 +125,7 @@ void Memory::note_peak() {
 void Memory::begin(Phase phase) {
   const auto start = peaks_.empty() ? live_ : peaks_.front().start;
   peaks_.push_back({phase, start, live_, label_, live_, by_kind_, allocations_});
+  make_room();  // the first phase has a log of its own
   high_ = live_;
 }
 

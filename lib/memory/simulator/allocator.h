@@ -131,6 +131,7 @@ class Memory {
   friend class Storage;
   void add(Storage& storage);
   void remove(Storage& storage);
+  void make_room();
   void note_peak();
   void note(const Storage& storage, bool freed);
 

@@ -33,6 +33,9 @@ namespace vitals {
 [[nodiscard]] Table bench_comparison_raw(const BenchResult& a, const BenchResult& b);
 [[nodiscard]] Table bench_comparison_by_kind(const BenchResult& a, const BenchResult& b);
 
+// How much longer `b` takes than `a`: median and interval of the ratios of neighbouring runs.
+[[nodiscard]] nlohmann::ordered_json time_ratio_json(const BenchResult& a, const BenchResult& b);
+
 [[nodiscard]] nlohmann::ordered_json bench_json(const BenchResult& result);
 
 // Warnings of several results, each once.

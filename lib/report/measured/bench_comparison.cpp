@@ -1,6 +1,8 @@
 #include "report/measured/bench.h"
 #include "report/text/units.h"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cmath>
 
@@ -45,22 +47,39 @@ std::string rate_cell(const TimedKind& k, std::size_t i) {
   return k.flops[i] > 0 ? fmt::format("{:.0f}", k.rate(i)) : "-";
 }
 
+// "1.21x (95 % interval 1.19 to 1.23)"; fewer runs have the whole range instead.
+std::string ratio_in_words(const Statistics& ratio) {
+  const bool interval = ratio.runs >= kFewestForInterval;
+  return fmt::format("{:.2f}x ({} {:.2f} to {:.2f})", ratio.median,
+                     interval ? "95 % interval" : "in single runs", ratio.ci95_low,
+                     ratio.ci95_high);
+}
+
+std::string tie_in_words(const BenchResult& a, const BenchResult& b, const Statistics& ratio) {
+  auto text = fmt::format("No difference can be told: {} takes {} the time of {}", b.model,
+                          ratio_in_words(ratio), a.model);
+  if (ratio.runs < kFewestForInterval)
+    return text + fmt::format(", and {} runs are too few (--seconds, --runs).", ratio.runs);
+  return text + fmt::format("; differences within {} are not told.", percent(kSameTime));
+}
+
 std::string in_words(const BenchResult& a, const BenchResult& b,
                      const std::vector<TimedKind>& kinds) {
-  const auto& first = a.latency_ms.median <= b.latency_ms.median ? a : b;
-  const auto& second = &first == &a ? b : a;
-  const std::size_t fast = &first == &a ? 0 : 1;
-  const double slower = second.latency_ms.median / first.latency_ms.median;
+  if (const auto ratio = time_ratio(a, b); !ratio.differs) return tie_in_words(a, b, ratio.ratio);
+  const bool b_is_slower = time_ratio(a, b).ratio.median > 1;
+  const auto& first = b_is_slower ? a : b;
+  const auto& second = b_is_slower ? b : a;
+  const std::size_t fast = b_is_slower ? 0 : 1;
   auto text = fmt::format(
-      "{} takes {:.2f}x the time of {} for {:.2f}x its FLOPs ({:.0f} against {:.0f} GFLOP/s).",
-      second.model, slower, first.model,
+      "{} takes {} the time of {} for {:.2f}x its FLOPs ({:.0f} against {:.0f} GFLOP/s).",
+      second.model, ratio_in_words(time_ratio(first, second).ratio), first.model,
       static_cast<double>(second.flops) /
           static_cast<double>(std::max<std::uint64_t>(first.flops, 1)),
       second.gflops_per_s, first.gflops_per_s);
-  if (kinds.empty() || slower < 1.03) return text;
+  if (kinds.empty()) return text;
   const auto& k = kinds.front();
   const double difference = k.ms[1 - fast] - k.ms[fast];
-  text += fmt::format(" Of the {:.2f} ms between them {:.2f} are in '{}'",
+  text += fmt::format(" Of the {:.2f} ms between their medians {:.2f} are in '{}'",
                       second.latency_ms.median - first.latency_ms.median, difference, k.name);
   if (k.flops[0] > 0 && k.flops[1] > 0)
     text += fmt::format(" ({} against {} FLOPs, at {:.0f} against {:.0f} GFLOP/s)",
@@ -116,7 +135,22 @@ Table bench_comparison_raw(const BenchResult& a, const BenchResult& b) {
   for (const auto& f : figures_of(a, b))
     table.rows.push_back({f.name, raw(f.of[0]), raw(f.of[1]),
                           f.of[0] > 0 ? fmt::format("{:.6g}", f.of[1] / f.of[0]) : ""});
+  const auto ratio = time_ratio(a, b).ratio;
+  const auto add = [&](const char* name, double value) {
+    table.rows.push_back({name, "", "", fmt::format("{:.6g}", value)});
+  };
+  add("time_ratio_median", ratio.median);
+  add("time_ratio_ci95_low", ratio.ci95_low);
+  add("time_ratio_ci95_high", ratio.ci95_high);
   return table;
+}
+
+nlohmann::ordered_json time_ratio_json(const BenchResult& a, const BenchResult& b) {
+  const auto r = time_ratio(a, b);
+  return {{"median", r.ratio.median},
+          {"ci95", {r.ratio.ci95_low, r.ratio.ci95_high}},
+          {"runs", r.ratio.runs},
+          {"differs", r.differs}};
 }
 
 Table bench_comparison_by_kind(const BenchResult& a, const BenchResult& b) {

@@ -5,6 +5,7 @@
 #include "cost/rollup.h"
 #include "runtime/measure/memory_limits.h"
 #include "runtime/open_engine.h"
+#include "runtime/program/fixed_values.h"
 #include "runtime/program/step_kernels.h"
 
 #include <algorithm>
@@ -78,6 +79,7 @@ BenchResult result_of(const Executor& executor, Engine& engine, const MachinePea
   r.engine = engine.description();
   r.threads = engine.pool().threads();
   r.latency_ms = statistics(m.run_ms);
+  r.run_ms = m.run_ms;
   r.warmup_runs = m.warmup_runs;
   r.interrupted = m.interrupted;
   const auto step_ms = typical_step_ms(m);
@@ -120,6 +122,17 @@ void fill_inputs(const Executor& executor, std::uint64_t seed) {
 }
 
 }  // namespace
+
+void require_runnable(const Graph& graph) {
+  const auto zeros = [](ParamId, std::span<float> values) {
+    std::fill(values.begin(), values.end(), 0.0F);
+  };
+  try {
+    (void)fixed_values(graph, lower(graph, {}), zeros);
+  } catch (const Error& error) {
+    throw error.within(graph.model);
+  }
+}
 
 std::vector<BenchResult> bench(std::span<const Graph> graphs, Engine& engine,
                                const MachinePeaks& machine, const BenchOptions& options) {
@@ -165,6 +178,17 @@ void set_limits(BenchResult& r, const MachinePeaks& machine) {
   r.gflops_per_s = static_cast<double>(r.flops) / (r.latency_ms.median * 1e6);
   r.efficiency = r.gflops_per_s / r.peak_gflops;
   r.samples_per_s = 1e3 * static_cast<double>(r.batch) / r.latency_ms.median;
+}
+
+TimeRatio time_ratio(const BenchResult& a, const BenchResult& b) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < std::min(a.run_ms.size(), b.run_ms.size()); ++i)
+    ratios.push_back(b.run_ms[i] / a.run_ms[i]);
+  TimeRatio result{statistics(ratios), false};
+  const auto& r = result.ratio;
+  result.differs = r.runs >= kFewestForInterval &&
+                   (r.ci95_low > 1 + kSameTime || r.ci95_high < 1 / (1 + kSameTime));
+  return result;
 }
 
 bool beats_its_limits(std::span<const BenchResult> results) {

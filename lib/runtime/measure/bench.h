@@ -46,6 +46,7 @@ struct BenchResult {
   double peak_gflops = 0;  // the machine's for this precision
 
   Statistics latency_ms;
+  std::vector<double> run_ms;  // of every run; those of models that took turns stand in pairs
   std::size_t warmup_runs = 0;
   bool interrupted = false;
   std::uint64_t flops = 0;
@@ -74,11 +75,30 @@ struct BenchOptions {
   MeasureOptions measure;
 };
 
+// Throws Error that says why the trace cannot be run, before anything is measured.
+void require_runnable(const Graph& graph);
+
 // The models on one engine, with seeded random weights and inputs, taking turns. `machine` has the
 // limits for the engine's threads. Throws Error as Executor and measure do.
 [[nodiscard]] std::vector<BenchResult> bench(std::span<const Graph> graphs, Engine& engine,
                                              const MachinePeaks& machine,
                                              const BenchOptions& options);
+
+// How much longer one model takes than another that took turns with it: statistics of the ratios of
+// neighbouring runs, which a slow drift of the machine leaves as they are.
+struct TimeRatio {
+  Statistics ratio;
+  // Whether the difference can be told: enough runs, and the interval of the median ratio lies
+  // beyond kSameTime.
+  bool differs = false;
+};
+
+// Differences within this are not told, however many runs confirm them: where the buffers of two
+// executors happen to lie in memory changes a time, too.
+inline constexpr double kSameTime = 0.01;
+
+// `b` relative to `a`.
+[[nodiscard]] TimeRatio time_ratio(const BenchResult& a, const BenchResult& b);
 
 // Whether an op, or the whole, ran faster than the machine's limits allow: these were measured when
 // the machine was slower, and should be measured anew.

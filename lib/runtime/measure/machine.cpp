@@ -92,8 +92,18 @@ bool read_numbers(const std::string& text, MachinePeaks& peaks) {
   return !in.fail() && peaks.f32_gflops > 0 && peaks.bf16_gflops > 0 && peaks.read_gb_per_s > 0;
 }
 
+// What the cache holds. Nothing for what is no regular file: a pipe would wait for a writer.
+std::istringstream content_of(const std::filesystem::path& file) {
+  constexpr std::size_t kMostBytes = 1U << 20U;
+  try {
+    return std::istringstream(RandomAccessFile(file.string()).head(kMostBytes));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 bool recall(const std::filesystem::path& file, MachinePeaks& peaks) {
-  std::ifstream in(file);
+  auto in = content_of(file);
   const std::string key = key_of(peaks);
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with(key) && read_numbers(line.substr(key.size()), peaks)) return true;
@@ -163,14 +173,13 @@ std::optional<std::filesystem::path> peaks_cache_file() {
 
 void remember_peaks(const std::filesystem::path& file, const MachinePeaks& peaks) {
   const std::string key = key_of(peaks);
-  std::string kept;
-  {
-    std::ifstream in(file);
-    for (std::string line; std::getline(in, line);) {
-      if (!line.starts_with(key)) kept += line + "\n";
-    }
-  }
   std::error_code ignored;
+  const auto status = std::filesystem::status(file, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) return;
+  std::string kept;
+  auto in = content_of(file);
+  for (std::string line; std::getline(in, line);)
+    if (!line.starts_with(key)) kept += line + "\n";
   std::filesystem::create_directories(file.parent_path(), ignored);
   kept += key + fmt::format("{:.6g}\t{:.6g}\t{:.6g}\n", peaks.f32_gflops, peaks.bf16_gflops,
                             peaks.read_gb_per_s);

@@ -8,7 +8,7 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
-#include <cstring>
+#include <limits>
 #include <memory>
 
 namespace vitals {
@@ -47,6 +47,18 @@ float value_at(const std::byte* bytes, DType type) {
   }
 }
 
+// A finite number of F64 may be too large for fp32, in which vitals computes.
+void require_in_range(std::span<const std::byte> bytes, std::span<const float> values,
+                      const Shape& shape) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    const auto stored = std::bit_cast<double>(bits_at<std::uint64_t>(&bytes[8 * i]));
+    if (std::isfinite(stored))
+      fail("element {} is {}, which fp32 cannot hold (its largest number is {})",
+           place_of(i, shape), stored, std::numeric_limits<float>::max());
+  }
+}
+
 DType floating_type(const StoredTensor& tensor) {
   constexpr std::array kRead = {DType::f16, DType::bf16, DType::f32, DType::f64};
   const auto type = tensor.type->dtype;
@@ -69,6 +81,7 @@ std::vector<float> values_of(TensorReader& reader, const StoredTensor& tensor) {
   const auto size = tensor.type->bits / 8;
   std::vector<float> values(tensor.elements().value());
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = value_at(&bytes[i * size], type);
+  if (type == DType::f64) require_in_range(bytes, values, shape_of(tensor));
   require_finite(values, shape_of(tensor));
   return values;
 }
