@@ -174,11 +174,13 @@ MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options)
   auto step = step_options(graph, options);
   const auto stages = pipeline_stages(graph, options.parallel);
   std::uint64_t most = 0;
+  std::vector<Count> peaks;
   if (stages.size() > 1) {
     Count peak;
     for (std::uint64_t rank = 0; rank < stages.size(); ++rank) {
       step.stage = stages[rank];
       const auto e = estimate_step(graph, options, step, rank);
+      peaks.push_back(e.peak.bytes);
       if (e.peak.bytes <= peak) continue;
       peak = e.peak.bytes;
       most = rank;
@@ -186,7 +188,9 @@ MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options)
   }
   step.stage = stages[most];
   step.composition = options.composition;
-  return estimate_step(graph, options, step, most);
+  auto estimate = estimate_step(graph, options, step, most);
+  estimate.stage_peaks = std::move(peaks);
+  return estimate;
 }
 
 Count needed_memory(const Graph& graph, const MemoryOptions& options) {

@@ -99,6 +99,7 @@ struct MemoryEstimate {
   std::vector<eager::Point> timeline;
   std::size_t checkpointed = 0;  // regions that are run again
   std::uint64_t pipeline_rank = 0;
+  std::vector<Count> stage_peaks;  // of each pipeline stage, where there are several
   // What PyTorch's caching allocator needs in order to run the step again and again, where the
   // options ask for it.
   std::optional<Count> allocator;

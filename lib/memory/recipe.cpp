@@ -78,7 +78,8 @@ std::vector<RecipeField> step_fields() {
        "Recipe",
        at(&Recipe::loss),
        "How the loss is computed (the stack's): plainly, or as a library does",
-       {"cross-entropy", "hf", "hf-4.45", "fused-linear", "fast", "chunked", "none"},
+       {"cross-entropy", "hf", "hf-4.45", "fused-linear", "fast", "chunked", "vocab-parallel",
+        "none"},
        0,
        0,
        "",
@@ -300,8 +301,8 @@ std::vector<RecipeField> layout_fields() {
 Loss loss_of(const Recipe& r) {
   if (r.loss.empty()) return stack(r.stack).loss;
   if (r.loss == "hf-4.45") return Loss::hf;
-  for (const auto loss :
-       {Loss::none, Loss::cross_entropy, Loss::hf, Loss::fast, Loss::fused_linear, Loss::chunked})
+  for (const auto loss : {Loss::none, Loss::cross_entropy, Loss::hf, Loss::fast, Loss::fused_linear,
+                          Loss::vocab_parallel, Loss::chunked})
     if (name_of(loss) == r.loss) return loss;
   fail("unknown loss '{}'", r.loss);
 }

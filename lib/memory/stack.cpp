@@ -40,12 +40,13 @@ constexpr Stack kStacks[] = {
                "tuners/tuners_utils.py"},
     {.name = "megatron",
      .optimizer_impl = OptimizerImpl::fused,
+     .loss = Loss::vocab_parallel,
      .block = kCudaBlock,
      .workspaces = kCublasWorkspaces,
      .batch_has_labels = true,
      .step_on_host = true,
      .doc = "Megatron-LM: fused Adam, vocabulary-parallel cross-entropy",
-     .source = "megatron/core"},
+     .source = "megatron/core/tensor_parallel/cross_entropy.py; optimizer/distrib_optimizer.py"},
 };
 
 }  // namespace
@@ -88,6 +89,8 @@ std::string_view name_of(Loss loss) {
       return "fast";
     case Loss::fused_linear:
       return "fused-linear";
+    case Loss::vocab_parallel:
+      return "vocab-parallel";
     case Loss::chunked:
       return "chunked";
   }

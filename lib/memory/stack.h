@@ -19,12 +19,13 @@ enum class OptimizerImpl : std::uint8_t {
 };
 
 enum class Loss : std::uint8_t {
-  none,           // a gradient enters at the model's output
-  cross_entropy,  // torch.nn.functional.cross_entropy on the logits
-  hf,             // transformers' causal loss: fp32 copy, shifted copy, log-softmax
-  fast,           // the same, but the kernel works inside the shifted copy (unsloth)
-  fused_linear,   // the head and the loss in chunks of rows; logits are never whole (Liger)
-  chunked,        // logits upcast in eight chunks (torchtune's CEWithChunkedOutputLoss)
+  none,            // a gradient enters at the model's output
+  cross_entropy,   // torch.nn.functional.cross_entropy on the logits
+  hf,              // transformers' causal loss: fp32 copy, shifted copy, log-softmax
+  fast,            // the same, but the kernel works inside the shifted copy (unsloth)
+  fused_linear,    // the head and the loss in chunks of rows; logits are never whole (Liger)
+  vocab_parallel,  // fp32 logits, whose exponentials take their place (Megatron)
+  chunked,         // logits upcast in eight chunks (torchtune's CEWithChunkedOutputLoss)
 };
 
 // Versions of transformers that differ in what a step holds.

@@ -65,6 +65,8 @@ std::string loss_text(const MemoryOptions& o) {
       return fmt::format("fast: the kernel works inside the shifted fp32 copy, {}", library);
     case Loss::fused_linear:
       return "fused-linear: head and loss in chunks of rows, logits are never whole";
+    case Loss::vocab_parallel:
+      return "vocab-parallel: fp32 logits, whose exponentials take their place, as Megatron";
     case Loss::chunked:
       return "chunked: logits become fp32 in eight chunks";
   }

@@ -53,6 +53,11 @@ ordered_json share_json(const MemoryAnswer& a) {
   json["micro_batches"] = p.micro_batches;
   json["pipeline_rank"] = a.share->pipeline_rank;
   json["micro_batches_in_flight"] = a.share->in_flight;
+  if (!a.share->stage_peaks.empty()) {
+    auto& stages = json["stages"] = ordered_json::array();
+    for (const auto bytes : a.share->stage_peaks)
+      stages.push_back({{"peak", {{"bytes", bytes.value()}}}});
+  }
   return json;
 }
 

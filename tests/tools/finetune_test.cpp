@@ -179,3 +179,15 @@ TEST_CASE("devices that are not NVIDIA's are not called CUDA") {
     CHECK(test::says(r.err, "NVIDIA T4 has no matrix units for bfloat16"));
   }
 }
+
+// What --pp tells of each stage; the most loaded one is the answer.
+TEST_CASE("every pipeline stage has its peak") {
+  const auto j = memory_of(tiny(), {"--stack", "megatron", "--precision", "mixed18", "--pp", "2",
+                                    "--micro-batches", "4", "--batch", "4"});
+  const auto& device = j["per_device"];
+  REQUIRE(device["stages"].size() == 2);
+  std::uint64_t most = 0;
+  for (const auto& stage : device["stages"])
+    most = std::max<std::uint64_t>(most, stage["peak"]["bytes"]);
+  CHECK(device["peak"]["bytes"] == most);
+}

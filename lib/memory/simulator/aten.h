@@ -124,6 +124,7 @@ class Aten {
 
   // Losses of libraries. Logits [B, s, classes]; the targets of the next tokens are made inside.
   Tensor hf_loss(const Tensor& logits, bool works_in_copy);
+  Tensor vocab_parallel_loss(const Tensor& logits, const Tensor& targets);
   Tensor chunked_loss(const Tensor& logits, const Tensor& targets);
   // Head and loss together: hidden states [B, s, h], the head's weight [classes, h].
   Tensor fused_linear_loss(const Tensor& hidden, Tensor weight);

@@ -38,6 +38,23 @@ Tensor Aten::hf_loss(const Tensor& logits, bool works_in_copy) {
                       });
 }
 
+// megatron/core/tensor_parallel/cross_entropy.py, VocabParallelCrossEntropy: logits.float(); their
+// maximum is taken off in place, the exponentials take their place, are kept, and become the
+// gradient.
+Tensor Aten::vocab_parallel_loss(const Tensor& logits, const Tensor& targets) {
+  const auto wide = to(logits, DType::f32);
+  auto rows = wide->shape;
+  rows[rows.rank() - 1] = 1;
+  const auto vector = eager::contiguous(rows, DType::f32);
+  const auto maximum = tape_.empty(vector);
+  const auto predicted = tape_.empty(vector);
+  const auto sums = tape_.empty(vector);
+  return tape_.record(scalar(DType::f32, Kind::activation), {wide}, {wide, targets},
+                      [](Tensors&, Tensors& saved) {
+                        return Tensors{Tape::view(saved[0], saved[0]->shape, saved[0]->strides)};
+                      });
+}
+
 // torchtune modules/loss/ce_chunked_output_loss.py: eight chunks of the tokens, each upcast by
 // itself.
 Tensor Aten::chunked_loss(const Tensor& logits, const Tensor& targets) {

@@ -316,6 +316,8 @@ class Runner {
       case Loss::fast:
         if (!options_.keeps_logits) output = aten_.to(output, DType::f32);
         return aten_.hf_loss(output, options_.loss == Loss::fast);
+      case Loss::vocab_parallel:
+        return aten_.vocab_parallel_loss(output, targets_);
       case Loss::chunked:
         return aten_.chunked_loss(output, targets_);
       case Loss::fused_linear:
