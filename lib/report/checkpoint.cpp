@@ -84,15 +84,15 @@ std::string fit_text(const CheckpointReport& r) {
 }
 
 ordered_json names_json(const std::vector<const StoredTensor*>& tensors) {
-  auto json = ordered_json::array();
-  for (const auto* t : tensors) json.push_back(t->name);
-  return json;
+  auto result = ordered_json::array();
+  for (const auto* t : tensors) result.push_back(t->name);
+  return result;
 }
 
 ordered_json dims_json(const Shape& shape) {
-  auto json = ordered_json::array();
-  for (auto d : shape) json.push_back(d);
-  return json;
+  auto result = ordered_json::array();
+  for (auto d : shape) result.push_back(d);
+  return result;
 }
 
 // A tensor of the top level and a module may have one name.
@@ -104,25 +104,25 @@ ordered_json children_json(const CheckpointReport& r) {
       children[graph.params[id].name] += t.elements();
   for (ModuleId id = 1; id < graph.modules.size(); ++id)
     if (graph.modules[id].parent == 0) children[graph.modules[id].path] += r.tree->params.total[id];
-  auto json = ordered_json::object();
-  for (const auto& [name, count] : children) json[name] = count.value();
-  return json;
+  auto result = ordered_json::object();
+  for (const auto& [name, count] : children) result[name] = count.value();
+  return result;
 }
 
 ordered_json fit_json(const CheckpointReport& r) {
   const auto& fit = *r.fit;
-  ordered_json json = {{"config", r.config}, {"fits", fit.fits()}, {"matched", fit.matched}};
-  auto& missing = json["missing"] = ordered_json::array();
+  ordered_json result = {{"config", r.config}, {"fits", fit.fits()}, {"matched", fit.matched}};
+  auto& missing = result["missing"] = ordered_json::array();
   for (const auto& e : fit.missing)
     missing.push_back({{"name", e.name}, {"shape", dims_json(e.shape)}});
-  json["unexpected"] = names_json(fit.unexpected);
-  auto& mismatched = json["mismatched"] = ordered_json::array();
+  result["unexpected"] = names_json(fit.unexpected);
+  auto& mismatched = result["mismatched"] = ordered_json::array();
   for (const auto& m : fit.mismatched)
     mismatched.push_back({{"name", m.found->name},
                           {"shape", m.found->shape},
                           {"expected", dims_json(m.expected.shape)}});
-  json["left_out"] = names_json(fit.left_out);
-  return json;
+  result["left_out"] = names_json(fit.left_out);
+  return result;
 }
 
 }  // namespace
@@ -184,37 +184,37 @@ std::string checkpoint_totals(const CheckpointReport& r) {
 ordered_json checkpoint_json(const CheckpointReport& r) {
   const auto& c = *r.checkpoint;
   const auto& tree = *r.tree;
-  ordered_json json = ordered_json::object();
-  json["schema_version"] = 1;
-  json["model"] = c.name;
-  json["totals"] = {
+  ordered_json result = ordered_json::object();
+  result["schema_version"] = 1;
+  result["model"] = c.name;
+  result["totals"] = {
       {"params", tree.params.sum().value()}, {"elements", tree.elements.sum().value()},
       {"bytes", tree.bytes.sum().value()},   {"header_bytes", header_bytes(c).value()},
       {"tensors", c.tensors.size()},         {"files", c.files.size()}};
-  auto& types = json["dtypes"] = ordered_json::object();
+  auto& types = result["dtypes"] = ordered_json::object();
   for (const auto& [type, total] : by_type(c))
     types[std::string(type)] = {{"tensors", total.tensors},
                                 {"elements", total.elements.value()},
                                 {"bytes", total.bytes.value()}};
-  auto& layers = json["layers"] = ordered_json::array();
+  auto& layers = result["layers"] = ordered_json::array();
   for (ModuleId id = 0; id < tree.graph.modules.size(); ++id)
     layers.push_back({{"path", tree.graph.modules[id].path},
                       {"type", "Tensors"},
                       {"dtype", tree.graph.modules[id].type},
                       {"params", tree.params.own[id].value()},
                       {"bytes", tree.bytes.own[id].value()}});
-  auto& tensors = json["tensors"] = ordered_json::array();
+  auto& tensors = result["tensors"] = ordered_json::array();
   for (const auto& t : c.tensors)
     tensors.push_back({{"name", t.name},
                        {"dtype", t.type->name},
                        {"shape", t.shape},
                        {"bytes", t.bytes().value()}});
-  json["params_by_child"] = children_json(r);
-  json["shared"] = c.shared;
-  json["metadata"] = c.metadata;
-  json["remarks"] = c.remarks;
-  json["check"] = r.fit == nullptr ? ordered_json(nullptr) : fit_json(r);
-  return json;
+  result["params_by_child"] = children_json(r);
+  result["shared"] = c.shared;
+  result["metadata"] = c.metadata;
+  result["remarks"] = c.remarks;
+  result["check"] = r.fit == nullptr ? ordered_json(nullptr) : fit_json(r);
+  return result;
 }
 
 std::string misfit_text(const CheckpointFit& fit) {
