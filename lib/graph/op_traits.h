@@ -61,7 +61,7 @@ enum class Runs : std::uint8_t {
 };
 
 // What a parameter multiplies or is added to; decides its random values in a benchmark.
-enum class WeightUse : std::uint8_t { matrix, factor };
+enum class ParamUse : std::uint8_t { matrix, factor };
 
 // Operations for every element of the output.
 struct PerElement {
@@ -92,7 +92,7 @@ struct OpTraits {
   Saves saves = Saves::own;
   Runs runs = Runs::own;
   bool reference = true;  // has a kernel in lib/runtime/reference; else it cannot run
-  WeightUse weight = WeightUse::matrix;
+  ParamUse weight = ParamUse::matrix;
 };
 
 // A new op has no row until somebody writes it here.
@@ -278,7 +278,7 @@ inline constexpr OpTraits kTraits<op::LayerNorm> = {
     .per_element = false,
     .work = Work::norm,
     .autocast = Autocast::wide,
-    .weight = WeightUse::factor,
+    .weight = ParamUse::factor,
 };
 template <>
 inline constexpr OpTraits kTraits<op::RmsNorm> = {
@@ -288,7 +288,7 @@ inline constexpr OpTraits kTraits<op::RmsNorm> = {
     .per_element = false,
     .work = Work::norm,
     .autocast = Autocast::wide,
-    .weight = WeightUse::factor,
+    .weight = ParamUse::factor,
 };
 // Latency: only in models that unpredictable() refuses.
 template <>
@@ -300,7 +300,7 @@ inline constexpr OpTraits kTraits<op::GlobalResponseNorm> = {
     .work = Work::norm,
     .autocast = Autocast::wide,
     .runs = Runs::reference,
-    .weight = WeightUse::factor,
+    .weight = ParamUse::factor,
 };
 template <>
 inline constexpr OpTraits kTraits<op::TopK> = {

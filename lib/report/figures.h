@@ -46,13 +46,13 @@ struct Figures {
 };
 
 template <class Row>
-struct Figure {
+struct FigureColumn {
   FigureHead head;
   std::function<FigureValue(const Row&)> value;
 };
 
 template <class Row>
-[[nodiscard]] Figures figures_of(const std::vector<Figure<Row>>& figures,
+[[nodiscard]] Figures figures_of(const std::vector<FigureColumn<Row>>& figures,
                                  const std::vector<Row>& rows) {
   Figures result;
   for (const auto& figure : figures) result.heads.push_back(figure.head);

@@ -66,7 +66,7 @@ void sort_models(std::vector<ListedModel>& models, ListOrder order, bool reverse
 
 namespace {
 
-using ModelFigure = Figure<ListedModel>;
+using ModelColumn = FigureColumn<ListedModel>;
 
 // A figure about latency: nothing for a model whose time is not known.
 template <class Value>
@@ -108,9 +108,9 @@ FigureValue known_text(std::string text) {
 }
 
 // Every figure of the list, in the order of its columns.
-std::vector<ModelFigure> model_columns(bool on_device) {
+std::vector<ModelColumn> model_columns(bool on_device) {
   using L = ListedModel::Latency;
-  std::vector<ModelFigure> all{
+  std::vector<ModelColumn> all{
       {{"model", "model", "model", plain, plain, false}, [](const auto& m) { return m.name; }},
       {{"architecture", "architecture", "architecture", plain, plain, false},
        [](const auto& m) { return m.architecture; }},
@@ -121,7 +121,7 @@ std::vector<ModelFigure> model_columns(bool on_device) {
       {{"", "input_shape", ""},
        [](const auto& m) { return std::vector<std::uint64_t>(m.input.begin(), m.input.end()); }}};
   if (!on_device) return all;
-  const std::vector<ModelFigure> device{
+  const std::vector<ModelColumn> device{
       {{"batch", "latency/batch", ""}, of_latency(&L::batch)},
       {{"samples_per_s", "latency/samples_per_s", "samples/s", decimals(1), decimals(3)},
        of_latency(&L::samples_per_s)},

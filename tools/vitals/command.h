@@ -125,6 +125,7 @@ void deliver(const std::string& text, const OutputOptions& options);
 [[nodiscard]] Command memory_command();
 [[nodiscard]] Command predict_command();
 [[nodiscard]] Command report_command();
+[[nodiscard]] Command rules_command();
 [[nodiscard]] Command run_command();
 [[nodiscard]] Command spec_command();
 [[nodiscard]] Command summary_command();
