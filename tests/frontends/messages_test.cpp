@@ -23,7 +23,9 @@
 #include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <cmath>
 #include <functional>
 #include <string>
 
@@ -212,7 +214,7 @@ TEST_CASE("cuts over devices, batches and formats that there are not") {
                             {},
                             inference,
                             Count(std::uint64_t{1} << 62U)};
-  refuses([&] { (void)largest_batch(endless); }, "samples fit: the batch does not decide");
+  refuses([&] { (void)largest_batch(endless); }, "samples fit, and no larger batch is tried");
   refuses([] { (void)block_format("Q9_Z"); }, "unknown block format 'Q9_Z'");
   latency::Way way;
   way.precision = "fp12";
@@ -247,7 +249,8 @@ TEST_CASE("a device's numbers and a config's parts must be what they are called"
         (void)model_from_hf_config(config, "config.json", "m", nullptr);
       },
       "/text_config/model_type: unknown model_type 'gemma9'; did you mean 'gemma'");
-  refuses([] { (void)parse_json(R"({"a": 1e999})", "s.json"); }, "s.json: not JSON");
+  refuses([] { (void)parse_json(R"({"a": 1e999})", "s.json"); },
+          "s.json:1:11: not JSON: number overflow parsing '1e999'");
 }
 
 TEST_CASE("names of optimizers and precisions are told when one is unknown") {
@@ -379,5 +382,43 @@ TEST_CASE("files that are no JSON are told for what they are") {
   refuses(
       [] { (void)parse_json("\x40\0\0\0\0\0\0\0{\"a\": "sv, "w.json"); },
       "w.json: not JSON, but binary data, which begins like a safetensors file that is cut off");
-  refuses([] { (void)parse_json("\x7f\0\1\2"sv, "w"); }, "w: not JSON, but binary data; expected");
+  refuses([] { (void)parse_json("\x7f\0\1\2"sv, "w"); },
+          "w: not JSON, but binary data (byte 1 is zero); expected");
+}
+
+TEST_CASE("what follows a zero byte is not lost, and places are told") {
+  using namespace std::string_view_literals;
+  refuses([] { (void)parse_json("{\"a\": 1}\0garbage"sv, "s.json"); },
+          "s.json: not JSON, but binary data (byte 8 is zero)");
+  refuses([] { (void)parse_json("{\n \"a\": -1e999}"sv, "s.json"); }, "s.json:2:12: not JSON: ");
+  refuses([] { (void)parse_json("{\"a\": 1,\n \"a\": 2}"sv, "s.json"); },
+          "s.json: /a: the key stands twice in one object (line 2, column 4)");
+}
+
+// json.dump writes these; configs of state space models have them.
+TEST_CASE("Python's Infinity and NaN are read, and refused where a field needs a number") {
+  const auto value = parse_json(
+      R"({"limit": [0.0, Infinity], "low": -Infinity, "none": NaN, "text": "NaN \" Infinity"})",
+      "s.json");
+  CHECK(std::isinf(value["limit"][1].get<double>()));
+  CHECK(value["limit"][0] == 0.0);
+  CHECK(value["low"].get<double>() < -1e308);
+  CHECK(std::isnan(value["none"].get<double>()));
+  CHECK(value["text"] == "NaN \" Infinity");
+  CHECK(std::isinf(parse_json("Infinity", "s.json").get<double>()));
+  refuses([] { (void)parse_json("[xNaN]", "s.json"); }, "s.json:1:2: not JSON");
+  refuses(
+      [] {
+        (void)model_from_spec(parse_json(R"({"architecture": "vit", "mlp_ratio": Infinity})", "s"),
+                              "s.json", "s");
+      },
+      "s.json: /mlp_ratio: expected a finite number, got Infinity");
+}
+
+// nlohmann's parser callback looks through all of an object's members whenever one of them ends.
+TEST_CASE("reading a text takes work in proportion to its length") {
+  std::string text = "{";
+  for (int i = 0; i < 40'000; ++i)
+    text += fmt::format("{}\"k{}\": {{\"a\": [1]}}", i > 0 ? "," : "", i);
+  CHECK(parse_json(text + "}", "s.json").size() == 40'000);
 }

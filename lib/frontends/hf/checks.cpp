@@ -18,7 +18,7 @@ void check_supported(const HfValues& values, const HfFamily& family) {
     if (!values.stated(key)) continue;
     if (std::find(allowed.begin(), allowed.end(), values.at(key)) == allowed.end())
       values.refuse(key, fmt::format("{} changes the model's shape in a way that is not supported",
-                                     values.at(key).dump()));
+                                     brief(values.at(key))));
   }
   for (const auto& key : entry_of(family, "positive"))
     if (values.at(key.get<std::string>()) == 0)

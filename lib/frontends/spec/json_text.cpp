@@ -1,16 +1,21 @@
 #include "frontends/spec/json_text.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "frontends/checkpoint/safetensors.h"
 
 #include <nlohmann/json.hpp>
 
+#include <cctype>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <set>
+#include <iterator>
+#include <limits>
+#include <map>
 #include <vector>
 
 namespace vitals {
@@ -49,11 +54,15 @@ std::string shown(const Position& p) {
 [[noreturn]] void fail_at(std::string_view text, const std::string& source, std::size_t offset,
                           const std::string& what) {
   const auto p = position_of(text, offset);
-  fail("{}:{}:{}: {}{}", source, p.line, p.column, what, shown(p));
+  throw Error(
+      fmt::format("{}:{}:{}: {}{}", printable_line(source), p.line, p.column, what, shown(p)));
 }
 
 // nlohmann's message without its own header: "unexpected '}'; expected string literal".
 std::string reason(std::string_view text) {
+  // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..."
+  if (const auto end = text.find("] "); text.starts_with('[') && end != std::string_view::npos)
+    text.remove_prefix(end + 2);
   const auto colon = text.find(": ");
   if (colon != std::string_view::npos) text.remove_prefix(colon + 2);
   for (const std::string_view head : {"syntax error while parsing ", "syntax error "}) {
@@ -68,60 +77,168 @@ std::string reason(std::string_view text) {
   return text.size() > shown.size() ? shown + "..." : shown;
 }
 
-// Watches the nesting and the keys of every open object.
-class Watcher {
+// Reads the text and counts how far the parser has come.
+class Cursor {
  public:
-  bool operator()(int depth, json::parse_event_t event, json& value) {
-    const bool opens =
-        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-    if (opens && depth >= kMaxJsonDepth) {
-      fault_ = fmt::format("nested more than {} levels deep", kMaxJsonDepth);
-      throw Error(fault_);
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  Cursor(const char* at, std::size_t* read) : at_(at), read_(read) {}
+  reference operator*() const { return *at_; }
+  Cursor& operator++() {
+    ++at_;
+    ++*read_;
+    return *this;
+  }
+  friend bool operator==(const Cursor& a, const Cursor& b) { return a.at_ == b.at_; }
+  friend bool operator!=(const Cursor& a, const Cursor& b) { return a.at_ != b.at_; }
+
+ private:
+  const char* at_;
+  std::size_t* read_;
+};
+
+// A text in which Python's Infinity and NaN, which the json module of Python writes and JSON does
+// not have, are zeros of the same length. `ends`: where they end.
+struct FiniteText {
+  std::string text;
+  std::map<std::size_t, double> ends;
+};
+
+FiniteText with_finite_numbers(std::string_view text) {
+  constexpr std::string_view kInfinity = "Infinity";
+  constexpr std::string_view kNaN = "NaN";
+  FiniteText finite{std::string(text), {}};
+  const auto put_zero = [&](std::size_t at, std::size_t length, double value) {
+    finite.text.replace(at, length, "0." + std::string(length - 2, '0'));
+    finite.ends[at + length] = value;
+  };
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\') ++i;
+    const char before = i > 0 ? text[i - 1] : ' ';
+    if (quoted || std::isalnum(static_cast<unsigned char>(before)) != 0) continue;
+    if (text.substr(i).starts_with(kInfinity))
+      put_zero(i, kInfinity.size(), std::numeric_limits<double>::infinity());
+    else if (text.substr(i).starts_with(kNaN) && before != '-')
+      put_zero(i, kNaN.size(), std::numeric_limits<double>::quiet_NaN());
+  }
+  return finite;
+}
+
+// Makes a value of the parser's events, without nlohmann's parser callback: that one looks through
+// the whole parent at the end of every object.
+class Reader {
+ public:
+  Reader(std::string_view text, const std::string& source) : text_(text), source_(source) {
+    if (text.find("Infinity") == std::string_view::npos &&
+        text.find("NaN") == std::string_view::npos)
+      return;
+    finite_ = with_finite_numbers(text);
+    text_ = finite_.text;
+  }
+
+  json read() {
+    const auto* begin = text_.data();
+    if (json::sax_parse(Cursor(begin, &read_), Cursor(begin + text_.size(), &read_), this))
+      return std::move(root_);
+    fail_not_json(text_, source_, error_byte_, error_text_);
+  }
+
+  bool null() { return put(nullptr); }
+  bool boolean(bool value) { return put(value); }
+  bool number_integer(std::int64_t value) { return put(value); }
+  bool number_unsigned(std::uint64_t value) { return put(value); }
+  bool number_float(double value, const std::string& digits) {
+    // The parser has read one character further, unless there is none.
+    const auto end = read_ == text_.size() && finite_.ends.contains(read_) ? read_ : read_ - 1;
+    if (const auto it = finite_.ends.find(end); it != finite_.ends.end())
+      value = digits.starts_with('-') ? -it->second : it->second;
+    return put(value);
+  }
+  bool string(std::string& value) { return put(std::move(value)); }
+  bool binary(json::binary_t& value) { return put(std::move(value)); }
+
+  bool start_object(std::size_t /*unused*/) { return open(json::object()); }
+  bool start_array(std::size_t /*unused*/) { return open(json::array()); }
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
+  bool key(std::string& name) {
+    auto& object = open_.back().value->get_ref<json::object_t&>();
+    const auto [it, added] = object.try_emplace(name);
+    open_.back().key = std::move(name);
+    if (!added) {
+      const auto p = position_of(text_, read_ - 1);
+      fail("{}: {}: the key stands twice in one object (line {}, column {})", source_, path(),
+           p.line, p.column);
     }
-    switch (event) {
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        open_.push_back({event == json::parse_event_t::array_start, 0, {}, {}});
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        open_.pop_back();
-        count_entry();
-        break;
-      case json::parse_event_t::value:
-        count_entry();
-        break;
-      case json::parse_event_t::key:
-        open_.back().key = value.get_ref<const std::string&>();
-        if (!open_.back().keys.insert(open_.back().key).second)
-          throw Error(fmt::format("{}: the key stands twice in one object", path()));
-        break;
-    }
+    member_ = &it->second;
     return true;
+  }
+
+  bool parse_error(std::size_t byte, const std::string& /*unused*/, const json::exception& error) {
+    error_byte_ = byte;
+    error_text_ = error.what();
+    return false;
   }
 
  private:
   // An object or a list that has begun, and where in it the parser is.
   struct Level {
-    bool list;
-    std::size_t index;
+    json* value;
     std::string key;
-    std::set<std::string> keys;
   };
 
-  void count_entry() {
-    if (!open_.empty() && open_.back().list) ++open_.back().index;
+  template <class T>
+  json& add(T&& value) {
+    if (open_.empty()) return root_ = std::forward<T>(value);
+    auto& parent = *open_.back().value;
+    if (!parent.is_array()) return *member_ = std::forward<T>(value);
+    auto& list = parent.get_ref<json::array_t&>();
+    return list.emplace_back(std::forward<T>(value));
+  }
+
+  template <class T>
+  bool put(T&& value) {
+    add(std::forward<T>(value));
+    return true;
+  }
+
+  bool open(json container) {
+    if (open_.size() >= static_cast<std::size_t>(kMaxJsonDepth))
+      fail_at(text_, source_, read_ - 1,
+              fmt::format("nested more than {} levels deep", kMaxJsonDepth));
+    auto& value = add(std::move(container));
+    open_.push_back({&value, {}});
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
   }
 
   [[nodiscard]] std::string path() const {
     std::string path;
     for (const auto& level : open_)
-      path += "/" + (level.list ? std::to_string(level.index) : level.key);
+      path += "/" + (level.value->is_array() ? std::to_string(level.value->size() - 1) : level.key);
     return path;
   }
 
+  FiniteText finite_;
+  std::string_view text_;
+  const std::string& source_;
+  std::size_t read_ = 0;
+  json root_;
+  json* member_ = nullptr;  // what the last key names
   std::vector<Level> open_;
-  std::string fault_;
+  std::size_t error_byte_ = 0;
+  std::string error_text_;
 };
 
 }  // namespace
@@ -134,21 +251,13 @@ void fail_not_json(std::string_view text, const std::string& source, std::size_t
 json parse_json(std::string_view text, const std::string& source, std::string_view expected) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
     fail("{}: empty; expected {}", source, expected);
-  try {
-    return json::parse(text, Watcher{});
-  } catch (const json::parse_error& error) {
-    // No text has a byte 0, and no line of such a file could be shown.
-    if (text.find('\0') != std::string_view::npos)
-      fail("{}: not JSON, but binary data{}; expected {}", source,
-           begins_like_safetensors(text) ? ", which begins like a safetensors file that is cut off"
-                                         : "",
-           expected);
-    fail_not_json(text, source, error.byte, error.what());
-  } catch (const json::exception& error) {
-    fail("{}: not JSON: {}", source, error.what());
-  } catch (const Error& error) {
-    throw error.within(source);
-  }
+  // No text has a byte 0, and the parser takes it for the end.
+  if (const auto zero = text.find('\0'); zero != std::string_view::npos)
+    fail("{}: not JSON, but binary data{}; expected {}", source,
+         begins_like_safetensors(text) ? ", which begins like a safetensors file that is cut off"
+                                       : fmt::format(" (byte {} is zero)", zero),
+         expected);
+  return Reader(text, source).read();
 }
 
 std::string read_text(const std::string& path, std::size_t max_bytes) {
@@ -176,6 +285,10 @@ std::string read_text(const std::string& path, std::size_t max_bytes) {
 }
 
 std::string brief(const nlohmann::json& value) {
+  if (value.is_number_float() && !std::isfinite(value.get<double>())) {
+    const auto number = value.get<double>();
+    return std::isnan(number) ? "NaN" : number < 0 ? "-Infinity" : "Infinity";
+  }
   auto text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }

@@ -1,5 +1,5 @@
 // Reads JSON text from strangers: every fault names the source, the line, the column and shows the
-// line. Duplicate keys and deep nesting are faults.
+// line. Duplicate keys and deep nesting are faults. Python's Infinity and NaN are read as such.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
