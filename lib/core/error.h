@@ -8,6 +8,8 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace vitals {
@@ -19,7 +21,7 @@ class Error : public std::runtime_error {
 
   // The same fault seen from further out: "my.json: /depth: must be at least 1".
   [[nodiscard]] Error within(const std::string& where) const {
-    return Error(where + ": " + what());
+    return Error(printable_line(where) + ": " + what());
   }
 };
 
@@ -29,9 +31,18 @@ class ConditionFailed : public Error {
   using Error::Error;
 };
 
+// What a message quotes: a name from a file cannot end the message's line.
+template <class T>
+[[nodiscard]] decltype(auto) in_message(const T& value) {
+  if constexpr (std::is_convertible_v<const T&, std::string_view>)
+    return printable_line(std::string_view(value));
+  else
+    return (value);
+}
+
 template <class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...));
+  throw Error(fmt::format(fmt::runtime(format), in_message(args)...));
 }
 
 }  // namespace vitals

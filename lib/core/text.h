@@ -18,10 +18,15 @@ namespace vitals {
 // Without the blanks and tabs around it.
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 
-// Control characters but for line ends as "\x1b", so that a terminal shows them and obeys none.
+// Text that a terminal shows and does not obey: control characters (C0, DEL, C1), characters that
+// change the direction or the lines of text (U+202E, U+2028, ...) and bytes that are not UTF-8 are
+// spelt out as "\x1b", "\u202e". Line ends stay.
 [[nodiscard]] std::string printable(std::string_view text);
 
-// Whether printable() would change nothing and there is no line end: what a name must be.
+// The same for a name: line ends are spelt out, too.
+[[nodiscard]] std::string printable_line(std::string_view text);
+
+// Whether printable_line() would change nothing.
 [[nodiscard]] bool is_printable_line(std::string_view text);
 
 }  // namespace vitals

@@ -165,7 +165,7 @@ TEST_CASE("where no batch fits, programs are told what would help") {
   const auto csv = answer(question, "csv");
   CHECK(csv.exit_code == 3);
   CHECK(test::says(csv.out, "\nfit,batch,,0\n"));
-  CHECK(test::says(csv.out, "fit,advice.0.change,,--checkpoint block"));
+  CHECK(test::says(csv.out, "fit,advice.0.change,,'--checkpoint block"));
   const auto markdown = answer(question, "markdown");
   CHECK(markdown.exit_code == 3);
   CHECK(test::says(markdown.out, "| --checkpoint block |"));

@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "frontends/checkpoint/checkpoint_files.h"
 #include "frontends/spec/load.h"
 #include "report/checkpoint.h"
@@ -18,7 +19,9 @@ CheckpointFit fit_of(const Model& model, const Graph& graph, const Checkpoint& c
 }
 
 void fail_misfit(const Checkpoint& checkpoint, const std::string& model, const CheckpointFit& fit) {
-  fail("{}: does not fit {}: {}", checkpoint.path, model, misfit_text(fit));
+  // The text is a list of lines.
+  throw Error(fmt::format("{}: does not fit {}: {}", printable_line(checkpoint.path), model,
+                          misfit_text(fit)));
 }
 
 namespace {

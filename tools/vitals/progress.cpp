@@ -1,5 +1,6 @@
 #include "progress.h"
 
+#include "core/text.h"
 #include "streams.h"
 
 #include <fmt/core.h>
@@ -65,7 +66,7 @@ void Progress::show(double part) {
 
 void Progress::write(const std::string& line) {
   if (!terminal_ || line == line_) return;
-  write_err(kWipe + line);
+  write_err(kWipe + printable_line(line));
   line_ = line;
 }
 

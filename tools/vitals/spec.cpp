@@ -14,7 +14,7 @@ struct SpecArguments {
 };
 
 std::string spec(const SpecArguments& o) {
-  return (o.schema ? spec_schema() : spec_of(o.model.load())).dump(2) + "\n";
+  return json_text(o.schema ? spec_schema() : spec_of(o.model.load()));
 }
 
 }  // namespace

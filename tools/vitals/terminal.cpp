@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include "core/text.h"
 #include "report/text/wrap.h"
 #include "streams.h"
 
@@ -57,7 +58,8 @@ bool colour(const OutputOptions& options) {
 
 void tell(const std::string& message) {
   const auto width = terminal_width(STDERR_FILENO);
-  const auto text = wrapped("vitals: " + message, width == 0 ? 0 : std::max(width, kLeastWidth));
+  const auto text =
+      wrapped("vitals: " + printable(message), width == 0 ? 0 : std::max(width, kLeastWidth));
   write_err(text + "\n");
 }
 

@@ -64,6 +64,12 @@ Count StoredTensor::elements() const {
 bool natural_less(std::string_view a, std::string_view b) {
   const auto whole_a = a;
   const auto whole_b = b;
+  // What both begin with decides nothing, but for the digits of a number that differs further on.
+  const auto common = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
+  auto equal = static_cast<std::size_t>(common - a.begin());
+  while (equal > 0 && is_digit(a[equal - 1])) --equal;
+  a.remove_prefix(equal);
+  b.remove_prefix(equal);
   while (!a.empty() && !b.empty()) {
     if (is_digit(a.front()) && is_digit(b.front())) {
       const auto x = take_number(a);

@@ -143,7 +143,7 @@ void compare_total_size(Checkpoint& checkpoint, const nlohmann::json& index) {
   for (const auto& t : checkpoint.tensors) bytes += t.bytes();
   if (stated.get<double>() != bytes.as_double())
     checkpoint.remarks.push_back(fmt::format(
-        "the index states a total size of {} bytes; its tensors have {}", stated.dump(), bytes));
+        "the index states a total size of {} bytes; its tensors have {}", brief(stated), bytes));
 }
 
 // Names come from strangers: nothing outside the index's own folder is opened.
@@ -151,7 +151,7 @@ std::vector<std::string> shards_of(const nlohmann::json& weight_map, const std::
   std::set<std::string> names;
   for (const auto& [tensor, shard] : weight_map.items()) {
     if (!shard.is_string())
-      fail("{}: /weight_map/{}: expected the name of a file, got {}", index, tensor, shard.dump());
+      fail("{}: /weight_map/{}: expected the name of a file, got {}", index, tensor, brief(shard));
     names.insert(shard.get<std::string>());
   }
   std::vector<std::string> paths;

@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <utility>
 
 namespace vitals {
 namespace {
@@ -124,6 +126,7 @@ class HeaderReader {
 
  private:
   enum class At { outside, top, metadata, tensor, list };
+  static constexpr std::array<std::string_view, 3> kKeys = {"dtype", "shape", "data_offsets"};
 
   [[noreturn]] void unexpected(std::string_view what) const {
     switch (at_) {
@@ -152,22 +155,21 @@ class HeaderReader {
     tensor_ = {};
     tensor_.name = key_;
     offsets_.clear();
-    seen_.clear();
+    seen_ = {};
     return true;
   }
 
   void mark(const std::string& name) {
-    if (name != "dtype" && name != "shape" && name != "data_offsets")
+    const auto it = std::find(kKeys.begin(), kKeys.end(), name);
+    if (it == kKeys.end())
       fail("unknown key '{}'; a tensor has dtype, shape and data_offsets", name.substr(0, 40));
-    if (std::find(seen_.begin(), seen_.end(), name) != seen_.end())
+    if (std::exchange(seen_[static_cast<std::size_t>(it - kKeys.begin())], true))
       fail("the key '{}' stands twice", name);
-    seen_.push_back(name);
   }
 
   void finish_tensor() {
-    for (const std::string_view needed : {"dtype", "shape", "data_offsets"})
-      if (std::find(seen_.begin(), seen_.end(), needed) == seen_.end())
-        fail("missing '{}'", needed);
+    for (std::size_t i = 0; i < kKeys.size(); ++i)
+      if (!seen_[i]) fail("missing '{}'", kKeys[i]);
     if (offsets_.size() != 2)
       fail("/data_offsets: expected [begin, end], got {} numbers", offsets_.size());
     if (checkpoint_.tensors.size() >= max_tensors_) fail("more than {} tensors", max_tensors_);
@@ -182,7 +184,7 @@ class HeaderReader {
   std::string key_;
   StoredTensor tensor_;
   std::vector<std::uint64_t> offsets_;
-  std::vector<std::string> seen_;
+  std::array<bool, kKeys.size()> seen_{};
   bool metadata_seen_ = false;
 };
 

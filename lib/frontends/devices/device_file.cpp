@@ -2,6 +2,7 @@
 
 #include "core/amount.h"
 #include "core/suggest.h"
+#include "core/text.h"
 #include "frontends/spec/json_text.h"
 
 #include <nlohmann/json.hpp>
@@ -65,7 +66,9 @@ class Entry {
   [[nodiscard]] std::string text(const char* key, bool required) const {
     if (!value_.contains(key) && required) fail("{}/{}: is missing", at_, key);
     if (!value_.at(key).is_string()) fail("{}/{}: must be a string", at_, key);
-    return value_.at(key).get<std::string>();
+    auto text = value_.at(key).get<std::string>();
+    if (!is_printable_line(text)) fail("{}/{}: '{}' holds a control character", at_, key, text);
+    return text;
   }
   [[nodiscard]] MachineKind kind() const {
     const auto kind = value_.contains("kind") ? text("kind", true) : "gpu";

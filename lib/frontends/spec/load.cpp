@@ -1,6 +1,7 @@
 #include "frontends/spec/load.h"
 
-#include "core/suggest.h"
+#include "core/error.h"
+#include "core/text.h"
 #include "frontends/checkpoint/checkpoint_files.h"
 #include "frontends/hf/classify.h"
 #include "frontends/hf/config.h"
@@ -26,10 +27,11 @@ constexpr const char* kPreprocessor = "preprocessor_config.json";
 
 // A config.json says nothing of its name; the folder that holds it does.
 std::string name_of(const fs::path& file) {
-  if (file.filename() != "config.json") return file.stem().string();
+  const auto stem = printable_line(file.stem().string());
+  if (file.filename() != "config.json") return stem;
   std::error_code code;
   const auto folder = fs::absolute(file, code).lexically_normal().parent_path().filename();
-  return folder.empty() ? file.stem().string() : folder.string();
+  return folder.empty() ? stem : printable_line(folder.string());
 }
 
 // What tells the image size where a config does not; null when it is not there.
@@ -61,7 +63,9 @@ Model from_text(const std::string& argument, const std::string& as) {
 Model from_folder(const std::string& argument, const std::string& as) {
   const auto file = fs::path(argument) / "config.json";
   std::error_code code;
-  if (!fs::exists(file, code)) fail("{}: a folder without a config.json", argument);
+  const bool exists = fs::exists(file, code);
+  if (code) fail("{}: cannot be read: {}", file.string(), code.message());
+  if (!exists) fail("{}: a folder without a config.json", argument);
   return from_text(file.string(), as);
 }
 

@@ -1,12 +1,14 @@
 #include "report/page/html.h"
 
+#include "core/text.h"
+
 #include <fmt/core.h>
 
 namespace vitals {
 
 std::string html_text(std::string_view text) {
   std::string escaped;
-  for (const char c : text) switch (c) {
+  for (const char c : printable(text)) switch (c) {
       case '&':
         escaped += "&amp;";
         break;

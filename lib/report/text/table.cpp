@@ -1,29 +1,8 @@
 #include "report/text/table.h"
 
+#include "report/text/safe_text.h"
+
 namespace vitals {
-namespace {
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
-std::string markdown_cell(const std::string& text) {
-  std::string escaped;
-  for (char c : text) {
-    if (c == '|') escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
-
-}  // namespace
-
 std::string to_csv(const Table& table) {
   std::string text;
   for (std::size_t i = 0; i < table.columns.size(); ++i)

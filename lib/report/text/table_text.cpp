@@ -1,4 +1,5 @@
 // A table as aligned text, folded to the width of a terminal.
+#include "core/text.h"
 #include "report/text/table.h"
 #include "report/text/wrap.h"
 
@@ -207,9 +208,18 @@ std::size_t bar_room(const Table& table, std::size_t width) {
   return natural >= width ? 0 : std::min(kLongestBar, width - natural);
 }
 
+// A name with a line end in it stays one line.
+Table with_safe_cells(Table table) {
+  for (auto& row : table.rows)
+    for (auto& cell : row)
+      if (!is_printable_line(cell)) cell = printable_line(cell);
+  return table;
+}
+
 }  // namespace
 
-std::string to_text(const Table& table, const TextLayout& layout) {
+std::string to_text(const Table& unsafe, const TextLayout& layout) {
+  const auto table = with_safe_cells(unsafe);
   std::string text;
   for (auto& part : parts_of(table, layout.width)) {
     if (!text.empty()) text += '\n';
