@@ -30,7 +30,7 @@ BuildOptions prompt_options(const BuildTrace& build, BuildOptions options) {
   const auto source = source_tokens(build(options));
   if (source == 0) return options;
   options.source_len = source;
-  options.seq_len = 1;
+  if (options.seq_len == 0) options.seq_len = 1;
   return options;
 }
 

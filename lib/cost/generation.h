@@ -22,8 +22,8 @@ struct Generation {
   [[nodiscard]] Count total() const { return prefill + decode; }
 };
 
-// The options of the pass over the prompt. An encoder reads it where there is one, and the decoder
-// behind it begins with one token.
+// The options of the pass over the prompt. Where there is an encoder, it reads as many tokens as in
+// a pass without generation; the decoder behind it begins with options.seq_len tokens (0: one).
 [[nodiscard]] BuildOptions prompt_options(const BuildTrace& build, BuildOptions options);
 
 // Throws Error where the model has too few positions for so many tokens behind its input.

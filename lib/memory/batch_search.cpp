@@ -152,7 +152,8 @@ Fit largest_batch(const FitQuestion& question) {
   Needs needs(question);
   const auto fit = search(question, needs);
   if (fit.batch >= kMostSamples)
-    fail("more than {} samples fit: the batch does not decide", kMostSamples);
+    fail("the budget is too large: more than {} samples fit, and no larger batch is tried",
+         kMostSamples);
   return fit;
 }
 

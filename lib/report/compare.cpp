@@ -107,7 +107,7 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
       [](const Graph& g) { return total(fvcore_activations(), g).value_or(0); });
   add("bytes", "bytes moved", [](const Graph& g) { return module_costs(g).bytes.sum(); });
   add("weight_bytes", "bytes of fp32 weights",
-      [](const Graph& g) { return stored_bytes(g).sum(); });
+      [](const Graph& g) { return parameters(g).sum() * size_of(DType::f32); });
   c.modules = shared_modules(graphs, level);
   return c;
 }

@@ -83,7 +83,7 @@ ordered_json summary_json(const Graph& graph) {
                     {"trainable_params", trainable_parameters(graph).value()},
                     {"active_params", active_parameters(graph).value()},
                     {"params_torchsummary", ts.total_params.value()},
-                    {"weight_bytes", stored_bytes(graph).sum().value()},
+                    {"weight_bytes", (params.sum() * size_of(DType::f32)).value()},
                     {"macs", macs.sum().value()},
                     {"flops", (macs.sum() * 2).value()},
                     {"num_tokens", graph.num_tokens},

@@ -92,12 +92,47 @@ TEST_CASE("heads of keys that ranks cannot share evenly are refused") {
                        doctest::Contains("6 heads of keys and values"), Error);
 }
 
+// bitsandbytes quantises tensor by tensor, and each has a table of 16 fp32 values.
+TEST_CASE("every expert of a stack has its own table of values") {
+  const auto graph = build("mixtral-8x7b", {.seq_len = 2});
+  const auto weights = quantized_weights(graph, "nf4");
+  std::size_t stacks = 0;
+  for (ParamId id = 0; id < graph.params.size(); ++id) {
+    const auto& param = graph.params[id];
+    if (!param.stacked) continue;
+    ++stacks;
+    const auto each = numel(param) / param.shape[0];
+    CHECK(weights[id].bytes == (each / 2 + each / 64 * 4 + 16 * 4) * 8);
+  }
+  CHECK(stacks == 3 * 32);
+}
+
 TEST_CASE("a window bounds what a layer keeps") {
   const KvCache sliding{.key = 4, .value = 4, .window = 10};
   CHECK(cached_tokens(sliding, 9) == 9);
   CHECK(cached_tokens(sliding, 11) == 10);
   const KvCache cross{.key = 4, .value = 4, .source_tokens = 1500};
   CHECK(kv_cache_elements(cross, 3, LatentCache::expanded) == 1500 * 8);
+}
+
+TEST_CASE("a decoder behind an encoder begins with the tokens that were asked for") {
+  const auto cache = [](const Model& model, std::uint64_t tokens, std::uint64_t fresh) {
+    const auto trace = [&](const BuildOptions& o) { return model.build(o); };
+    const auto graph = model.build(prompt_options(trace, {.seq_len = tokens}));
+    return kv_cache_elements(graph, graph.num_tokens + fresh, LatentCache::expanded);
+  };
+  const auto t5 = builtin_model("t5-small", "");
+  // Six layers; keys and values of 8 heads of 64, of the encoder's tokens and of the decoder's.
+  CHECK(cache(t5, 100, 0) == 6 * 2 * 512 * (100 + 100));
+  CHECK(cache(t5, 100, 1) == 6 * 2 * 512 * (100 + 101));
+  const auto whisper = builtin_model("whisper-tiny", "");
+  const auto trace = [&](const BuildOptions& o) { return whisper.build(o); };
+  const auto of = [&](std::uint64_t tokens) {
+    return generation_macs(trace, {.seq_len = tokens}, 5).prefill;
+  };
+  CHECK(of(0) == of(1));
+  CHECK(of(20) > of(1));
+  CHECK(of(20) == macs_by_module(whisper.build({.seq_len = 20})).sum());
 }
 
 TEST_CASE("decoding many tokens sums the steps one by one") {

@@ -126,9 +126,13 @@ StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const
   const bool kept = use.columns == 0 || use.role == WeightRole::output ||
                     use.role == WeightRole::token_embedding || use.role == WeightRole::other;
   if (kept) return {"F16", n * 2};
-  const Matrix matrix{n, n / use.columns, use.columns};
-  return {scheme.scheme.name, scheme.bytes(matrix),
-          scheme.per_rank != nullptr ? scheme.per_rank(matrix) : Count(0), true, scheme.unpacked};
+  // Experts that are held as one parameter are tensors of their own where they are stored.
+  const auto tensors = param.stacked ? Count(param.shape[0]) : Count(1);
+  const auto each = n / tensors;
+  const Matrix matrix{each, each / use.columns, use.columns};
+  return {scheme.scheme.name, scheme.bytes(matrix) * tensors,
+          scheme.per_rank != nullptr ? scheme.per_rank(matrix) * tensors : Count(0), true,
+          scheme.unpacked};
 }
 
 StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightUse& use,
