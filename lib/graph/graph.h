@@ -119,6 +119,7 @@ struct Adapter {
 
 struct Graph {
   std::string model;
+  std::string changes = {};  // of the model that the name stands for: "depth 24, num_classes 10"
   std::vector<Param> params;
   std::vector<Module> modules;
   std::vector<Call> calls;         // in order of entry; calls[0] is the model's own
@@ -139,6 +140,11 @@ struct Graph {
 };
 
 [[nodiscard]] std::string path_of(const Graph& graph, const Param& param);
+
+// The model's name with what was changed of it: "vit_base_patch32_224 with depth 24".
+[[nodiscard]] inline std::string title_of(const Graph& graph) {
+  return graph.changes.empty() ? graph.model : graph.model + " with " + graph.changes;
+}
 
 // The nearest module of this role that `module` is or stands in; kNone: there is none.
 [[nodiscard]] ModuleId enclosing(const Graph& graph, ModuleId module, Role role);

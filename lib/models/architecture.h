@@ -42,9 +42,16 @@ struct Model {
   std::vector<std::string> by_default = {};
   // Parts of the description that no count contains (a vision tower): all figures are of the rest.
   std::vector<std::string> left_out = {};
+  std::string changes = {};  // "depth 24, num_classes 10": fields that were overridden
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
-    return architecture->build(name, config.get(), options);
+    auto graph = architecture->build(name, config.get(), options);
+    graph.changes = changes;
+    return graph;
+  }
+  // A changed model is not the one that its name stands for.
+  [[nodiscard]] std::string title() const {
+    return changes.empty() ? name : name + " with " + changes;
   }
   // And nothing else: an encoder of images and texts is asked for the tokens of the text.
   [[nodiscard]] bool reads_images() const {

@@ -70,8 +70,8 @@ void add_notes(Table& table, const LatencyAnswer& a) {
 }  // namespace
 
 std::string latency_headline(const LatencyAnswer& a) {
-  return fmt::format("{} on {}: {}, batch {}, {}, {}, {} attention", a.graph.model, a.device_title,
-                     a.training ? "training" : "inference", a.batch, a.precision,
+  return fmt::format("{} on {}: {}, batch {}, {}, {}, {} attention", title_of(a.graph),
+                     a.device_title, a.training ? "training" : "inference", a.batch, a.precision,
                      a.own_kernels ? "`vitals bench`"
                      : a.compiled  ? "compiled PyTorch"
                                    : "eager PyTorch",

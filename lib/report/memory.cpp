@@ -328,8 +328,8 @@ std::string headline(const MemoryAnswer& a) {
                                            "{})",
                                            a.options.parallel.devices(), a.share->pipeline_rank)
                              : fmt::format("each of {} devices", a.options.parallel.devices()));
-  return fmt::format("{}: {} takes {}{},\nmost in the {} {}, at {} ({}).\n", a.graph.model, what,
-                     binary_bytes(peak.bytes), device, to_string(peak.phase),
+  return fmt::format("{}: {} takes {}{},\nmost in the {} {}, at {} ({}).\n", title_of(a.graph),
+                     what, binary_bytes(peak.bytes), device, to_string(peak.phase),
                      peak.phase == eager::Phase::optimizer ? "step" : "pass", where, peak.op);
 }
 

@@ -59,7 +59,7 @@ class TreeWriter {
   }
 
   void write(ModuleId id, std::size_t level, std::uint64_t times) {
-    if (id == 0) lines_.push_back({0, graph_.model, 0});
+    if (id == 0) lines_.push_back({0, title_of(graph_), 0});
     if (options_.depth && level >= *options_.depth) return;
     const auto& children = children_[id];
     if (children.empty()) return;

@@ -162,6 +162,7 @@ TEST_CASE("Falcon's three kinds of keys and values") {
 // are given and differ.
 TEST_CASE("labels have names before they have a number") {
   const json config = {{"architectures", {"LlamaForSequenceClassification"}},
+                       {"num_hidden_layers", 2},
                        {"num_labels", 5},
                        {"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}}}};
   CHECK(spec(config)["num_labels"] == 3);
@@ -268,9 +269,13 @@ TEST_CASE("faults name the field of the user's file") {
 }
 
 TEST_CASE("fields of no known effect are told, the usual ones are not") {
-  CHECK(test::model({{"model_type", "llama"}, {"bos_token_id", 1}, {"torch_dtype", "bfloat16"}})
+  CHECK(test::model({{"model_type", "llama"},
+                     {"num_hidden_layers", 2},
+                     {"bos_token_id", 1},
+                     {"torch_dtype", "bfloat16"}})
             .notes.empty());
-  const auto notes = test::model({{"model_type", "llama"}, {"my_field", 1}}).notes;
+  const auto notes =
+      test::model({{"model_type", "llama"}, {"num_hidden_layers", 2}, {"my_field", 1}}).notes;
   REQUIRE(notes.size() == 1);
   CHECK(notes[0].find("my_field") != std::string::npos);
 }
@@ -331,7 +336,8 @@ TEST_CASE("what a config states in another form than the library is refused, not
     CHECK(message.find(f.message) != std::string::npos);
     CHECK(message.find("(no pooler)") == std::string::npos);
   }
-  const auto notes = test::model({{"model_type", "llama"}, {"hidden_sise", 64}}).notes;
+  const auto notes =
+      test::model({{"model_type", "llama"}, {"num_hidden_layers", 2}, {"hidden_sise", 64}}).notes;
   REQUIRE(notes.size() == 1);
   CHECK(notes[0].find("hidden_sise (did you mean 'hidden_size'?)") != std::string::npos);
 }

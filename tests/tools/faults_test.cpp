@@ -1,5 +1,7 @@
 // What can go wrong around the program: disks, pipes, signals, memory, environments.
+#include "core/error.h"
 #include "frontends/spec/json_text.h"
+#include "frontends/spec/load.h"
 #include "report/text/units.h"
 #include "support/json.h"
 #include "support/run.h"
@@ -279,4 +281,156 @@ TEST_CASE("numbers are written alike whatever the locale") {
   const auto there =
       run_in({.environment = {{"LC_ALL", "de_DE.UTF-8"}}}, {"memory", "vit_base_patch16_224"});
   CHECK(there.out == here.out);
+}
+
+// g++ 12.2 destroys a braced aggregate inside another one twice when a later initialiser throws,
+// and a size that does not fit into 64 bits throws nearly everywhere.
+TEST_CASE("sizes near the end of 64 bits are answered or refused by every command") {
+  const test::TemporaryFolder folder;
+  const auto page = folder.path("page.html");
+  const std::vector<std::vector<std::string>> commands = {
+      {"summary", "MODEL"},
+      {"summary", "MODEL", "--style", "tree", "--format", "json"},
+      {"flops", "MODEL"},
+      {"flops", "MODEL", "--convention", "all", "--format", "csv"},
+      {"flops", "MODEL", "--explain", "."},
+      {"memory", "MODEL"},
+      {"memory", "MODEL", "--checkpoint", "block", "--precision", "mixed20"},
+      {"memory", "MODEL", "--mode", "inference", "--device", "h100", "--format", "json"},
+      {"memory", "MODEL", "--explain", "."},
+      {"predict", "MODEL", "--device", "h100"},
+      {"predict", "MODEL", "--device", "h100", "--mode", "training", "--format", "json"},
+      {"compare", "MODEL", "gpt2"},
+      {"bench", "MODEL", "--runs", "1", "--warmup", "0"},
+      {"report", "MODEL", "-o", page},
+      {"report", "gpt2", "MODEL", "-o", page},
+  };
+  const std::vector<std::vector<std::string>> sizes = {
+      {"--batch", "1099511627776"},
+      {"--batch", "549755813888", "--seq-len", "1"},
+      {"--seq-len", "4294967296"},
+      {"--set", "vocab_size=18446744073709551615"},
+      {"--batch", "17179869184", "--set", "num_hidden_layers=1"},
+  };
+  for (auto words : commands)
+    for (const auto& size : sizes) {
+      std::replace(words.begin(), words.end(), std::string("MODEL"), std::string("gpt2"));
+      auto all = words;
+      all.insert(all.end(), size.begin(), size.end());
+      std::string line;
+      for (const auto& word : all) line += word + " ";
+      CAPTURE(line);
+      const auto result = run(all);
+      CAPTURE(result.err);
+      CHECK((result.exit_code >= 0 && result.exit_code <= 2));
+      CHECK((result.exit_code == 0 || (result.out.empty() && !result.err.empty())));
+      CHECK((result.exit_code == 0 || !std::filesystem::exists(page)));
+      std::filesystem::remove(page);
+    }
+}
+
+TEST_CASE("names with escape sequences reach no terminal") {
+  const test::TemporaryFolder folder;
+  const std::string evil = "a\033[31m\xc2\x9b\xe2\x80\xae<b>|=\xff\n";
+  const std::string spec = R"({"base": "vit_tiny_patch16_224"})";
+  const auto file = folder.write(evil + ".json", spec);
+  const auto inside = folder.path("=" + evil);
+  std::filesystem::create_directory(inside);
+  std::ofstream(inside + "/config.json") << R"({"model_type": "vit", "x\u001b\u202e\ny": 1})";
+  const auto devices =
+      folder.write("devices.json", R"([{"name": "d", "title": "t\u001b[2J", "bandwidth_gb_s": 1,
+                           "peak_tflops": {"fp32": 1}, "units": 1, "kind": "gpu"}])");
+  const auto safe = [&](const std::string& text) {
+    for (const char* bytes : {"\033", "\xc2\x9b", "\xe2\x80\xae", "\xff", "\ny"})
+      if (text.find(bytes) != std::string::npos) return false;
+    return true;
+  };
+  for (const auto& model : {file, inside})
+    for (const char* command : {"summary", "flops", "memory", "spec", "report", "compare"})
+      for (const char* format : {"table", "json", "csv", "markdown"}) {
+        std::vector<std::string> words = {command, model};
+        if (command == std::string("compare")) words.emplace_back("gpt2");
+        if (command != std::string("spec") && command != std::string("report"))
+          words.insert(words.end(), {"--format", format});
+        if (command == std::string("summary")) words.insert(words.end(), {"--style", "tree"});
+        CAPTURE(command);
+        CAPTURE(format);
+        const auto result = run(words);
+        CHECK(result.exit_code == 0);
+        CHECK(safe(result.out));
+        CHECK(safe(result.err));
+        const bool page = command == std::string("report");
+        if ((format == std::string("json") && !page) || command == std::string("spec"))
+          CHECK(test::parsed(result.out).is_object());
+        if (format == std::string("markdown") && command != std::string("spec"))
+          CHECK_FALSE(test::says(result.out, "a\\x1b[31m\\u009b\\u202e<b>"));
+      }
+  const auto unknown = run({"summary", folder.path(evil)});
+  CHECK(unknown.exit_code == 1);
+  CHECK(safe(unknown.err));
+  const auto device = run({"devices", "--device-file", devices});
+  CHECK(safe(device.out + device.err));
+  const auto set = run({"summary", "vit_tiny_patch16_224", "--set", "norm_layer=" + evil});
+  CHECK(set.exit_code == 1);
+  CHECK(safe(set.err));
+}
+
+TEST_CASE("a folder that may not be entered is told as such") {
+  const test::TemporaryFolder folder;
+  folder.write("config.json", R"({"model_type": "vit"})");
+  // Root may enter everything: as nobody in a child, who may not.
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder.path(),
+                               perms::owner_read | perms::group_read | perms::others_read);
+  std::string message;
+  const auto before = ::geteuid();
+  if (before == 0) CHECK(::seteuid(65534) == 0);
+  try {
+    (void)load_model(folder.path());
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  if (before == 0) CHECK(::seteuid(0) == 0);
+  std::filesystem::permissions(folder.path(), perms::owner_all);
+  CHECK(test::says(message, "/config.json: cannot be read: Permission denied"));
+}
+
+// A config of a stranger may hold anything.
+TEST_CASE("a note names ten unknown fields and counts the others") {
+  const test::TemporaryFolder folder;
+  std::string config = R"({"model_type": "vit")";
+  for (int i = 0; i < 20'000; ++i) config += ", \"x" + std::to_string(i) + "\": {}";
+  const auto file = folder.write("config.json", config + "}");
+  const auto result = run({"summary", file, "--format", "json"});
+  CHECK(result.exit_code == 0);
+  CHECK(test::says(result.err, " and 19990 more"));
+  CHECK(result.err.size() < 1000);
+  CHECK(test::parsed(result.out)["notes"].size() >= 2);  // and the sizes that it does not state
+}
+
+TEST_CASE("a changed model says what was changed of it") {
+  const auto json_of = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "summary");
+    words.insert(words.end(), {"--format", "json"});
+    return test::parsed(run(words).out);
+  };
+  const auto model = [&](const std::vector<std::string>& words) {
+    const auto told = json_of(words);
+    CHECK(told["model"] == "vit_base_patch32_224");
+    return told.contains("notes") ? told["notes"][0].get<std::string>() : "";
+  };
+  CHECK(model({"vit_base_patch32_224", "--set", "depth=24"}) ==
+        "vit_base_patch32_224 with depth 24");
+  CHECK(model({"vit_base_patch32_224", "--num-classes", "10", "--set", "depth=24"}) ==
+        "vit_base_patch32_224 with num_classes 10, depth 24");
+  CHECK(model({"vit_base_patch32_224", "--set", "depth=12"}).empty());
+  const auto mine = json_of({"vit_base_patch32_224", "--set", "depth=24", "--set", "name=mine"});
+  CHECK(mine["model"] == "mine");
+  CHECK_FALSE(mine.contains("notes"));
+  for (const char* command : {"flops", "memory", "report"})
+    CHECK(test::says(run({command, "vit_base_patch32_224", "--set", "depth=3"}).out,
+                     "vit_base_patch32_224 with depth 3"));
+  CHECK(test::says(
+      run({"summary", "vit_base_patch32_224", "--set", "depth=3", "--style", "tree"}).out,
+      "vit_base_patch32_224 with depth 3"));
 }

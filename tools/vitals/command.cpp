@@ -2,10 +2,12 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "cost/rollup.h"
 #include "frontends/spec/load.h"
 #include "report/explain.h"
 #include "report/text/paint.h"
+#include "report/text/safe_text.h"
 #include "report/text/units.h"
 #include "report/text/wrap.h"
 #include "streams.h"
@@ -80,7 +82,8 @@ Model ModelOptions::read(const std::string& name) const {
   auto changed = with_overrides(load_model(name, as), overrides);
   if (seq_len && changed.reads_images())
     fail("--seq-len: {} reads images, which have no tokens to count", changed.name);
-  for (const auto& note : changed.all_notes()) tell(note);
+  for (const auto& note : changed.all_notes()) tell(printable_line(note));
+  if (!changed.changes.empty()) gather(gathered_notes().all, {changed.title()});
   gather(gathered_notes().all, changed.all_notes());
   gather(gathered_notes().left_out, changed.left_out);
   return changed;
@@ -209,6 +212,12 @@ void check_conditions(const std::vector<FailCondition>& conditions,
   throw ConditionFailed(failed);
 }
 
+std::string json_text(const nlohmann::ordered_json& json) {
+  // Names from strangers' files need not be UTF-8. What `printable` spells out stands in strings
+  // alone, where "\u202e" is the same character.
+  return printable(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+}
+
 namespace {
 
 nlohmann::ordered_json with_notes(nlohmann::ordered_json answer) {
@@ -238,17 +247,15 @@ std::string with_foot(std::string page, const OutputOptions& options) {
 std::string written(const Answer& answer, const OutputOptions& options) {
   switch (options.format) {
     case Format::json:
-      // Names from strangers' files need not be UTF-8.
-      return with_notes(answer.json())
-                 .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-             "\n";
+      return json_text(with_notes(answer.json()));
     case Format::csv:
       return to_csv(answer.numbers());
     case Format::markdown:
+      return printable(safe_markdown(with_foot(answer.page(), options)));
     case Format::table:
       break;
   }
-  return with_foot(answer.page(), options);
+  return printable(with_foot(answer.page(), options));
 }
 
 std::string render(const Table& table, const OutputOptions& options) {
@@ -257,13 +264,14 @@ std::string render(const Table& table, const OutputOptions& options) {
 }
 
 std::string titled(const std::string& title, const Table& table, const OutputOptions& options) {
-  if (options.format == Format::markdown) return "### " + title + "\n\n" + to_markdown(table);
+  const auto line = printable_line(title);
+  if (options.format == Format::markdown) return "### " + line + "\n\n" + to_markdown(table);
   const auto layout = text_layout(options);
-  return wrapped(title, layout.width) + "\n\n" + to_text(table, layout);
+  return wrapped(line, layout.width) + "\n\n" + to_text(table, layout);
 }
 
 std::string explained(const Explanation& e, const Graph& graph, const OutputOptions& options) {
-  const auto title = e.path.empty() ? graph.model : e.path + " (" + e.type + ")";
+  const auto title = e.path.empty() ? title_of(graph) : e.path + " (" + e.type + ")";
   return written({.json = [&] { return explain_json(e); },
                   .numbers = [&] { return explain_rows(e); },
                   .page = [&] { return titled(title, explain_table(e), options); }},

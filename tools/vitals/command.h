@@ -97,6 +97,9 @@ struct Answer {
   std::function<std::string()> page;             // for people: by `render` and `titled`
 };
 
+// JSON as it leaves the program: nothing in it moves a terminal's cursor.
+[[nodiscard]] std::string json_text(const nlohmann::ordered_json& json);
+
 // The answer in the format that was asked for. A new format is a case here, and one more word of
 // --format.
 [[nodiscard]] std::string written(const Answer& answer, const OutputOptions& options);

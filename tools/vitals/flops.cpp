@@ -69,7 +69,7 @@ FlopsModel build(const FlopsArguments& o) {
 std::string headline(const Graph& graph) {
   std::vector<std::string> shapes;
   for (auto id : graph.inputs) shapes.push_back(to_string(graph.nodes[id].shape));
-  return fmt::format("{}, input {}", graph.model, fmt::join(shapes, ", "));
+  return fmt::format("{}, input {}", title_of(graph), fmt::join(shapes, ", "));
 }
 
 std::string explain_text(const FlopsArguments& o, const FlopsModel& model) {

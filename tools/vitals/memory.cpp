@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <memory>
 
 namespace vitals::cli {
@@ -34,8 +35,20 @@ struct MemoryArguments {
 constexpr const char* kNoAllocator =
     "--allocator replays the caching allocator of CUDA and ROCm: it says nothing of another device";
 
+// Against the memory of the device that was named. NaN where there is none.
+struct OnDevice {
+  double total = std::nan("");  // bytes, with what CUDA itself takes
+  double fits = std::nan("");
+};
+
+OnDevice on_device(const MemoryAnswer& a) {
+  if (!a.capacity) return {};
+  const auto reserve = a.options.device == eager::Device::cuda ? a.reserve : Count(0);
+  return {(a.need() + reserve).as_double(), a.need() <= a.capacity->bytes ? 1.0 : 0.0};
+}
+
 // What --fail-if may ask, of the most loaded device.
-std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
+std::vector<Quantity> memory_figures(const MemoryEstimate& e, const OnDevice& device) {
   const auto bytes = [](const char* name, Count value) {
     return Quantity{name, Unit::bytes, value.as_double()};
   };
@@ -47,7 +60,9 @@ std::vector<Quantity> memory_figures(const MemoryEstimate& e) {
           bytes("optimizer", e.bytes.optimizer),
           bytes("activations", e.bytes.activations),
           bytes("workspace", e.bytes.workspace),
-          bytes("kv_cache", e.bytes.kv_cache)};
+          bytes("kv_cache", e.bytes.kv_cache),
+          {"device_total", Unit::bytes, device.total},
+          {"fits", Unit::count, device.fits, true}};
 }
 
 MemoryOptions options_of(const MemoryArguments& o) {
@@ -93,7 +108,11 @@ MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   Progress progress(2);
   progress.begin("searching the largest batch");
   progress.show(0);
-  result.fit = largest_batch(question);
+  try {
+    result.fit = largest_batch(question);
+  } catch (const Error& error) {
+    throw error.within("--fit " + o.place.fit);
+  }
   progress.begin("trying what saves memory");
   result.advice = advise(question, result.fit, [&](double part) { progress.show(part); });
   return result;
@@ -176,7 +195,8 @@ void memory(MemoryArguments o) {
   }
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
   deliver(text_of(answer, o), o.output);
-  check_conditions(o.fail_if, [&] { return memory_figures(answer.on_device()); });
+  check_conditions(o.fail_if,
+                   [&] { return memory_figures(answer.on_device(), on_device(answer)); });
 }
 
 void add_place(Command& c, MemoryArguments& o) {
@@ -224,7 +244,7 @@ Command memory_command() {
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "3";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
-  add_fail_if(c, o->fail_if, memory_figures({}));
+  add_fail_if(c, o->fail_if, memory_figures({}, {}));
   add_output_options(c, o->output);
   c.examples = {
       "vitals memory vit_base_patch16_224 --batch 64",

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <memory>
 
 namespace vitals::cli {
@@ -18,15 +19,19 @@ struct PredictArguments {
 };
 
 // What --fail-if may ask.
-std::vector<Quantity> latency_quantities(double seconds, double samples_per_s, double memory) {
+std::vector<Quantity> latency_quantities(double seconds, double samples_per_s, double memory,
+                                         double fits) {
   return {{"latency", Unit::seconds, seconds},
           {"throughput", Unit::count, samples_per_s},
-          {"memory", Unit::bytes, memory}};
+          {"memory", Unit::bytes, memory},
+          {"fits", Unit::count, fits, true}};
 }
 
 std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
+  const auto fits = a.fits();
+  const double fact = !fits ? std::nan("") : *fits ? 1 : 0;
   return latency_quantities(a.prediction.seconds(), a.samples_per_s(),
-                            a.memory ? a.memory->need.as_double() : 0);
+                            a.memory ? a.memory->need.as_double() : 0, fact);
 }
 
 std::string page_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {
@@ -78,7 +83,7 @@ Command predict_command() {
   add_latency_options(c, o->latency, true);
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "2";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
-  add_fail_if(c, o->fail_if, latency_quantities(0, 0, 0));
+  add_fail_if(c, o->fail_if, latency_quantities(0, 0, 0, 0));
   add_output_options(c, o->output);
   c.examples = {
       "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",

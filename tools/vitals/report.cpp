@@ -63,10 +63,12 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
   served.attention = AttentionKernel::fused;
   auto step = served;
   step.training = true;
-  auto s = std::make_unique<Subject>(Subject{{model.build(one), model.build(trained)},
-                                             model.build(step),
-                                             model.build(served),
-                                             spec_of(model)});
+  auto s = std::make_unique<Subject>();
+  s->flops.graph = model.build(one);
+  s->flops.training = model.build(trained);
+  s->training = model.build(step);
+  s->inference = model.build(served);
+  s->spec = spec_of(model);
   s->training_memory.emplace(memory_of(s->training, recipe(true)));
   s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
   if (o.bench) require_runnable(s->inference);
@@ -84,6 +86,8 @@ std::string report(const ReportArguments& o) {
   const auto device = chosen_device(o.device);
   if (!device.machine.fp32)
     fail("--device: '{}' states no peak in fp32, which the roofline is drawn with", device.name);
+  // All of them, before one is measured.
+  for (const auto& name : o.names) (void)o.model.load(name);
   std::vector<std::unique_ptr<Subject>> subjects;
   for (const auto& name : o.names) subjects.push_back(subject(o, name));
   // Measuring takes seconds: whatever is wrong with a model has been said by now.

@@ -29,8 +29,8 @@ json without_aliases(const json& config, const HfFamily& family, const std::stri
     if (it == fields.end()) continue;
     const auto key = name.get<std::string>();
     if (fields.contains(key) && fields[key] != *it)
-      fail("{}/{}: {} contradicts '{}', its other name, which is {}", path, alias, it->dump(), key,
-           fields[key].dump());
+      fail("{}/{}: {} contradicts '{}', its other name, which is {}", path, alias, brief(*it), key,
+           brief(fields[key]));
     json value = *it;
     fields.erase(it);
     fields[key] = std::move(value);
@@ -64,10 +64,14 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
   for (const auto& field : entry_of(family, "defaults").items()) values.know(field.key());
   refuse_other_sizes(values, family);
   std::vector<std::string> notes;
-  const auto unknown = values.unknown();
-  if (!unknown.empty())
-    notes.push_back(fmt::format("fields of no known effect on shapes: {}",
-                                fmt::join(with_near_names(unknown, family), ", ")));
+  if (auto unknown = values.unknown(); !unknown.empty()) {
+    constexpr std::size_t kMostNamed = 10;
+    const auto others = unknown.size() - std::min(unknown.size(), kMostNamed);
+    unknown.resize(unknown.size() - others);
+    notes.push_back(fmt::format("fields of no known effect on shapes: {}{}",
+                                fmt::join(with_near_names(unknown, family), ", "),
+                                others > 0 ? fmt::format(" and {} more", others) : ""));
+  }
   if (values.has("quantization_config"))
     notes.emplace_back(
         "quantization_config: the weights are stored quantised; counts are those of the "
@@ -257,7 +261,7 @@ bool is_hf_config(const json& config) {
 
 ordered_json hf_spec(const json& config, const HfFamily& family, const std::string& head,
                      const std::string& path) {
-  if (!config.is_object()) fail("{}: expected an object, got {}", path, config.dump());
+  if (!config.is_object()) fail("{}: expected an object, got {}", path, brief(config));
   const HfValues values(without_aliases(config, family, path), entry_of(family, "defaults"), path);
   check_hf_values(values, family);
   ordered_json spec = {{"architecture", family.at("architecture")}};

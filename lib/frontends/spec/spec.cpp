@@ -141,6 +141,20 @@ json override_value(const std::string& text) {
   return value.is_discarded() ? json(text) : value;
 }
 
+// "depth 24, num_classes 10"
+std::string changes_between(const Architecture& a, const void* before, const void* after) {
+  // Access is not const-correct because it also serves parsing.
+  const auto old_config = a.clone(before);
+  const auto new_config = a.clone(after);
+  std::string changes;
+  for (const auto& f : a.fields) {
+    const auto value = write_field(f, f.access(new_config.get()));
+    if (value == write_field(f, f.access(old_config.get()))) continue;
+    changes += fmt::format("{}{} {}", changes.empty() ? "" : ", ", f.name, brief(value));
+  }
+  return changes;
+}
+
 }  // namespace
 
 Model model_from_spec(const json& spec, const std::string& source,
@@ -175,6 +189,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
   Model changed = model;
   changed.config = config;
   std::string origins;
+  bool renamed = false;
   for (const auto& o : overrides) {
     origins += (origins.empty() ? "" : ", ") + o.origin;
     try {
@@ -183,6 +198,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
       const auto key = o.key.substr(0, dot);
       if (key == "name") {
         changed.name = checked_name(value.is_string() ? value : json(o.value));
+        renamed = true;
         continue;
       }
       if (key == "architecture" || key == "base") fail("{} cannot be changed", key);
@@ -204,6 +220,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
     }
   }
   validate(changed, model.name + " with " + origins);
+  if (!renamed) changed.changes = changes_between(a, model.config.get(), config.get());
   return changed;
 }
 

@@ -162,7 +162,7 @@ std::string bench_heading(const BenchResult& r) {
   return fmt::format(
       "{}: batch {}, {}, {} {}, {}\n{}: at most {:.0f} GFLOP/s in {} and {:.1f} GB/s read (both "
       "measured)\n",
-      r.model, r.batch, precision_name(r.precision), r.threads,
+      r.title, r.batch, precision_name(r.precision), r.threads,
       r.threads == 1 ? "thread" : "threads", r.engine, r.machine.cpu, r.peak_gflops,
       precision_name(r.precision), r.machine.read_gb_per_s);
 }

@@ -24,6 +24,11 @@ constexpr std::string_view kNoCharts =
     "<p class=\"quiet\">Charts are missing: this vitals was built without Chart.js. Install it "
     "(on Debian the package libjs-chart.js), then configure and build vitals anew.</p>\n";
 
+// Names need not be UTF-8.
+std::string safe_dump(const ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
 // Every op with all the arithmetic it does, as the roofline takes it.
 ordered_json ops_json(const Graph& graph) {
   auto ops = ordered_json::array();
@@ -185,7 +190,7 @@ std::string model_section(const PageModel& m, const PageOptions& o, std::size_t 
                   {id("conventions"), "What each tool counts", false, false});
   text += layers_section(graph, index);
   text += counted_section(graph);
-  text += "<h3>Spec</h3>\n<pre tabindex=\"0\">" + html_text(m.spec.dump(2)) + "</pre>\n";
+  text += "<h3>Spec</h3>\n<pre tabindex=\"0\">" + html_text(safe_dump(m.spec, 2)) + "</pre>\n";
   return text + "</section>\n";
 }
 
@@ -202,7 +207,7 @@ std::string navigation(const std::vector<PageModel>& models) {
   std::string text = "<nav aria-label=\"Models\"><ul>\n";
   for (std::size_t i = 0; i < models.size(); ++i)
     text += fmt::format("<li><a href=\"#model-{}\">{}</a></li>\n", i,
-                        html_text(models[i].flops.graph.model));
+                        html_text(title_of(models[i].flops.graph)));
   return text + "</ul></nav>\n";
 }
 
@@ -210,7 +215,7 @@ std::string navigation(const std::vector<PageModel>& models) {
 
 std::string report_page(const std::vector<PageModel>& models, const PageOptions& options) {
   std::vector<std::string> names;
-  for (const auto& m : models) names.push_back(m.flops.graph.model);
+  for (const auto& m : models) names.push_back(title_of(m.flops.graph));
   const auto title = html_text(fmt::format("{}", fmt::join(names, ", ")));
   std::string text =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -237,7 +242,7 @@ std::string report_page(const std::vector<PageModel>& models, const PageOptions&
   if (!chart_js().empty())
     text += " Charts: Chart.js (https://www.chartjs.org), (c) Chart.js Contributors, MIT License.";
   text += "</p></footer>\n<script type=\"application/json\" id=\"data\">";
-  text += json_in_script(data_json(models, options).dump());
+  text += json_in_script(safe_dump(data_json(models, options), -1));
   text += "</script>\n<script>";
   text += chart_js();
   text += "</script>\n<script>\n";

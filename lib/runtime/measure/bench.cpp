@@ -72,6 +72,7 @@ BenchResult result_of(const Executor& executor, Engine& engine, const MachinePea
   const auto& graph = executor.graph();
   BenchResult r;
   r.model = graph.model;
+  r.title = title_of(graph);
   r.batch = graph.batch;
   r.params = parameters(graph).sum().value();
   r.precision = executor.precision();

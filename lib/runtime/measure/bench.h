@@ -36,6 +36,7 @@ struct TimedKernel {
 
 struct BenchResult {
   std::string model;
+  std::string title;  // with what was changed of it
   std::uint64_t batch = 1;
   std::uint64_t params = 0;
   Element precision = Element::kF32;
