@@ -1,5 +1,6 @@
 #include "cost/rollup.h"
 #include "frontends/hf/config.h"
+#include "frontends/spec/builtin.h"
 #include "frontends/hf/families.h"
 #include "frontends/hf/rules.h"
 #include "frontends/spec/spec.h"
