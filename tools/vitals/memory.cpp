@@ -37,14 +37,14 @@ constexpr const char* kNoAllocator =
 
 // Against the memory of the device that was named. NaN where there is none.
 struct OnDevice {
-  double total = std::nan("");  // bytes, with what CUDA itself takes
+  double total = std::nan("");  // bytes, with what the system takes
   double fits = std::nan("");
 };
 
 OnDevice on_device(const MemoryAnswer& a) {
-  if (!a.capacity) return {};
-  const auto reserve = a.options.device == eager::Device::cuda ? a.reserve : Count(0);
-  return {(a.need() + reserve).as_double(), a.need() <= a.capacity->bytes ? 1.0 : 0.0};
+  const auto fits = a.fits();
+  if (!fits) return {};
+  return {(a.need() + a.reserve).as_double(), *fits ? 1.0 : 0.0};
 }
 
 // What --fail-if may ask, of the most loaded device.
