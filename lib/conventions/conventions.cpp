@@ -49,6 +49,9 @@ void count_flops(const Graph& graph, const Sink& sink) {
 void count_torch(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     products(graph, node, item);
+    if (std::holds_alternative<op::LinearRecurrence>(node.op) ||
+        std::holds_alternative<op::Opaque>(node.op))
+      item.formula = {};
     if (std::holds_alternative<op::MatMul>(node.op))
       item.formula = arithmetic(graph, node).multiplications;
     item.formula = item.formula.times(2);
@@ -56,9 +59,16 @@ void count_torch(const Graph& graph, const Sink& sink) {
   });
 }
 
-// fvcore has handles for matrix products and convolutions; none for scaled_dot_product_attention
-// (fvcore/nn/flop_count.py). An expert's product is a call of linear.
-bool fvcore_sees(const Node& node) { return !std::holds_alternative<op::Sdpa>(node.op); }
+// fvcore has handles for matrix products and convolutions (fvcore/nn/flop_count.py); none for
+// scaled_dot_product_attention, recurrent layers and what has a name of its own. An expert's
+// product is a call of linear.
+bool fvcore_sees(const Node& node) {
+  return std::visit(
+      []<class O>(const O&) {
+        return !OneOf<O, op::Sdpa, op::Recurrent, op::LinearRecurrence, op::Opaque>;
+      },
+      node.op);
+}
 
 std::string_view fvcore_name(const Node& node) {
   return std::holds_alternative<op::ExpertLinear>(node.op) ? "linear" : name_of(node.op);
@@ -66,9 +76,40 @@ std::string_view fvcore_name(const Node& node) {
 
 // Tools know the pooling of images by its own op or class, whatever reduction does the work.
 bool is_average_pool(const Graph& graph, const Node& node) {
+  const auto* pool = std::get_if<op::AdaptivePool>(&node.op);
+  if (pool != nullptr) return pool->kind == op::PoolKind::avg && pool->spatial_dims == 2;
   const auto* reduce = std::get_if<op::Reduce>(&node.op);
   return reduce != nullptr && reduce->kind == op::ReduceKind::mean &&
          graph.module_of(node).torch == TorchClass::adaptive_avg_pool2d;
+}
+
+bool is_affine(const Node& node) { return node.params[0] != kNone; }
+
+// Norms: 5 for every element, 4 without weights ("just a rough estimate"); a BatchNorm in
+// evaluation is folded to 2 and 1. Interpolation of images: 1 for the nearest, 4 for a bilinear
+// element.
+bool count_fvcore_estimate(const Node& node, CountedItem& item) {
+  const Formula::Factor elements{"elements", elements_of(node.shape)};
+  const auto times = [&](std::uint64_t n) { item.formula = {{nullptr, n}, elements}; };
+  if (std::holds_alternative<op::LayerNorm>(node.op) ||
+      std::holds_alternative<op::GroupNorm>(node.op)) {
+    times(is_affine(node) ? 5 : 4);
+    return true;
+  }
+  if (const auto* norm = std::get_if<op::BatchNorm>(&node.op)) {
+    if (norm->training)
+      times(is_affine(node) ? 5 : 4);
+    else
+      times(is_affine(node) ? 2 : 1);
+    return true;
+  }
+  const auto* resize = std::get_if<op::Resize>(&node.op);
+  if (resize == nullptr || node.shape.rank() != 4 || resize->kind == op::ResizeKind::cubic)
+    return false;
+  const bool linear = resize->kind == op::ResizeKind::linear;
+  item.kind = linear ? "upsample_bilinear2d" : "upsample_nearest2d";
+  times(linear ? 4 : 1);
+  return true;
 }
 
 void count_fvcore(const Graph& graph, const Sink& sink) {
@@ -79,9 +120,7 @@ void count_fvcore(const Graph& graph, const Sink& sink) {
       return;
     }
     item.kind = fvcore_name(node);
-    if (const auto* norm = std::get_if<op::LayerNorm>(&node.op))  // "just a rough estimate"
-      item.formula = {{nullptr, norm->affine ? 5U : 4U}, {"elements", elements_of(node.shape)}};
-    else if (fvcore_sees(node))
+    if (!count_fvcore_estimate(node, item) && fvcore_sees(node))
       item.formula = macs_formula(graph, node);
   });
 }
@@ -94,24 +133,54 @@ void count_activations(const Graph& graph, const Sink& sink) {
   });
 }
 
+bool is_conv(TorchClass torch) {
+  using enum TorchClass;
+  return torch == conv1d || torch == conv2d || torch == conv3d || torch == conv_transpose;
+}
+
+bool is_counted_norm(TorchClass torch, const Node& node) {
+  return (torch == TorchClass::layer_norm && std::holds_alternative<op::LayerNorm>(node.op)) ||
+         (torch == TorchClass::batch_norm && std::holds_alternative<op::BatchNorm>(node.op)) ||
+         (torch == TorchClass::instance_norm && std::holds_alternative<op::GroupNorm>(node.op));
+}
+
+// thop takes every position of the output for a transposed convolution, too
+// (thop/vision/calc_func.py, calculate_conv2d_flops).
+Formula thop_conv(const op::Conv& o, const Graph& graph, const Node& node) {
+  if (!o.transposed) return macs_formula(graph, node);
+  return {{"output", elements_of(node.shape)},
+          {"in/groups", o.in / o.groups},
+          {"taps", taps_of(o.kernel, o.spatial_dims)}};
+}
+
+Formula thop_average(const Graph& graph, const Node& node) {
+  const auto& x = input_shape(graph, node, 0);
+  std::uint64_t taps = 1;
+  if (const auto* reduce = std::get_if<op::Reduce>(&node.op))
+    taps = reduced_length(*reduce, x);
+  else
+    for (std::size_t d = 2; d < x.rank(); ++d)
+      taps *= x[d] / std::max<std::uint64_t>(node.shape[d], 1);
+  return {{"(positions + 1)", taps + 1}, {"output", elements_of(node.shape)}};
+}
+
 // thop hooks modules by their exact class: an op that a module of another class runs is not seen.
 void count_thop(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
     const auto& module = graph.module_of(node);
     const auto torch = module.torch;
+    const Formula::Factor elements{"elements", elements_of(node.shape)};
     item.kind = module.type;
-    const bool linear = torch == TorchClass::linear && std::holds_alternative<op::Linear>(node.op);
-    const bool conv = (torch == TorchClass::conv1d || torch == TorchClass::conv2d) &&
-                      std::holds_alternative<op::Conv>(node.op);
-    const auto* norm = std::get_if<op::LayerNorm>(&node.op);
-    if (linear || conv)
+    if (torch == TorchClass::linear && std::holds_alternative<op::Linear>(node.op)) {
       item.formula = macs_formula(graph, node);
-    else if (norm != nullptr && torch == TorchClass::layer_norm)
-      item.formula = {{nullptr, norm->affine ? 4U : 2U}, {"elements", elements_of(node.shape)}};
-    else if (is_average_pool(graph, node)) {
-      const auto& x = input_shape(graph, node, 0);
-      item.formula = {{"(positions + 1)", x.at(std::get<op::Reduce>(node.op).axis) + 1},
-                      {"output", elements_of(node.shape)}};
+    } else if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
+      if (is_conv(torch)) item.formula = thop_conv(*conv, graph, node);
+    } else if (is_counted_norm(torch, node)) {
+      item.formula = {{nullptr, is_affine(node) ? 4U : 2U}, elements};
+    } else if (torch == TorchClass::avg_pool && std::holds_alternative<op::Pool>(node.op)) {
+      item.formula = {{"output", elements_of(node.shape)}};
+    } else if (is_average_pool(graph, node)) {
+      item.formula = thop_average(graph, node);
     }
   });
 }

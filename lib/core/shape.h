@@ -14,7 +14,7 @@
 
 namespace vitals {
 
-inline constexpr std::size_t kMaxRank = 6;
+inline constexpr std::size_t kMaxRank = 8;
 
 // Up to kMaxRank numbers without an allocation: a trace has thousands of them.
 class Dims {
@@ -76,6 +76,17 @@ using Strides = Dims;
 
 // numpy's rule; nothing when the shapes do not fit together.
 [[nodiscard]] std::optional<Shape> broadcast(const Shape& a, const Shape& b);
+
+// Where window i of `windows` over `size` positions begins and ends, when they are spread evenly
+// (PyTorch's adaptive pooling).
+[[nodiscard]] constexpr std::uint64_t adaptive_begin(std::uint64_t i, std::uint64_t size,
+                                                     std::uint64_t windows) {
+  return i / windows * size + i % windows * size / windows;
+}
+[[nodiscard]] constexpr std::uint64_t adaptive_end(std::uint64_t i, std::uint64_t size,
+                                                   std::uint64_t windows) {
+  return 1 + ((i + 1) * size - 1) / windows;
+}
 
 // "[1, 197, 768]"
 [[nodiscard]] std::string to_string(const Shape& shape);

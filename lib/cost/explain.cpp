@@ -33,7 +33,12 @@ Words words_for(const Op& op, bool weight, std::size_t rank) {
   }
   if (std::holds_alternative<op::Conv>(op)) {
     if (!weight) return {"out"};
-    return rank == 4 ? Words{"out", "in/groups", "kh", "kw"} : Words{"out", "in/groups", "k"};
+    const bool turned = std::get<op::Conv>(op).transposed;
+    words = turned ? Words{"in", "out/groups"} : Words{"out", "in/groups"};
+    if (rank == 3) words.push_back("k");
+    if (rank == 5) words.push_back("kd");
+    if (rank > 3) words.insert(words.end(), {"kh", "kw"});
+    return words;
   }
   if (std::holds_alternative<op::Embedding>(op)) return {"rows", "dim"};
   return {"features"};

@@ -23,16 +23,21 @@ void read_params(Formula& read, const Graph& graph, const Node& node) {
 
 // Every input once, the same one twice is read once; then the parameters.
 Traffic all_operands(const Graph& graph, const Node& node) {
-  static constexpr const char* kNames[] = {"input", "second input", "third input", "fourth input",
-                                           "fifth input"};
+  static constexpr const char* kNames[] = {"input", "second input", "third input", "fourth input"};
+  constexpr std::size_t kNamed = std::size(kNames);
   Traffic t;
+  Count others;  // bytes of the inputs behind those that have a name
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const auto id = node.inputs[i];
     const auto seen = node.inputs.begin() + static_cast<std::ptrdiff_t>(i);
     if (std::find(node.inputs.begin(), seen, id) != seen) continue;
     const auto& x = graph.nodes[id];
-    t.read.plus({{kNames[i], stored_elements(x)}, size(x.dtype)});
+    if (i < kNamed)
+      t.read.plus({{kNames[i], stored_elements(x)}, size(x.dtype)});
+    else
+      others += Count(stored_elements(x)) * size_of(x.dtype);
   }
+  if (others > Count(0)) t.read.plus({{"bytes of further inputs", others.value()}});
   read_params(t.read, graph, node);
   t.written = written(node);
   return t;
@@ -49,6 +54,8 @@ requires(kTraits<O>.traffic != TrafficRule::own) Traffic
       return all_operands(graph, node);
     case TrafficRule::moved:
       return moved(node);
+    case TrafficRule::written:
+      return {{}, written(node)};
     case TrafficRule::none:
     case TrafficRule::own:
       break;
@@ -79,6 +86,13 @@ Traffic traffic_of(const op::Embedding&, const Graph& graph, const Node& node) {
 Traffic traffic_of(const op::Gather& o, const Graph&, const Node& node) {
   auto t = moved(node);
   t.read.plus({{"index", o.count}, size(DType::i64)});
+  return t;
+}
+
+Traffic traffic_of(const op::Take&, const Graph& graph, const Node& node) {
+  auto t = moved(node);
+  const auto& index = graph.nodes[node.inputs[1]];
+  t.read.plus({{"index", stored_elements(index)}, size(index.dtype)});
   return t;
 }
 

@@ -42,11 +42,11 @@ struct Backward {
 };
 
 // dX = dY W and dW = dY^T X are as many products as Y = X W^T.
-template <OneOf<op::Linear, op::ExpertLinear, op::Conv> O>
+template <OneOf<op::Linear, op::ExpertLinear, op::Conv, op::Opaque> O>
 Backward backward(const O&, const Graph& graph, const Node& node, const std::vector<bool>& needs,
                   const Formula& forward) {
   Backward b;
-  if (needs[node.inputs[0]]) b.input = forward;
+  if (!node.inputs.empty() && needs[node.inputs[0]]) b.input = forward;
   if (trains(graph, node.params[0])) b.weight = forward;
   return b;
 }
@@ -57,6 +57,29 @@ Backward backward(const op::MatMul&, const Graph&, const Node& node, const std::
   const bool b = needs[node.inputs[1]];
   if (!a && !b) return {};
   return {a && b ? forward.times(2) : forward, {}, {}};
+}
+// Of each gate's two products: dX, dR and, for the weights, dW and dR; the state always has a
+// gradient.
+Backward backward(const op::Recurrent& o, const Graph& graph, const Node& node,
+                  const std::vector<bool>& needs, const Formula&) {
+  const auto& x = input_shape(graph, node, 0);
+  const Formula::Factor two{nullptr, 2};
+  const Formula::Factor steps{"tokens x batch", x[0] * x[1]};
+  const Formula::Factor rows{"gates x hidden", o.directions * gates_of(o.kind) * o.hidden};
+  Backward b;
+  if (needs[node.inputs[0]]) b.input.plus({two, steps, rows, {"in", o.in}});
+  b.input.plus({two, steps, rows, {"hidden", o.hidden}});
+  const bool weights = std::any_of(node.inputs.begin() + 1, node.inputs.end(),
+                                   [&](NodeId id) { return needs[id]; }) ||
+                       trains(graph, node.params[0]);
+  if (weights)
+    b.weight.plus({two, steps, rows, {"in", o.in}}).plus({two, steps, rows, {"hidden", o.hidden}});
+  return b;
+}
+// Every product with the state has two in the backward pass.
+Backward backward(const op::LinearRecurrence&, const Graph&, const Node&, const std::vector<bool>&,
+                  const Formula& forward) {
+  return {forward.times(2), {}, {}};
 }
 // dV = P^T dO; dP = dO V^T; dQ = dS K; dK = dS^T Q; before them S = Q K^T once more.
 Backward backward(const op::Sdpa&, const Graph& graph, const Node& node,

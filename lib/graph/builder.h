@@ -153,7 +153,7 @@ class Builder {
   // torch.matmul; unfit batch strides are copied first, as PyTorch does.
   Tensor matmul(Tensor a, Tensor b);
   Tensor softmax(Tensor x) { return add(op::Softmax{}, {x}); }
-  Tensor activation(Tensor x, op::ActivationKind kind) { return add(op::Activation{kind}, {x}); }
+  Tensor activation(Tensor x, op::ActivationKind kind) { return add(op::Unary{kind}, {x}); }
   // No node when the rate is zero or the model is evaluated.
   Tensor dropout(Tensor x, double rate);
 

@@ -117,6 +117,15 @@ struct Adapter {
   ParamId up = kNone;    // B [out, rank]
 };
 
+// Ops of an imported file that were recognised as one op of ours: which pattern, what it became,
+// how often, and how many nodes of the file it took.
+struct LiftedPattern {
+  std::string pattern;
+  std::string op;  // name_of() it
+  std::uint64_t times = 0;
+  std::uint64_t nodes = 0;
+};
+
 struct Graph {
   std::string model;
   std::string changes = {};  // of the model that the name stands for: "depth 24, num_classes 10"
@@ -133,6 +142,8 @@ struct Graph {
   std::vector<KvCache> kv_caches;  // of a model that generates, by layer
   std::vector<Adapter> adapters;   // in the order of their nodes
   std::optional<PlainStack> plain_stack;
+  bool imported = false;  // from a file that states ops, which may be unknown ones
+  std::vector<LiftedPattern> lifted;
 
   [[nodiscard]] const Module& module_of(const Node& node) const {
     return modules[calls[node.call].module];

@@ -10,6 +10,7 @@ namespace vitals {
 // Bytes moved when every operand is read once and the result written once.
 enum class TrafficRule : std::uint8_t {
   none,      // hands out what is there
+  written,   // its result alone: an op before it does the work
   operands,  // reads every input and parameter, writes the output
   moved,     // reads as much as it writes
   own        // an overload in cost/traffic.cpp
@@ -61,7 +62,7 @@ enum class Runs : std::uint8_t {
 };
 
 // What a parameter multiplies or is added to; decides its random values in a benchmark.
-enum class ParamUse : std::uint8_t { matrix, factor };
+enum class WeightKind : std::uint8_t { matrix, factor };
 
 // Operations for every element of the output.
 struct PerElement {
@@ -92,7 +93,7 @@ struct OpTraits {
   Saves saves = Saves::own;
   Runs runs = Runs::own;
   bool reference = true;  // has a kernel in lib/runtime/reference; else it cannot run
-  ParamUse weight = ParamUse::matrix;
+  WeightKind weight = WeightKind::matrix;
 };
 
 // A new op has no row until somebody writes it here.
@@ -136,6 +137,32 @@ inline constexpr OpTraits kTraits<op::Constant> = {
     .autocast = Autocast::wide,
     .fusion = FusionClass::leaf,
     .runs = Runs::never,
+};
+
+template <>
+inline constexpr OpTraits kTraits<op::Opaque> = {
+    .name = "opaque",
+    .formula = "what its own definition says",
+    .source = "the file that it was read from",
+    .products = true,
+    .per_element = false,
+    .fusion = FusionClass::own_kernel,
+    .saves = Saves::inputs,
+    .runs = Runs::never,
+    .reference = false,
+};
+template <>
+inline constexpr OpTraits kTraits<op::SideOutput> = {
+    .name = "side_output",
+    .formula = "a further result of the op that it reads",
+    .source = "that op's",
+    .traffic = TrafficRule::written,
+    .work = Work::none,
+    .autocast = Autocast::keeps,
+    .fusion = FusionClass::seen_through,
+    .saves = Saves::nothing,
+    .runs = Runs::never,
+    .reference = false,
 };
 
 // --- Products
@@ -202,6 +229,34 @@ inline constexpr OpTraits kTraits<op::Sdpa> = {
     .fusion = FusionClass::own_kernel,
 };
 
+// cuDNN and the CPU library run a layer as one call. Only the products are counted; gates are
+// elementwise.
+template <>
+inline constexpr OpTraits kTraits<op::Recurrent> = {
+    .name = "recurrent",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .products = true,
+    .per_element = false,
+    .work = Work::product,
+    .autocast = Autocast::low,
+    .fusion = FusionClass::own_kernel,
+    .runs = Runs::never,
+    .reference = false,
+};
+template <>
+inline constexpr OpTraits kTraits<op::LinearRecurrence> = {
+    .name = "linear_recurrence",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .products = true,
+    .per_element = false,
+    .fusion = FusionClass::own_kernel,
+    .saves = Saves::inputs,
+    .runs = Runs::never,
+    .reference = false,
+};
+
 // --- Elementwise. What depends on the kind stands in the tables of op_traits.cpp.
 
 template <>
@@ -219,11 +274,31 @@ inline constexpr OpTraits kTraits<op::Scale> = {
     .arithmetic = {.multiplications = 1},
 };
 template <>
-inline constexpr OpTraits kTraits<op::Activation> = {
-    .name = "activation",
+inline constexpr OpTraits kTraits<op::Unary> = {
+    .name = "unary",
     .formula = "that of its kind",
     .source = "that of its kind",
     .per_element = false,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Where> = {
+    .name = "where",
+    .formula = "y = c ? a : b",
+    .source = "torch.where",
+    .onnx = "Where",
+    .saves = Saves::own,
+    .runs = Runs::never,
+    .reference = false,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Cast> = {
+    .name = "cast",
+    .formula = "the same numbers in another type",
+    .source = "torch.Tensor.to",
+    .onnx = "Cast",
+    .saves = Saves::nothing,
+    .runs = Runs::never,
+    .reference = false,
 };
 template <>
 inline constexpr OpTraits kTraits<op::MaskedFill> = {
@@ -278,7 +353,7 @@ inline constexpr OpTraits kTraits<op::LayerNorm> = {
     .per_element = false,
     .work = Work::norm,
     .autocast = Autocast::wide,
-    .weight = ParamUse::factor,
+    .weight = WeightKind::factor,
 };
 template <>
 inline constexpr OpTraits kTraits<op::RmsNorm> = {
@@ -288,7 +363,7 @@ inline constexpr OpTraits kTraits<op::RmsNorm> = {
     .per_element = false,
     .work = Work::norm,
     .autocast = Autocast::wide,
-    .weight = ParamUse::factor,
+    .weight = WeightKind::factor,
 };
 // Latency: only in models that unpredictable() refuses.
 template <>
@@ -300,7 +375,69 @@ inline constexpr OpTraits kTraits<op::GlobalResponseNorm> = {
     .work = Work::norm,
     .autocast = Autocast::wide,
     .runs = Runs::reference,
-    .weight = ParamUse::factor,
+    .weight = WeightKind::factor,
+};
+template <>
+inline constexpr OpTraits kTraits<op::BatchNorm> = {
+    .name = "batch_norm",
+    .formula = "y = (x - mean) / sqrt(var + eps) w + b, by channel",
+    .source = "Ioffe & Szegedy 2015, arXiv:1502.03167",
+    .onnx = "BatchNormalization",
+    .per_element = false,
+    .work = Work::norm,
+    .autocast = Autocast::keeps,
+    .runs = Runs::reference,
+    .weight = WeightKind::factor,
+};
+template <>
+inline constexpr OpTraits kTraits<op::GroupNorm> = {
+    .name = "group_norm",
+    .formula = "y = (x - mean) / sqrt(var + eps) w + b, mean and var by group",
+    .source = "Wu & He 2018, arXiv:1803.08494",
+    .per_element = false,
+    .work = Work::norm,
+    .autocast = Autocast::wide,
+    .runs = Runs::reference,
+    .weight = WeightKind::factor,
+};
+template <>
+inline constexpr OpTraits kTraits<op::LocalResponseNorm> = {
+    .name = "local_response_norm",
+    .formula = "y = x / (k + alpha / size sum(x^2))^beta over neighbouring channels",
+    .source = "Krizhevsky et al. 2012, section 3.3",
+    .onnx = "LRN",
+    .per_element = false,
+    .work = Work::norm,
+    .saves = Saves::inputs,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Pool> = {
+    .name = "pool",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .per_element = false,
+    .work = Work::reduce,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::AdaptivePool> = {
+    .name = "adaptive_pool",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .per_element = false,
+    .work = Work::reduce,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Resize> = {
+    .name = "resize",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .per_element = false,
+    .saves = Saves::nothing,
+    .runs = Runs::never,
+    .reference = false,
 };
 template <>
 inline constexpr OpTraits kTraits<op::TopK> = {
@@ -318,6 +455,26 @@ inline constexpr OpTraits kTraits<op::Reduce> = {
     .source = "that of its kind",
     .per_element = false,
     .work = Work::reduce,
+};
+
+template <>
+inline constexpr OpTraits kTraits<op::ArgReduce> = {
+    .name = "arg_reduce",
+    .formula = "where the largest (or smallest) stands",
+    .source = "torch.argmax",
+    .per_element = false,
+    .work = Work::reduce,
+    .saves = Saves::nothing,
+    .runs = Runs::never,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Cumulative> = {
+    .name = "cumulative",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .per_element = false,
+    .work = Work::reduce,
+    .runs = Runs::reference,
 };
 
 // --- Data that changes its place
@@ -367,6 +524,67 @@ inline constexpr OpTraits kTraits<op::Slice> = {
     .runs = Runs::never,
 };
 template <>
+inline constexpr OpTraits kTraits<op::Triangle> = {
+    .name = "triangle",
+    .formula = "y = x on one side of a diagonal, else 0",
+    .source = "torch.tril",
+    .onnx = "Trilu",
+    .saves = Saves::nothing,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Flip> = {
+    .name = "flip",
+    .formula = "the same elements, backwards",
+    .source = "torch.flip",
+    .traffic = TrafficRule::moved,
+    .work = Work::move,
+    .saves = Saves::nothing,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Tile> = {
+    .name = "tile",
+    .formula = "the same elements, repeated as a whole",
+    .source = "torch.tile",
+    .onnx = "Tile",
+    .work = Work::move,
+    .saves = Saves::nothing,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Pad> = {
+    .name = "pad",
+    .formula = "the same elements with a border",
+    .source = "torch.nn.functional.pad",
+    .onnx = "Pad",
+    .work = Work::move,
+    .saves = Saves::nothing,
+    .runs = Runs::reference,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Take> = {
+    .name = "take",
+    .formula = "that of its kind",
+    .source = "that of its kind",
+    .traffic = TrafficRule::own,
+    .work = Work::lookup,
+    .autocast = Autocast::keeps,
+    .runs = Runs::never,
+    .reference = false,
+};
+template <>
+inline constexpr OpTraits kTraits<op::Scatter> = {
+    .name = "scatter",
+    .formula = "x with the indexed elements replaced",
+    .source = "torch.scatter",
+    .work = Work::move,
+    .autocast = Autocast::keeps,
+    .saves = Saves::own,
+    .runs = Runs::never,
+    .reference = false,
+};
+template <>
 inline constexpr OpTraits kTraits<op::Copy> = {
     .name = "copy",
     .formula = "the same elements, made contiguous",
@@ -402,7 +620,7 @@ inline constexpr OpTraits kTraits<op::Gather> = {
     .runs = Runs::reference,
 };
 
-// What is a fact of one kind of a family (Activation, Binary, Reduce).
+// What is a fact of one kind of a family (Unary, Binary, Reduce, ...).
 struct KindTraits {
   std::string_view name = {};
   std::string_view formula = {};
@@ -412,10 +630,17 @@ struct KindTraits {
   Saves saves = Saves::inputs;
   bool wide = false;         // on autocast's list for float32
   std::uint8_t traffic = 2;  // elements moved for each, over all the passes that eager PyTorch runs
+  std::string_view module = {};  // the class that runs it alone: "GELU"; empty: none
+  bool boolean = false;          // gives truth values
 };
-[[nodiscard]] KindTraits traits(op::ActivationKind kind);
+[[nodiscard]] KindTraits traits(op::UnaryKind kind);
 [[nodiscard]] KindTraits traits(op::BinaryKind kind);
 [[nodiscard]] KindTraits traits(op::ReduceKind kind);
+[[nodiscard]] KindTraits traits(op::CumulativeKind kind);
+[[nodiscard]] KindTraits traits(op::TakeKind kind);
+[[nodiscard]] KindTraits traits(op::ResizeKind kind);
+[[nodiscard]] KindTraits traits(op::RecurrentKind kind);
+[[nodiscard]] KindTraits traits(op::RecurrenceKind kind);
 
 // The row of the op that is held.
 [[nodiscard]] const OpTraits& traits(const Op& op);

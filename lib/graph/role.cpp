@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 namespace vitals {
 namespace {
@@ -72,5 +73,55 @@ constexpr const Row& row(Role role) { return kRoles[static_cast<std::size_t>(rol
 Cut cut_of(Role role) { return row(role).cut; }
 
 std::string_view name_of(Role role) { return row(role).name; }
+
+TorchClass torch_class(std::string_view name) {
+  using enum TorchClass;
+  static constexpr std::pair<std::string_view, TorchClass> kClasses[] = {
+      {"Linear", linear},
+      {"Conv1d", conv1d},
+      {"Conv2d", conv2d},
+      {"Conv3d", conv3d},
+      {"ConvTranspose1d", conv_transpose},
+      {"ConvTranspose2d", conv_transpose},
+      {"ConvTranspose3d", conv_transpose},
+      {"Embedding", embedding},
+      {"LayerNorm", layer_norm},
+      {"BatchNorm1d", batch_norm},
+      {"BatchNorm2d", batch_norm},
+      {"BatchNorm3d", batch_norm},
+      {"InstanceNorm1d", instance_norm},
+      {"InstanceNorm2d", instance_norm},
+      {"InstanceNorm3d", instance_norm},
+      {"GroupNorm", group_norm},
+      {"ReLU", activation},
+      {"ReLU6", activation},
+      {"GELU", activation},
+      {"SiLU", activation},
+      {"Sigmoid", activation},
+      {"Tanh", activation},
+      {"Hardswish", activation},
+      {"Hardsigmoid", activation},
+      {"LeakyReLU", activation},
+      {"ELU", activation},
+      {"Dropout", dropout},
+      {"Identity", identity},
+      {"AvgPool1d", avg_pool},
+      {"AvgPool2d", avg_pool},
+      {"AvgPool3d", avg_pool},
+      {"MaxPool1d", max_pool},
+      {"MaxPool2d", max_pool},
+      {"MaxPool3d", max_pool},
+      {"AdaptiveAvgPool2d", adaptive_avg_pool2d},
+      {"LSTM", recurrent},
+      {"GRU", recurrent},
+      {"RNN", recurrent},
+      {"MultiheadAttention", multihead_attention},
+      {"Sequential", sequential},
+      {"ModuleList", module_list},
+  };
+  for (const auto& [known, value] : kClasses)
+    if (known == name) return value;
+  return other;
+}
 
 }  // namespace vitals

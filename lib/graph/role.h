@@ -78,15 +78,27 @@ enum class TorchClass : std::uint8_t {
   transformers_conv1d,  // GPT-2's linear layer with a transposed weight
   conv1d,
   conv2d,
+  conv3d,
+  conv_transpose,  // of one to three dimensions, as the norms and pools below
   embedding,
   layer_norm,
+  batch_norm,
+  instance_norm,
+  group_norm,
   activation,
   dropout,
   identity,
+  avg_pool,
+  max_pool,
   adaptive_avg_pool2d,
+  recurrent,  // LSTM, GRU, RNN
   multihead_attention,
   sequential,
   module_list,
 };
+
+// That of a class by its name in torch.nn ("Conv2d"), for front ends that read names; other for the
+// rest.
+[[nodiscard]] TorchClass torch_class(std::string_view name);
 
 }  // namespace vitals

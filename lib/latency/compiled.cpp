@@ -40,9 +40,7 @@ class Compiled {
 
  private:
   [[nodiscard]] const Node& node(NodeId id) const { return layout_.node(id); }
-  [[nodiscard]] bool product(NodeId id) const {
-    return traits(node(id).op).fusion == FusionClass::own_kernel;
-  }
+  [[nodiscard]] bool product(NodeId id) const { return stands_alone(node(id).op); }
   // Only says where data lies: Inductor reads through it.
   [[nodiscard]] bool transparent(NodeId id) const {
     return !is_leaf(node(id).op) && !product(id) &&
@@ -69,6 +67,10 @@ class Compiled {
 
   void add_product(NodeId id) {
     const auto& n = node(id);
+    if (!is_product(n.op)) {
+      kernels_.push_back(layout_.other(id));
+      return;
+    }
     if (layout_.casts()) {
       for (auto param : n.params)
         if (param != kNone)

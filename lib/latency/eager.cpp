@@ -21,6 +21,10 @@ class Eager {
 
   void add(NodeId id) {
     const auto& n = node(id);
+    if (stands_alone(n.op) && !is_product(n.op)) {
+      kernels_.push_back(layout_.other(id));
+      return;
+    }
     switch (work_of(n.op)) {
       case Work::none:
         return;
@@ -81,9 +85,10 @@ class Eager {
     const double elements = layout_.elements(id);
     const double size = layout_.size(id);
     if (layout_.size(input) != size) cast(elements, n);
-    const bool softmax = std::holds_alternative<op::Softmax>(n.op);
-    if (!softmax && layout_.grain(input) != 1)
-      pass("contiguous", n, elements * size, elements * size);
+    const bool rows = std::holds_alternative<op::LayerNorm>(n.op) ||
+                      std::holds_alternative<op::RmsNorm>(n.op) ||
+                      std::holds_alternative<op::GlobalResponseNorm>(n.op);
+    if (rows && layout_.grain(input) != 1) pass("contiguous", n, elements * size, elements * size);
     launch(KernelKind::norm, name_of(n.op), n).bytes =
         2 * elements * size + layout_.params(n) * layout_.param_size();
   }
@@ -134,7 +139,7 @@ class Eager {
     const auto& n = node(id);
     if (starts_addcmul(id)) return;
     const double out = layout_.elements(id) * layout_.size(id);
-    if (const auto* activation = std::get_if<op::Activation>(&n.op)) {
+    if (const auto* activation = std::get_if<op::Unary>(&n.op)) {
       const double moved = traits(activation->kind).traffic * out;
       const auto passes = static_cast<int>(moved / out / 2);
       for (int i = 0; i < passes; ++i) pass(name_of(n.op), n, moved / passes);

@@ -117,6 +117,15 @@ void set_sizes(Kernel& kernel, const Graph& graph, const Node& node) {
 
 }  // namespace
 
+Kernel Layout::other(NodeId id) const {
+  const auto& n = node(id);
+  auto kernel = this->kernel(KernelKind::elementwise, name_of(n.op), n);
+  kernel.flops = 2 * macs(graph_, n).as_double();
+  kernel.bytes = params(n) * param_size() + elements(id) * size(id);
+  for (auto input : n.inputs) kernel.bytes += stored(input) * size(input);
+  return kernel;
+}
+
 Kernel Layout::product(NodeId id) const {
   const auto& n = node(id);
   const bool conv = std::holds_alternative<op::Conv>(n.op);

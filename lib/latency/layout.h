@@ -12,6 +12,10 @@ namespace vitals::latency {
   const auto work = work_of(op);
   return work == Work::product || work == Work::attention;
 }
+// A call of a library, with which nothing fuses.
+[[nodiscard]] inline bool stands_alone(const Op& op) {
+  return traits(op).fusion == FusionClass::own_kernel;
+}
 
 class Layout {
  public:
@@ -38,6 +42,8 @@ class Layout {
 
   // The kernel of a product or of fused attention.
   [[nodiscard]] Kernel product(NodeId id) const;
+  // Of another op that stands alone: it reads its operands and writes its result.
+  [[nodiscard]] Kernel other(NodeId id) const;
   // float32 to the low type and back: six bytes an element.
   [[nodiscard]] Kernel cast(double elements, const Node& reader) const;
   [[nodiscard]] Kernel kernel(KernelKind kind, std::string_view name, const Node& node) const;

@@ -3,12 +3,13 @@
 #include "cost/arithmetic.h"
 #include "cost/macs.h"
 #include "cost/module_costs.h"
+#include "cost/op_totals.h"
 #include "cost/traffic.h"
 #include "report/module_table.h"
+#include "report/op_list.h"
 #include "report/text/units.h"
 
 #include <algorithm>
-#include <map>
 
 namespace vitals {
 namespace {
@@ -18,36 +19,6 @@ std::string exact(Count n) { return or_dash(n, grouped(n)); }
 std::string bytes_or_dash(Count n) { return or_dash(n, binary_bytes(n)); }
 std::string intensity_text(Count flops, Count bytes) {
   return or_dash(flops, fmt::format("{:.1f}", arithmetic_intensity(flops, bytes)));
-}
-
-// Sums over all ops of one kind.
-struct OpKind {
-  std::string_view name;
-  std::uint64_t ops = 0;
-  Count macs;
-  Count operations;
-  Count bytes;
-};
-
-std::vector<OpKind> op_kinds(const Graph& graph) {
-  std::map<std::string_view, OpKind> by_name;
-  for (const auto& node : graph.nodes) {
-    const auto operations_of_node = operations(arithmetic(graph, node));
-    const auto bytes = bytes_moved(graph, node);
-    if (operations_of_node == Count(0) && bytes == Count(0)) continue;
-    auto& kind = by_name[name_of(node.op)];
-    kind.name = name_of(node.op);
-    ++kind.ops;
-    kind.macs += macs(graph, node);
-    kind.operations += operations_of_node;
-    kind.bytes += bytes;
-  }
-  std::vector<OpKind> kinds;
-  for (const auto& [name, kind] : by_name) kinds.push_back(kind);
-  std::stable_sort(kinds.begin(), kinds.end(), [](const OpKind& a, const OpKind& b) {
-    return std::tie(a.macs, a.operations, a.bytes) > std::tie(b.macs, b.operations, b.bytes);
-  });
-  return kinds;
 }
 
 std::string sentence_of(const Convention& convention) {
@@ -82,6 +53,7 @@ Table flops_totals(const FlopsModel& model) {
   table.rows.push_back({"FLOPs per byte",
                         fmt::format("{:.1f}", arithmetic_intensity(macs * 2, bytes)), "",
                         "arithmetic intensity of the whole"});
+  add_lower_bound_note(table, graph);
   return table;
 }
 
@@ -95,15 +67,16 @@ Table flops_by_op(const Graph& graph) {
                {"FLOPs/byte", true}},
               {},
               {}};
-  const auto kinds = op_kinds(graph);
-  OpKind all{"all", 0, {}, {}, {}};
+  const auto kinds = op_totals(graph, false);
+  OpTotals all;
+  all.name = "all";
   for (const auto& kind : kinds) {
     all.ops += kind.ops;
     all.macs += kind.macs;
     all.operations += kind.operations;
     all.bytes += kind.bytes;
   }
-  auto row = [&](const OpKind& kind) {
+  auto row = [&](const OpTotals& kind) {
     table.rows.push_back({std::string(kind.name), std::to_string(kind.ops), exact(kind.macs),
                           share_text(kind.macs, all.macs), amount(kind.operations),
                           bytes_or_dash(kind.bytes), intensity_text(kind.macs * 2, kind.bytes)});

@@ -3,6 +3,7 @@
 #include "cost/traffic.h"
 #include "report/flops.h"
 #include "report/language_model.h"
+#include "report/op_list.h"
 
 #include <nlohmann/json.hpp>
 
@@ -71,6 +72,7 @@ ordered_json flops_json(const FlopsModel& model) {
   json["macs"] = macs.value();
   json["flops"] = (macs * 2).value();
   json["training_flops"] = training.total().value();
+  add_unknown_ops(json, json, graph);
   json["training"] = training_json(training, model.checkpoint);
   auto counts = ordered_json::object();
   auto sentences = ordered_json::object();

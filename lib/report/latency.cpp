@@ -1,6 +1,7 @@
 #include "report/latency.h"
 
 #include "report/module_table.h"
+#include "report/op_list.h"
 #include "report/text/units.h"
 
 #include <fmt/format.h>
@@ -65,6 +66,7 @@ void add_notes(Table& table, const LatencyAnswer& a) {
     table.notes.emplace_back(
         "not calibrated: first principles with the factors of other runs, hence the wide range.");
   for (const auto& note : a.notes) table.notes.push_back(note + ".");
+  add_lower_bound_note(table, a.graph);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "report/latency.h"
+#include "report/op_list.h"
 
 #include <nlohmann/json.hpp>
 
@@ -104,6 +105,7 @@ ordered_json figures_json(const LatencyAnswer& a) {
       {"confidence", p.adjustment.confidence},
       {"throughput_factor", std::exp(p.adjustment.log_error)}};
   json["notes"] = a.notes;
+  add_unknown_ops(json, json, a.graph);
   return json;
 }
 

@@ -4,6 +4,7 @@
 #include "graph/blocks.h"
 #include "report/language_model.h"
 #include "report/module_table.h"
+#include "report/op_list.h"
 #include "report/page/chart.h"
 #include "report/text/units.h"
 #include "report/text/wrap.h"
@@ -360,6 +361,7 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
        figure_column("kept", of_ops(kept), binary_bytes), share_column(of_ops(kept), kept.sum())});
   if (a.share)
     table.notes.emplace_back("The table is of the whole model, as one device would hold it.");
+  add_lower_bound_note(table, a.graph);
   return table;
 }
 

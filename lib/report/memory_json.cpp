@@ -1,6 +1,7 @@
 #include "cost/rules_of_thumb.h"
 #include "report/language_model.h"
 #include "report/memory.h"
+#include "report/op_list.h"
 
 #include <nlohmann/json.hpp>
 
@@ -138,6 +139,7 @@ ordered_json memory_json(const MemoryAnswer& a) {
   json["params"] = params.value();
   json["trained_params"] = a.options.training ? trainable_parameters(a.graph).value() : 0;
   json["trained"] = trained_json(a.trained);
+  add_unknown_ops(json, json, a.graph);
   json["bytes"] = bytes_json(a.whole.bytes);
   json["activations"] = activations_json(a.whole.activations);
   json["peak"] = peak_json(a.graph, a.whole.peak);

@@ -2,6 +2,7 @@
 
 #include "cost/rollup.h"
 #include "report/module_table.h"
+#include "report/op_list.h"
 #include "report/text/units.h"
 #include "report/torchsummary.h"
 
@@ -88,6 +89,7 @@ ordered_json summary_json(const Graph& graph) {
                     {"flops", (macs.sum() * 2).value()},
                     {"num_tokens", graph.num_tokens},
                     {"output_shape", shapes_json(shapes[0])}};
+  add_unknown_ops(json, json["totals"], graph);
   json["torchsummary"] = {{"total_params", ts.total_params.value()},
                           {"input_mb", two_digits(ts.input_mb)},
                           {"forward_backward_mb", two_digits(ts.forward_backward_mb)},

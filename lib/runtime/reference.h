@@ -9,6 +9,7 @@
 #include "runtime/reference/norms.h"
 #include "runtime/reference/pointwise.h"
 #include "runtime/reference/products.h"
+#include "runtime/reference/windows.h"
 
 namespace vitals {
 

@@ -3,6 +3,7 @@
 #include "cost/macs.h"
 #include "cost/sizes.h"
 #include "frontends/spec/spec.h"
+#include "graph/op_traits.h"
 #include "runtime/reference.h"
 #include "support/counted.h"
 #include "support/examples.h"
@@ -72,9 +73,12 @@ test::Tally tally_of(const Graph& graph, const Node& node) {
 
 TEST_CASE("every op's formulas count what its reference kernel computes") {
   std::size_t count = 0;
+  std::size_t proved = 0;
   test::for_each_example([&](const std::string& name, const Graph& graph, const Node& node) {
     CAPTURE(name);
     ++count;
+    if (!traits(node.op).reference) return;
+    ++proved;
     const auto tally = tally_of(graph, node);
     const auto formulas = arithmetic(graph, node);
     for (std::size_t i = 0; i < kArithmeticKinds.size(); ++i) {
@@ -83,6 +87,7 @@ TEST_CASE("every op's formulas count what its reference kernel computes") {
     }
   });
   CHECK(count > std::variant_size_v<Op>);
+  CHECK(proved > 250);
 }
 
 // Where an op is a matrix product its multiply-accumulates are its multiplications; attention also
@@ -91,6 +96,7 @@ TEST_CASE("every op's formulas count what its reference kernel computes") {
 TEST_CASE("MACs are the multiplications of matrix products") {
   test::for_each_example([&](const std::string& name, const Graph& graph, const Node& node) {
     CAPTURE(name);
+    if (!traits(node.op).reference) return;
     const auto multiplications = Count(tally_of(graph, node).multiplications);
     const auto* sdpa = std::get_if<op::Sdpa>(&node.op);
     if (macs_formula(graph, node).empty()) {

@@ -1,6 +1,7 @@
 // Every op of a trace by the executor, on every instruction set and backend, against the reference
 // kernel in fp64; the memory is NaN before each run.
 #include "core/error.h"
+#include "graph/op_traits.h"
 #include "runtime/kernel_case.h"
 #include "runtime/reference_run.h"
 #include "support/examples.h"
@@ -14,20 +15,21 @@ using namespace vitals;
 
 namespace {
 
-// What vitals counts and does not run: training, and mixtures of experts.
+// What vitals counts and does not run: training, mixtures of experts, other than floating-point
+// numbers. Views are run by whoever reads them.
 bool is_run(const Node& node) {
   const auto* sdpa = std::get_if<op::Sdpa>(&node.op);
   const auto* constant = std::get_if<op::Constant>(&node.op);
   const auto* gather = std::get_if<op::Gather>(&node.op);
-  const bool training = std::holds_alternative<op::Dropout>(node.op) ||
-                        std::holds_alternative<op::DropPath>(node.op) ||
-                        (sdpa != nullptr && sdpa->dropout > 0);
-  const bool experts = std::holds_alternative<op::ExpertLinear>(node.op) ||
-                       std::holds_alternative<op::TopK>(node.op) ||
-                       std::holds_alternative<op::MaskedFill>(node.op);
+  const bool dropped = sdpa != nullptr && sdpa->dropout > 0;
   const bool unknown =
       (constant != nullptr && !constant->fill) || (gather != nullptr && !gather->rows);
-  return !training && !experts && !unknown;
+  const bool view =
+      std::holds_alternative<op::Reshape>(node.op) || std::holds_alternative<op::Expand>(node.op) ||
+      std::holds_alternative<op::Permute>(node.op) || std::holds_alternative<op::Slice>(node.op);
+  const bool leaf = is_leaf(node.op);
+  const bool runs = view || leaf || traits(node.op).runs != Runs::never;
+  return runs && is_floating(node.dtype) && !dropped && !unknown;
 }
 
 double greatest(const std::vector<double>& values) {

@@ -43,6 +43,19 @@ class Counted {
   }
   friend Counted exp(Counted a) { return count(&Tally::exponentials, std::exp(a.value_)); }
   friend Counted log1p(Counted a) { return count(&Tally::logarithms, std::log1p(a.value_)); }
+  friend bool operator==(Counted a, Counted b) {
+    ++tally().comparisons;
+    return a.value_ == b.value_;
+  }
+  friend Counted log(Counted a) { return count(&Tally::logarithms, std::log(a.value_)); }
+  friend Counted tan(Counted a) { return count(&Tally::circular, std::tan(a.value_)); }
+  friend Counted asin(Counted a) { return count(&Tally::circular, std::asin(a.value_)); }
+  friend Counted acos(Counted a) { return count(&Tally::circular, std::acos(a.value_)); }
+  friend Counted atan(Counted a) { return count(&Tally::circular, std::atan(a.value_)); }
+  // Rounding is no arithmetic.
+  friend Counted floor(Counted a) { return Counted(std::floor(a.value_)); }
+  friend Counted ceil(Counted a) { return Counted(std::ceil(a.value_)); }
+  friend Counted nearbyint(Counted a) { return Counted(std::nearbyint(a.value_)); }
   friend Counted erf(Counted a) { return count(&Tally::error_functions, std::erf(a.value_)); }
   friend Counted tanh(Counted a) { return count(&Tally::tangents, std::tanh(a.value_)); }
   friend Counted sin(Counted a) { return count(&Tally::circular, std::sin(a.value_)); }

@@ -1,5 +1,7 @@
 #include "support/examples.h"
 
+#include "graph/op_traits.h"
+
 namespace vitals::test {
 namespace {
 
@@ -19,8 +21,9 @@ Example linear(std::uint64_t in, std::uint64_t out, bool bias) {
 
 Example conv(const Shape& x, const op::Conv& o) {
   return {"conv " + to_string(x), [=](Builder& b) {
-            Shape weight{o.out, o.in / o.groups, o.kernel[0], o.kernel[1]};
-            if (o.spatial_dims == 1) weight = {o.out, o.in / o.groups, o.kernel[1]};
+            Shape weight{o.out, o.in / o.groups};
+            if (o.transposed) weight = {o.in, o.out / o.groups};
+            for (std::size_t d = 0; d < o.spatial_dims; ++d) weight.push_back(o.kernel[d]);
             b.add(o, {b.input(x)}, b.param("weight", weight),
                   o.bias ? b.param("bias", {o.out}) : kNone);
           }};
@@ -86,6 +89,52 @@ std::vector<Example> examples<op::Constant>() {
 }
 
 template <>
+std::vector<Example> examples<op::Opaque>() {
+  return {{"opaque", [](Builder& b) {
+             b.add(op::Opaque{"Unknown", {2, 3}, DType::f32, 12, true}, {b.input({2, 4})});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::SideOutput>() {
+  return {{"side_output", [](Builder& b) {
+             b.add(op::SideOutput{{2, 2}, DType::i64}, {b.input({2, 4})});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Recurrent>() {
+  std::vector<Example> all;
+  for (auto kind : {op::RecurrentKind::rnn_tanh, op::RecurrentKind::rnn_relu,
+                    op::RecurrentKind::gru, op::RecurrentKind::lstm})
+    all.push_back({std::string(name_of(Op{op::Recurrent{kind}})), [=](Builder& b) {
+                     b.add(op::Recurrent{kind, 4, 3, 2}, {b.input({5, 2, 4})});
+                   }});
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::LinearRecurrence>() {
+  return {{"selective_scan",
+           [](Builder& b) {
+             const auto x = b.input({2, 5, 4});
+             b.add(
+                 op::LinearRecurrence{op::RecurrenceKind::selective_scan},
+                 {x, b.input({2, 5, 4}), b.input({4, 3}), b.input({2, 5, 3}), b.input({2, 5, 3})});
+           }},
+          {"ssd",
+           [](Builder& b) {
+             b.add(op::LinearRecurrence{op::RecurrenceKind::ssd},
+                   {b.input({2, 5, 2, 4}), b.input({2, 5, 2}), b.input({2}), b.input({2, 5, 1, 3}),
+                    b.input({2, 5, 1, 3})});
+           }},
+          {"gated_delta", [](Builder& b) {
+             b.add(op::LinearRecurrence{op::RecurrenceKind::gated_delta},
+                   {b.input({2, 5, 2, 4}), b.input({2, 5, 2, 4}), b.input({2, 5, 2, 3})});
+           }}};
+}
+
+template <>
 std::vector<Example> examples<op::Linear>() {
   return {linear(4, 5, true),
           linear(4, 5, false),
@@ -113,9 +162,17 @@ std::vector<Example> examples<op::Conv>() {
   op::Conv grouped{4, 6, {3, 2}, {2, 1}, {1, 1}, 2, true, 2};
   op::Conv depthwise{3, 3, {3, 3}, {1, 1}, {1, 1}, 3, false, 2};
   op::Conv patches{3, 5, {2, 2}, {2, 2}, {0, 0}, 1, true, 2};
-  op::Conv flat{2, 4, {1, 3}, {1, 2}, {0, 1}, 1, true, 1};
-  return {conv({2, 4, 7, 5}, grouped), conv({1, 3, 4, 4}, depthwise), conv({2, 3, 6, 4}, patches),
-          conv({2, 2, 9}, flat)};
+  op::Conv flat{2, 4, {3}, {2}, {1}, 1, true, 1};
+  op::Conv causal{4, 4, {3}, {1}, {2}, 4, true, 1};
+  causal.more_padding = {-2};
+  op::Conv dilated{2, 4, {3, 2}, {1, 1}, {2, 0}, 2, true, 2, {2, 3}};
+  op::Conv volume{2, 3, {2, 3, 2}, {1, 2, 1}, {0, 1, 1}, 1, false, 3};
+  op::Conv turned{4, 6, {3, 2}, {2, 1}, {1, 0}, 2, true, 2, {1, 2}, {}, true, {1, 0}};
+  op::Conv turned_plain{2, 3, {2}, {2}, {0}, 1, false, 1, {1}, {}, true};
+  return {
+      conv({2, 4, 7, 5}, grouped),   conv({1, 3, 4, 4}, depthwise), conv({2, 3, 6, 4}, patches),
+      conv({2, 2, 9}, flat),         conv({2, 4, 5}, causal),       conv({1, 2, 6, 7}, dilated),
+      conv({1, 2, 3, 4, 3}, volume), conv({2, 4, 3, 4}, turned),    conv({1, 2, 5}, turned_plain)};
 }
 
 template <>
@@ -163,9 +220,8 @@ std::vector<Example> examples<op::Sdpa>() {
 template <>
 std::vector<Example> examples<op::Binary>() {
   std::vector<Example> all;
-  for (auto kind :
-       {op::BinaryKind::add, op::BinaryKind::sub, op::BinaryKind::mul, op::BinaryKind::div}) {
-    const op::Binary o{kind};
+  for (int i = 0; traits(static_cast<op::BinaryKind>(i)).name != "?"; ++i) {
+    const op::Binary o{static_cast<op::BinaryKind>(i)};
     const std::string name(name_of(Op{o}));
     all.push_back({name, [=](Builder& b) { b.add(o, {b.input({2, 3, 4}), b.input({2, 3, 4})}); }});
     all.push_back({name + " broadcast", [=](Builder& b) {
@@ -179,16 +235,29 @@ std::vector<Example> examples<op::Binary>() {
 }
 
 template <>
+std::vector<Example> examples<op::Where>() {
+  return {
+      {"where", [](Builder& b) {
+         b.add(op::Where{}, {b.constant({3, 1}, DType::boolean), b.input({2, 3, 4}), b.input({4})});
+       }}};
+}
+
+template <>
+std::vector<Example> examples<op::Cast>() {
+  return unary("cast", op::Cast{DType::i32});
+}
+
+template <>
 std::vector<Example> examples<op::Scale>() {
   return unary("scale", op::Scale{0.125});
 }
 
 template <>
-std::vector<Example> examples<op::Activation>() {
-  std::vector<std::pair<std::string, op::Activation>> all;
-  // Up to the last one; name_of() tells where the kinds end.
-  for (int i = 0; name_of(static_cast<op::ActivationKind>(i)) != "?"; ++i) {
-    const op::Activation o{static_cast<op::ActivationKind>(i)};
+std::vector<Example> examples<op::Unary>() {
+  std::vector<std::pair<std::string, op::Unary>> all;
+  // Up to the last one; the table tells where the kinds end.
+  for (int i = 0; name_of(static_cast<op::UnaryKind>(i)) != "?"; ++i) {
+    const op::Unary o{static_cast<op::UnaryKind>(i), 0.25, 0.75};
     all.emplace_back(name_of(o.kind), o);
   }
   return each(all);
@@ -198,6 +267,10 @@ template <>
 std::vector<Example> examples<op::Softmax>() {
   auto all = unary("softmax", op::Softmax{});
   all.push_back({"softmax of one", [](Builder& b) { b.softmax(b.input({3, 1})); }});
+  all.push_back({"softmax over channels", [](Builder& b) {
+                   b.add(op::Softmax{false, 1}, {b.input({2, 3, 4})});
+                 }});
+  for (auto& example : unary("log_softmax", op::Softmax{true, 0})) all.push_back(example);
   return all;
 }
 
@@ -211,7 +284,10 @@ std::vector<Example> examples<op::TopK>() {
            [](Builder& b) {
              b.add(op::TopK{1}, {b.input({4, 1})});
            }},
-          {"topk of all", [](Builder& b) { b.add(op::TopK{4}, {b.input({4})}); }}};
+          {"topk of all", [](Builder& b) { b.add(op::TopK{4}, {b.input({4})}); }},
+          {"topk of columns, smallest", [](Builder& b) {
+             b.add(op::TopK{2, 1, true}, {b.input({2, 4, 3})});
+           }}};
 }
 
 template <>
@@ -269,6 +345,87 @@ std::vector<Example> examples<op::GlobalResponseNorm>() {
 }
 
 template <>
+std::vector<Example> examples<op::BatchNorm>() {
+  const auto norm = [](const std::string& name, const Shape& shape, bool training, bool affine) {
+    return Example{name, [=](Builder& b) {
+                     const Shape channels{shape[1]};
+                     Tensors inputs{b.input(shape)};
+                     if (!training) {
+                       inputs.push_back(b.parameter("running_mean", channels));
+                       inputs.push_back(b.parameter("running_var", channels));
+                     }
+                     b.add(op::BatchNorm{1e-5, training, affine}, inputs,
+                           affine ? b.param("weight", channels) : kNone,
+                           affine ? b.param("bias", channels) : kNone);
+                   }};
+  };
+  return {norm("batch_norm", {2, 3, 4, 5}, false, true),
+          norm("batch_norm of rows", {4, 3}, false, true),
+          norm("batch_norm, not affine", {2, 3, 4}, false, false),
+          norm("batch_norm in training", {2, 3, 4}, true, true),
+          norm("batch_norm in training, not affine", {2, 3, 2, 2, 2}, true, false)};
+}
+
+template <>
+std::vector<Example> examples<op::GroupNorm>() {
+  const auto norm = [](const std::string& name, std::uint64_t groups, bool affine) {
+    return Example{name, [=](Builder& b) {
+                     b.add(op::GroupNorm{groups, 1e-5, affine, groups == 6},
+                           {transposed(b, {2, 6, 3, 2})}, affine ? b.param("weight", {6}) : kNone,
+                           affine ? b.param("bias", {6}) : kNone);
+                   }};
+  };
+  return {norm("group_norm", 2, true), norm("group_norm, not affine", 3, false),
+          norm("instance_norm", 6, true)};
+}
+
+template <>
+std::vector<Example> examples<op::LocalResponseNorm>() {
+  return {{"local_response_norm", [](Builder& b) {
+             b.add(op::LocalResponseNorm{3, 1e-2, 0.75, 1.0}, {b.input({2, 4, 3, 2})});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Pool>() {
+  std::vector<Example> all;
+  for (auto kind : {op::PoolKind::max, op::PoolKind::avg, op::PoolKind::lp}) {
+    const std::string name(name_of(Op{op::Pool{kind}}));
+    op::Pool images{kind, {3, 2}, {2, 1}, {1, 0}};
+    op::Pool dilated{kind, {2}, {1}, {0}, 1, {2}};
+    op::Pool ceiled{kind, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 3};
+    ceiled.ceil_mode = true;
+    ceiled.count_padding = false;
+    all.push_back({name, [=](Builder& b) { b.add(images, {b.input({2, 3, 5, 4})}); }});
+    all.push_back({name + " 1d", [=](Builder& b) { b.add(dilated, {b.input({2, 3, 5})}); }});
+    all.push_back({name + " 3d", [=](Builder& b) { b.add(ceiled, {b.input({1, 2, 3, 4, 5})}); }});
+  }
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::AdaptivePool>() {
+  std::vector<Example> all;
+  for (auto kind : {op::PoolKind::max, op::PoolKind::avg, op::PoolKind::lp}) {
+    const std::string name(name_of(Op{op::AdaptivePool{kind}}));
+    all.push_back({name + " global", [=](Builder& b) {
+                     b.add(op::AdaptivePool{kind}, {b.input({2, 3, 5, 4})});
+                   }});
+    all.push_back({name, [=](Builder& b) {
+                     b.add(op::AdaptivePool{kind, {3, 2}}, {b.input({2, 3, 5, 4})});
+                   }});
+  }
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::Resize>() {
+  return {{"resize", [](Builder& b) {
+             b.add(op::Resize{op::ResizeKind::linear, {1, 2, 6, 8}}, {b.input({1, 2, 3, 4})});
+           }}};
+}
+
+template <>
 std::vector<Example> examples<op::Dropout>() {
   return unary("dropout", op::Dropout{0.25});
 }
@@ -322,8 +479,68 @@ std::vector<Example> examples<op::Slice>() {
            [](Builder& b) {
              b.slice(b.input({2, 5, 3}), 1, 2, 2);
            }},
+          {"slice by steps",
+           [](Builder& b) {
+             b.add(op::Slice{1, 1, 4, false, false, 2}, {b.input({2, 5, 3})});
+           }},
           {"select", [](Builder& b) {
              b.select(b.input({2, 5, 3}), -1, 1);
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Triangle>() {
+  return {{"tril",
+           [](Builder& b) {
+             b.add(op::Triangle{}, {b.input({2, 3, 4})});
+           }},
+          {"triu", [](Builder& b) {
+             b.add(op::Triangle{true, 1}, {transposed(b, {3, 4})});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Flip>() {
+  return {{"flip", [](Builder& b) { b.add(op::Flip{{0, 2}}, {b.input({2, 3, 4})}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Tile>() {
+  return {{"tile", [](Builder& b) { b.add(op::Tile{{2, 1, 3}}, {b.input({2, 3, 1})}); }}};
+}
+
+template <>
+std::vector<Example> examples<op::Pad>() {
+  std::vector<Example> all;
+  for (auto kind :
+       {op::PadKind::constant, op::PadKind::reflect, op::PadKind::edge, op::PadKind::wrap})
+    all.push_back({fmt::format("pad {}", static_cast<int>(kind)), [=](Builder& b) {
+                     b.add(op::Pad{kind, {0, 2}, {1, 1}, 0.5}, {b.input({2, 3})});
+                   }});
+  return all;
+}
+
+template <>
+std::vector<Example> examples<op::Take>() {
+  return {
+      {"index_select",
+       [](Builder& b) {
+         b.add(op::Take{op::TakeKind::rows, 1}, {b.input({2, 5, 3}), b.input({4, 2}, DType::i64)});
+       }},
+      {"gather_elements",
+       [](Builder& b) {
+         b.add(op::Take{op::TakeKind::elements, 1}, {b.input({2, 5}), b.input({2, 3}, DType::i64)});
+       }},
+      {"gather_nd", [](Builder& b) {
+         b.add(op::Take{op::TakeKind::nd, 0, 1},
+               {b.input({2, 5, 3}), b.input({2, 4, 1}, DType::i64)});
+       }}};
+}
+
+template <>
+std::vector<Example> examples<op::Scatter>() {
+  return {{"scatter", [](Builder& b) {
+             b.add(op::Scatter{}, {b.input({2, 5}), b.input({2, 3}, DType::i64), b.input({2, 3})});
            }}};
 }
 
@@ -346,15 +563,43 @@ std::vector<Example> examples<op::Roll>() {
 template <>
 std::vector<Example> examples<op::Reduce>() {
   std::vector<Example> all;
-  for (auto kind : {op::ReduceKind::mean, op::ReduceKind::sum, op::ReduceKind::max})
-    for (const bool keep : {true, false})
+  for (int i = 0; traits(static_cast<op::ReduceKind>(i)).name != "?"; ++i) {
+    const auto kind = static_cast<op::ReduceKind>(i);
+    const std::string name(traits(kind).name);
+    for (const bool keep : {true, false}) {
       for (const int axis : {0, 1, -1})
-        all.push_back({fmt::format("{} over {}", name_of(Op{op::Reduce{kind, axis, keep}}), axis),
-                       [=](Builder& b) {
+        all.push_back({fmt::format("{} over {}", name, axis), [=](Builder& b) {
                          b.add(op::Reduce{kind, axis, keep}, {transposed(b, {2, 3, 4})});
                        }});
+      all.push_back({name + " over two", [=](Builder& b) {
+                       b.add(op::Reduce{kind, 0, keep, {2}}, {b.input({2, 3, 4})});
+                     }});
+    }
+  }
   all.push_back({"mean of one", [](Builder& b) { b.mean(b.input({3, 1}), 1); }});
   return all;
+}
+
+template <>
+std::vector<Example> examples<op::ArgReduce>() {
+  return {{"argmax",
+           [](Builder& b) {
+             b.add(op::ArgReduce{false, 1, false}, {b.input({2, 5, 3})});
+           }},
+          {"argmin, kept", [](Builder& b) {
+             b.add(op::ArgReduce{true, -1, true}, {b.input({2, 3})});
+           }}};
+}
+
+template <>
+std::vector<Example> examples<op::Cumulative>() {
+  return {{"cumsum",
+           [](Builder& b) {
+             b.add(op::Cumulative{op::CumulativeKind::sum, 1}, {b.input({2, 4, 3})});
+           }},
+          {"cumprod", [](Builder& b) {
+             b.add(op::Cumulative{op::CumulativeKind::prod, -1}, {transposed(b, {2, 4})});
+           }}};
 }
 
 template <>

@@ -118,7 +118,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
                                : latency::predict(a.graph, setup);
   a.range = between(found.range, found.near_range, a.prediction.adjustment.confidence);
   if (memory == WithMemory::yes) {
-    a.memory.emplace();
+    a.memory = std::remove_reference_t<decltype(*a.memory)>{};
     if (a.own_kernels) {
       a.memory->peak = a.memory->need = own_memory(a.graph, element);
     } else {

@@ -3,8 +3,10 @@
 #include "checkpoint.h"
 #include "command.h"
 #include "core/error.h"
+#include "cost/op_totals.h"
 #include "frontends/checkpoint/checkpoint_files.h"
 #include "frontends/spec/load.h"
+#include "report/op_list.h"
 #include "report/text/wrap.h"
 #include "report/torchsummary.h"
 #include "terminal.h"
@@ -36,11 +38,17 @@ bool sums_up_checkpoint(const std::string& model) {
 }
 
 std::string page_of(const SummaryArguments& o, const Graph& graph) {
-  if (o.style == "tree") return render(summary_tree(graph, {o.depth, !o.no_fold}), o.output);
+  const auto note = lower_bound_note(graph);
+  if (o.style == "tree") {
+    auto table = summary_tree(graph, {o.depth, !o.no_fold});
+    add_lower_bound_note(table, graph);
+    return render(table, o.output);
+  }
   if (o.output.format == Format::markdown) return to_markdown(summary_layers(graph));
   // Folded, torchsummary's table would no longer be its own.
   return to_text(torch_summary(graph, o.model.batch)) +
-         wrapped(left_out_by_torchsummary(graph), text_layout(o.output).width);
+         wrapped(left_out_by_torchsummary(graph), text_layout(o.output).width) +
+         (note.empty() ? "" : wrapped(note + "\n", text_layout(o.output).width));
 }
 
 std::string summary(const SummaryArguments& o, const Graph& graph) {

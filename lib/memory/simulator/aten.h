@@ -60,6 +60,7 @@ class Aten {
   };
   Tensor plain(Tensors operands, std::size_t inputs, const Plain& op);
   Tensor masked_fill(const Tensor& x, const Tensor& mask);
+  Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
   Tensor dropout(const Tensor& x);
   Tensor drop_path(const Tensor& x);
 
@@ -120,6 +121,17 @@ class Aten {
   Tensor gather(const Tensor& table, const Shape& output);
   Tensor topk(const Tensor& x, const Shape& output);
   Tensor rope(const Tensor& x, const Tensor& tables);
+  // Running statistics are given in evaluation only.
+  Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    const Tensors& running);
+  // `statistics`: groups of all samples. An instance norm repeats its weights for every sample.
+  Tensor group_norm(Tensor x, Tensor weight, Tensor bias, std::uint64_t statistics, bool instance);
+  // A maximum keeps where it stood.
+  Tensor pool(const Tensor& x, const Meta& output, bool keeps_input, bool keeps_places);
+  Tensor take(const Tensor& x, const Tensor& index, const Shape& output);
+  Tensor scatter_into(const Tensor& x, const Tensor& index, const Tensor& updates);
+  // One recurrent layer: `kept` values of the hidden size for every token, direction and sample.
+  Tensor recurrent(Tensors operands, const Shape& output, std::uint64_t kept);
   Tensor cross_entropy(Tensor logits, const Tensor& targets);
 
   // Losses of libraries. Logits [B, s, classes]; the targets of the next tokens are made inside.

@@ -115,12 +115,13 @@ Tensor Aten::global_response_norm(const Tensor& x, const Tensor& weight, const T
 
 // CUDA's autocast lets a sum read the low type and write fp32.
 Tensor Aten::reduce(op::ReduceKind kind, const Tensor& x, const Shape& output) {
-  const bool wide = kind == op::ReduceKind::sum && autocast_ && !on_cpu() && is_floating(x->dtype);
+  const auto row = traits(kind);
+  const bool wide = row.wide && autocast_ && !on_cpu() && is_floating(x->dtype);
   auto y = wide ? tape_.empty(eager::contiguous(output, DType::f32, x->split)) : fresh(output, x);
   const auto meta = eager::contiguous(x->shape, x->dtype, x->split);
-  // max keeps what it compared and its result; mean and sum keep sizes alone.
+  // max and its kin keep what they read and their result; mean and sum keep sizes alone.
   Tensors saved;
-  if (kind == op::ReduceKind::max) saved = {x, y};
+  if (row.saves == Saves::inputs) saved = {x, y};
   return tape_.record(y, {x}, std::move(saved),
                       [this, meta](Tensors&, Tensors&) { return Tensors{tape_.empty(meta)}; });
 }

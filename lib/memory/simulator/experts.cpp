@@ -98,10 +98,10 @@ Tensor Interpreter::run_expert(const ExpertLoop& loop, const Tensor& rows) {
       last = variants_.is_packed(node.params[0])
                  ? aten_.packed_linear(x, weight, nullptr, output, {1, variants_.unpacked, false})
                  : aten_.linear(x, weight, nullptr, {});
-    } else if (const auto* activation = std::get_if<op::Activation>(&node.op)) {
-      last = apply_activation(activation->kind, in(node, 0));
+    } else if (const auto* activation = std::get_if<op::Unary>(&node.op)) {
+      last = apply_unary(node, activation->kind, in(node, 0));
     } else if (const auto* binary = std::get_if<op::Binary>(&node.op)) {
-      last = apply_binary(binary->kind, in(node, 0), in(node, 1));
+      last = apply_binary(node, binary->kind, in(node, 0), in(node, 1));
     }
     values[id] = last;
   }

@@ -132,7 +132,8 @@ Tensor Interpreter::apply_slice(NodeId id, const op::Slice& slice) {
   return pieces[0];
 }
 
-Tensor Interpreter::apply_binary(op::BinaryKind kind, const Tensor& a, const Tensor& b) {
+Tensor Interpreter::apply_binary(const Node& node, op::BinaryKind kind, const Tensor& a,
+                                 const Tensor& b) {
   switch (kind) {
     case op::BinaryKind::add:
       return aten_.add(a, b);
@@ -142,28 +143,30 @@ Tensor Interpreter::apply_binary(op::BinaryKind kind, const Tensor& a, const Ten
       return aten_.mul(a, b);
     case op::BinaryKind::div:
       return aten_.div(a, b);
+    default:
+      return apply_plain(node, traits(kind), {a, b});
   }
-  return nullptr;
 }
 
 Tensor Interpreter::apply_conv(const Node& node, const op::Conv& conv) {
   const auto weight = param(node, 0);
   Count columns = numel(weight->shape) / weight->shape[0];
   for (std::size_t d = 2; d < node.shape.rank(); ++d) columns *= node.shape[d];
-  const Aten::ConvShape shape{node.shape, std::max(conv.kernel[0], conv.kernel[1]),
+  const Aten::ConvShape shape{node.shape, *std::max_element(conv.kernel.begin(), conv.kernel.end()),
                               (columns * size_of(weight->dtype)).value()};
   return aten_.conv(values_[node.inputs[0]], weight, param(node, 1), shape);
 }
 
-Tensor Interpreter::apply_activation(op::ActivationKind kind, const Tensor& x) {
+Tensor Interpreter::apply_unary(const Node& node, op::UnaryKind kind, const Tensor& x) {
   const auto row = traits(kind);
   // x * sigmoid(1.702 x) and relu(x)^2 are several ops.
-  if (kind == op::ActivationKind::quick_gelu) {
+  if (kind == op::UnaryKind::quick_gelu) {
     const auto gate = aten_.activation(aten_.scale(x), Aten::Keeps::output);
     return aten_.mul(x, gate);
   }
-  if (kind == op::ActivationKind::relu_squared)
+  if (kind == op::UnaryKind::relu_squared)
     return aten_.activation(aten_.activation(x, Aten::Keeps::output), Aten::Keeps::input);
+  if (row.saves == Saves::nothing || !is_floating(node.dtype)) return apply_plain(node, row, {x});
   const auto keeps = row.saves == Saves::output ? Aten::Keeps::output : Aten::Keeps::input;
   return aten_.activation(row.wide ? aten_.upper(x) : x, keeps);
 }
@@ -171,13 +174,51 @@ Tensor Interpreter::apply_activation(op::ActivationKind kind, const Tensor& x) {
 // An op whose row says all: its result, and what its backward pass keeps.
 Tensor Interpreter::apply_plain(const Node& node) {
   const auto& row = traits(node.op);
-  Aten::Plain plain{{node.shape, node.strides, node.dtype, 1}, row.saves, row.autocast};
-  Tensors operands;
-  for (const auto input : node.inputs) operands.push_back(values_[input]);
-  const auto inputs = operands.size();
+  return apply_plain(node, row.saves, row.autocast, operands(node));
+}
+Tensor Interpreter::apply_plain(const Node& node, const KindTraits& row, Tensors values) {
+  return apply_plain(node, row.saves, row.wide ? Autocast::wide : Autocast::promotes,
+                     std::move(values));
+}
+Tensor Interpreter::apply_plain(const Node& node, Saves saves, Autocast autocast, Tensors values) {
+  const Aten::Plain plain{{node.shape, node.strides, node.dtype, 1}, saves, autocast};
+  return aten_.plain(std::move(values), node.inputs.size(), plain);
+}
+
+// Inputs, then parameters.
+Tensors Interpreter::operands(const Node& node) const {
+  Tensors all;
+  for (const auto input : node.inputs) all.push_back(values_[input]);
   for (std::size_t i = 0; i < node.params.size(); ++i)
-    if (auto p = param(node, i)) operands.push_back(std::move(p));
-  return aten_.plain(std::move(operands), inputs, plain);
+    if (auto p = param(node, i)) all.push_back(std::move(p));
+  return all;
+}
+
+Tensor Interpreter::apply_batch_norm(const Node& node, const op::BatchNorm& norm) {
+  Tensors running;
+  for (std::size_t i = 1; i < node.inputs.size() && !norm.training; ++i)
+    running.push_back(in(node, i));
+  // Evaluation without statistics that are inputs keeps no others.
+  if (!norm.training && running.empty()) running = {nullptr, nullptr};
+  return aten_.batch_norm(in(node, 0), param(node, 0), param(node, 1), running);
+}
+
+// Global average pooling is torch.mean (aten/src/ATen/native/AdaptiveAveragePooling.cpp), which
+// keeps sizes alone.
+Tensor Interpreter::apply_pool(const Node& node, op::PoolKind kind, bool adaptive) {
+  const bool max = kind == op::PoolKind::max;
+  bool global = adaptive && kind == op::PoolKind::avg;
+  for (std::size_t d = 2; d < node.shape.rank(); ++d) global &= node.shape[d] == 1;
+  return aten_.pool(in(node, 0), {node.shape, node.strides, node.dtype, 1}, !global, max);
+}
+
+// What the backward pass of a step needs: gates and new state; of an LSTM also tanh of its cell, of
+// a GRU the product with the last state.
+Tensor Interpreter::apply_recurrent(const Node& node, op::RecurrentKind kind) {
+  std::uint64_t kept = 1;
+  if (kind == op::RecurrentKind::lstm) kept = 7;
+  if (kind == op::RecurrentKind::gru) kept = 5;
+  return aten_.recurrent(operands(node), node.shape, kept);
 }
 
 Tensor Interpreter::apply(NodeId id) {
@@ -204,13 +245,25 @@ Tensor Interpreter::apply(NodeId id) {
       return aten_.sdpa(in(0), in(1), in(2), bias, {node.shape, node.strides, node.dtype, 1});
     },
     [&](const op::Binary& o) {
-      auto y = apply_binary(o.kind, in(0), in(1));
+      auto y = apply_binary(node, o.kind, in(0), in(1));
       const auto* adapter = adapter_at(id);
       const bool sum = adapter != nullptr && id == adapter->sum;
       return sum ? aten_.to(y, in(0)->dtype) : y;  // result.to(torch_result_dtype)
     },
     [&](const op::Scale&) { return aten_.scale(in(0)); },
-    [&](const op::Activation& o) { return apply_activation(o.kind, in(0)); },
+    [&](const op::Unary& o) { return apply_unary(node, o.kind, in(0)); },
+    [&](const op::Where&) { return aten_.where(in(0), in(1), in(2)); },
+    [&](const op::BatchNorm& o) { return apply_batch_norm(node, o); },
+    [&](const op::GroupNorm& o) {
+      return aten_.group_norm(in(0), param(node, 0), param(node, 1),
+                              (Count(node.shape[0]) * o.groups).value(), o.instance);
+    },
+    [&](const op::Pool& o) { return apply_pool(node, o.kind, false); },
+    [&](const op::AdaptivePool& o) { return apply_pool(node, o.kind, true); },
+    [&](const op::Recurrent& o) { return apply_recurrent(node, o.kind); },
+    [&](const op::Cumulative& o) { return apply_plain(node, traits(o.kind), {in(0)}); },
+    [&](const op::Take&) { return aten_.take(in(0), in(1), node.shape); },
+    [&](const op::Scatter&) { return aten_.scatter_into(in(0), in(1), in(2)); },
     [&](const op::Softmax&) { return aten_.softmax(in(0)); },
     [&](const op::TopK&) { return aten_.topk(in(0), node.shape); },
     [&](const op::MaskedFill&) { return aten_.masked_fill(in(0), in(1)); },

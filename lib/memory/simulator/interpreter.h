@@ -70,10 +70,16 @@ class Interpreter {
   void run_experts(const ExpertLoop& loop);
   Tensor run_expert(const ExpertLoop& loop, const Tensor& rows);
   Tensor apply_slice(NodeId id, const op::Slice& slice);
-  Tensor apply_binary(op::BinaryKind kind, const Tensor& a, const Tensor& b);
+  Tensor apply_binary(const Node& node, op::BinaryKind kind, const Tensor& a, const Tensor& b);
   Tensor apply_conv(const Node& node, const op::Conv& conv);
-  Tensor apply_activation(op::ActivationKind kind, const Tensor& x);
+  Tensor apply_unary(const Node& node, op::UnaryKind kind, const Tensor& x);
   Tensor apply_plain(const Node& node);
+  Tensor apply_plain(const Node& node, const KindTraits& row, Tensors values);
+  Tensor apply_plain(const Node& node, Saves saves, Autocast autocast, Tensors values);
+  Tensor apply_batch_norm(const Node& node, const op::BatchNorm& norm);
+  Tensor apply_pool(const Node& node, op::PoolKind kind, bool adaptive);
+  Tensor apply_recurrent(const Node& node, op::RecurrentKind kind);
+  [[nodiscard]] Tensors operands(const Node& node) const;
 
   const Graph& graph_;
   Aten& aten_;

@@ -193,7 +193,7 @@ class Runner {
   [[nodiscard]] NodeId head() const {
     auto id = graph_.outputs[0];
     while (std::holds_alternative<op::Scale>(graph_.nodes[id].op) ||
-           std::holds_alternative<op::Activation>(graph_.nodes[id].op))
+           std::holds_alternative<op::Unary>(graph_.nodes[id].op))
       id = graph_.nodes[id].inputs[0];
     const auto& node = graph_.nodes[id];
     const bool linear = std::holds_alternative<op::Linear>(node.op) && node.params[0] != kNone;

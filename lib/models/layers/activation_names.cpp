@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "graph/op_traits.h"
 
 #include <fmt/format.h>
 
@@ -48,34 +49,8 @@ op::ActivationKind activation_kind(std::string_view name) {
 }
 
 std::string_view activation_type(op::ActivationKind kind) {
-  using enum op::ActivationKind;
-  switch (kind) {
-    case gelu:
-      return "GELU";
-    case gelu_tanh:
-      return "GELUTanh";
-    case quick_gelu:
-      return "QuickGELU";
-    case silu:
-      return "SiLU";
-    case relu:
-      return "ReLU";
-    case relu_squared:
-      return "ReLUSquared";
-    case tanh:
-      return "Tanh";
-    case sigmoid:
-      return "Sigmoid";
-    case softplus:
-      return "Softplus";
-    case exp:
-      return "Exp";
-    case sin:
-      return "Sin";
-    case cos:
-      return "Cos";
-  }
-  return "?";
+  const auto row = traits(kind);
+  return row.module.empty() ? row.name : row.module;
 }
 
 }  // namespace vitals

@@ -92,7 +92,7 @@ Tensor conv_3(Builder& b, std::string_view name, Tensor x, std::uint64_t out,
               std::uint32_t stride) {
   return b.call(name, {"Conv1d", Role::convolution, TorchClass::conv1d}, {x}, [&] {
     const auto weight = b.param("weight", {out, x.dim(1), 3});
-    const op::Conv conv{x.dim(1), out, {1, 3}, {1, stride}, {0, 1}, 1, true, 1};
+    const op::Conv conv{x.dim(1), out, {3}, {stride}, {1}, 1, true, 1};
     return b.add(conv, {x}, weight, b.param("bias", {out}));
   });
 }

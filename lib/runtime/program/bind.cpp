@@ -167,7 +167,7 @@ class Binder {
 
   KernelCall operator()(const step::Map& s) const {
     const auto [job, rows] = unary_job();
-    const auto f = [kind = s.kind](float x) { return reference::activated(kind, x); };
+    const auto f = [o = s.function](float x) { return reference::activated(o, x); };
     return [&engine = b_.engine, j = job, n = rows, f] { map_rows(engine, j, n, f); };
   }
 

@@ -2,6 +2,8 @@
 #include "runtime/program/lowering.h"
 #include "runtime/program/rows.h"
 
+#include <algorithm>
+
 namespace vitals {
 namespace {
 
@@ -18,6 +20,11 @@ std::optional<View> with_heads(const View& x) {
   return y;
 }
 
+bool is_dilated(const op::Conv& o) {
+  return std::any_of(o.dilation.begin(), o.dilation.begin() + o.spatial_dims,
+                     [](std::uint32_t d) { return d != 1; });
+}
+
 // The strides of images [B, C, H, W] whose channels lie last.
 Strides channels_last(const Shape& s) { return {s[1] * s[2] * s[3], 1, s[3] * s[1], s[1]}; }
 
@@ -29,8 +36,18 @@ void Lowering::refuse(NodeId id) const {
        path.empty() ? graph_.model : path, name_of(node(id).op));
 }
 
+// Kernels compute floating-point numbers; ids are looked up and nothing else.
+bool Lowering::is_computed(NodeId id) const {
+  if (std::holds_alternative<op::Embedding>(node(id).op)) return true;
+  const auto& inputs = node(id).inputs;
+  return is_floating(node(id).dtype) && std::all_of(inputs.begin(), inputs.end(), [&](NodeId i) {
+           return is_floating(node(i).dtype);
+         });
+}
+
 // Linear layers are lowered by their chains, views by view().
 void Lowering::op(NodeId id) {
+  if (!is_computed(id)) refuse(id);
   std::visit(
       Overloaded{
           [&]<class O>(const O&)
@@ -44,13 +61,18 @@ void Lowering::op(NodeId id) {
     [&](const op::Scale& o) {
       unary(id, step::Unary{Activation::kIdentity, o.factor});
     },
-    [&](const op::Activation& o) {
+    [&](const op::Unary& o) {
       if (const auto kind = kernel_activation(o.kind))
         unary(id, step::Unary{*kind, 1.0});
       else
-        unary(id, step::Map{o.kind});
+        unary(id, step::Map{o});
     },
-    [&](const op::Softmax&) { unary(id, step::Softmax{}); },
+    [&](const op::Softmax& o) {
+      if (o.log || node(id).shape.index(o.axis) + 1 != node(id).shape.rank())
+        reference(id);
+      else
+        unary(id, step::Softmax{});
+    },
     [&](const op::LayerNorm& o) { norm(id, o.eps, true); },
     [&](const op::RmsNorm& o) { norm(id, o.eps, false); },
     [&](const op::Concat& o) { concat(id, o); },
@@ -104,6 +126,8 @@ void Lowering::depthwise(NodeId id, const op::Conv& o) {
 // A convolution whose kernel equals its stride is a dense layer on patches; its output lies with
 // the channels last, which is how everything behind it wants it.
 void Lowering::conv(NodeId id, const op::Conv& o) {
+  if (o.transposed || o.more_padding != std::array<std::int32_t, 3>{} || is_dilated(o))
+    return reference(id);
   if (o.spatial_dims == 2 && o.groups == o.in && o.in == o.out) return depthwise(id, o);
   if (o.spatial_dims != 2 || o.kernel != o.stride || o.padding != op::Conv::Extent{0, 0} ||
       o.groups != 1)
@@ -155,13 +179,14 @@ void Lowering::attention(NodeId id, const op::Sdpa& o) {
 }
 
 void Lowering::binary(NodeId id, const op::Binary& o) {
-  if (o.kind == op::BinaryKind::div || node(id).shape.empty()) return reference(id);
+  const bool sum = o.kind == op::BinaryKind::add || o.kind == op::BinaryKind::sub;
+  if ((!sum && o.kind != op::BinaryKind::mul) || node(id).shape.empty()) return reference(id);
   step::Binary s;
   s.op = o.kind == op::BinaryKind::mul ? BinaryOp::kMul : BinaryOp::kAdd;
   auto a = input(id, 0);
   auto b = input(id, 1);
   if (const auto gated = fusion_.gated.find(id); gated != fusion_.gated.end()) {
-    s.activation = *kernel_activation(std::get<op::Activation>(node(gated->second).op).kind);
+    s.activation = *kernel_activation(std::get<op::Unary>(node(gated->second).op).kind);
     if (node(id).inputs[0] != gated->second) std::swap(a, b);
     a = input(gated->second, 0);
   }
@@ -236,6 +261,9 @@ void Lowering::roll(NodeId id, const op::Roll& o) {
 }
 
 void Lowering::reduce(NodeId id, const op::Reduce& o) {
+  const bool plain = o.kind == op::ReduceKind::mean || o.kind == op::ReduceKind::sum ||
+                     o.kind == op::ReduceKind::max;
+  if (!plain || !o.more.empty()) return reference(id);
   auto x = input(id, 0);
   const auto axis = x.shape.index(o.axis);
   const bool last = axis + 1 == x.shape.rank();

@@ -51,6 +51,7 @@ class Lowering {
 
   // Which kernel does an op (lower_ops.cpp).
   void op(NodeId id);
+  [[nodiscard]] bool is_computed(NodeId id) const;
   void linear(const LinearChain& chain);
   void conv(NodeId id, const op::Conv& o);
   void depthwise(NodeId id, const op::Conv& o);

@@ -40,7 +40,8 @@ std::vector<Kind> kinds_of(const Graph& graph) {
   std::vector<Kind> kinds(graph.params.size(), Kind::matrix);
   for (const auto& node : graph.nodes) {
     const auto [weight, bias] = node.params;
-    if (weight != kNone && traits(node.op).weight == ParamUse::factor) kinds[weight] = Kind::factor;
+    if (weight != kNone && traits(node.op).weight == WeightKind::factor)
+      kinds[weight] = Kind::factor;
     if (bias != kNone) kinds[bias] = Kind::bias;
     const auto* binary = std::get_if<op::Binary>(&node.op);
     if (binary == nullptr || binary->kind != op::BinaryKind::mul) continue;

@@ -88,7 +88,7 @@ struct Unary {
 
 // The activations that only few models have, by a plain loop.
 struct Map {
-  op::ActivationKind kind = op::ActivationKind::exp;
+  op::Unary function;
 };
 
 // act(a) op b, all three views of one shape (a repeated dimension has stride 0).

@@ -4,8 +4,10 @@
 
 #include "runtime/reference/operands.h"
 
+#include <algorithm>
 #include <cassert>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 namespace vitals::reference {
@@ -21,18 +23,47 @@ void run(const op::Constant&, const Operands<T>&, const Strided<T>&) {}
 template <class T>
 void run(const op::TopK& o, const Operands<T>& in, const Strided<T>& out) {
   std::uint64_t row = 0;
-  for_each_row(in.inputs[0], out, [&](const Dims&, Row<const T> x, Row<T> y) {
+  for_each_line(in.inputs[0], out, o.axis, [&](Row<const T> x, Row<T> y) {
     std::vector<std::uint64_t> left(x.size);
     std::iota(left.begin(), left.end(), std::uint64_t{0});
     for (std::uint64_t i = 0; i < o.k; ++i) {
       auto best = left.begin();
       for (auto other = best + 1; other < left.end(); ++other)
-        if (x[*best] < x[*other]) best = other;
+        if (o.smallest ? x[*other] < x[*best] : x[*best] < x[*other]) best = other;
       y[i] = x[*best];
       if (in.chosen != nullptr) in.chosen[row * o.k + i] = static_cast<std::int64_t>(*best);
       left.erase(best);
     }
     ++row;
+  });
+}
+
+template <class T>
+void run(const op::ArgReduce& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  const auto axis = x.shape.index(o.axis);
+  Shape others = x.shape;
+  others[axis] = 1;
+  auto at = first_index(out.shape.rank());
+  for_each_index(others, [&](const Dims& i) {
+    const Row<const T> line{&x[i], x.strides[axis], x.shape[axis]};
+    std::uint64_t best = 0;
+    for (std::uint64_t k = 1; k < line.size; ++k)
+      if (o.smallest ? line[k] < line[best] : line[best] < line[k]) best = k;
+    out[at] = T(static_cast<double>(best));
+    (void)advance(at, out.shape);
+  });
+}
+
+template <class T>
+void run(const op::Cumulative& o, const Operands<T>& in, const Strided<T>& out) {
+  for_each_line(in.inputs[0], out, o.axis, [&](Row<const T> x, Row<T> y) {
+    for (std::uint64_t i = 0; i < x.size; ++i) {
+      if (i == 0)
+        y[i] = x[i];
+      else
+        y[i] = o.kind == op::CumulativeKind::sum ? y[i - 1] + x[i] : y[i - 1] * x[i];
+    }
   });
 }
 
@@ -70,8 +101,10 @@ void run(const op::Slice& o, const Operands<T>& in, const Strided<T>& out) {
   const auto& x = in.inputs[0];
   const auto axis = x.shape.index(o.axis);
   Shape shape = x.shape;
-  shape[axis] = o.length;
-  copy({x.data + o.start * x.strides[axis], shape, x.strides}, out);
+  auto strides = x.strides;
+  shape[axis] = (o.length + o.step - 1) / o.step;
+  strides[axis] *= o.step;
+  copy({x.data + o.start * x.strides[axis], shape, strides}, out);
 }
 
 template <class T>
@@ -98,29 +131,129 @@ void run(const op::Roll& o, const Operands<T>& in, const Strided<T>& out) {
 }
 
 template <class T>
-T reduced(op::ReduceKind kind, Row<const T> x) {
-  if (kind == op::ReduceKind::max) {
-    T top = x[0];
-    for (std::uint64_t i = 1; i < x.size; ++i) top = larger(top, x[i]);
-    return top;
+void run(const op::Triangle& o, const Operands<T>& in, const Strided<T>& out) {
+  for_each_index(out.shape, [&](const Dims& i) {
+    const auto row = static_cast<std::int64_t>(i.at(-2));
+    const auto column = static_cast<std::int64_t>(i.at(-1));
+    const bool kept = o.upper ? column >= row + o.diagonal : column <= row + o.diagonal;
+    out[i] = kept ? in.inputs[0][i] : T(0);
+  });
+}
+
+template <class T>
+void run(const op::Flip& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  for_each_index(out.shape, [&](const Dims& i) {
+    Dims from = i;
+    for (auto axis : o.axes) from[axis] = x.shape[axis] - 1 - i[axis];
+    out[i] = x[from];
+  });
+}
+
+template <class T>
+void run(const op::Tile&, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  for_each_index(out.shape, [&](const Dims& i) {
+    Dims from = i;
+    for (std::size_t d = 0; d < i.rank(); ++d) from[d] = i[d] % x.shape[d];
+    out[i] = x[from];
+  });
+}
+
+// Where a position beside the input reads: nowhere for a constant border.
+inline std::optional<std::uint64_t> pad_source(op::PadKind kind, std::uint64_t i,
+                                               std::uint64_t before, std::uint64_t size) {
+  const auto n = static_cast<std::int64_t>(size);
+  auto at = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(before);
+  if (at >= 0 && at < n) return static_cast<std::uint64_t>(at);
+  if (kind == op::PadKind::constant || n == 0) return std::nullopt;
+  if (kind == op::PadKind::edge) return at < 0 ? 0 : size - 1;
+  if (kind == op::PadKind::wrap) return static_cast<std::uint64_t>((at % n + n) % n);
+  const auto period = std::max<std::int64_t>(2 * (n - 1), 1);
+  at = (at % period + period) % period;
+  return static_cast<std::uint64_t>(at < n ? at : period - at);
+}
+
+template <class T>
+void run(const op::Pad& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  for_each_index(out.shape, [&](const Dims& i) {
+    Dims from = i;
+    bool inside = true;
+    for (std::size_t d = 0; d < i.rank(); ++d) {
+      const auto source = pad_source(o.kind, i[d], o.before[d], x.shape[d]);
+      inside &= source.has_value();
+      from[d] = source.value_or(0);
+    }
+    out[i] = inside ? x[from] : T(o.value);
+  });
+}
+
+template <class T>
+T reduced(op::ReduceKind kind, std::vector<T>& x) {
+  using std::exp;
+  using std::log;
+  using std::sqrt;
+  const auto folded = [&](auto&& f) {
+    T value = x[0];
+    for (std::size_t i = 1; i < x.size(); ++i) value = f(value, x[i]);
+    return value;
+  };
+  const auto sum = [](const T& a, const T& b) { return a + b; };
+  const auto most = [](const T& a, const T& b) { return larger(a, b); };
+  switch (kind) {
+    case op::ReduceKind::max:
+      return folded(most);
+    case op::ReduceKind::min:
+      return folded([](const T& a, const T& b) { return b < a ? b : a; });
+    case op::ReduceKind::prod:
+      return folded([](const T& a, const T& b) { return a * b; });
+    case op::ReduceKind::l1:
+      for (auto& v : x) v = v < T(0) ? -v : v;
+      return folded(sum);
+    case op::ReduceKind::l2:
+    case op::ReduceKind::sum_square: {
+      for (auto& v : x) v = v * v;
+      const T squares = folded(sum);
+      return kind == op::ReduceKind::l2 ? sqrt(squares) : squares;
+    }
+    case op::ReduceKind::log_sum:
+      return log(folded(sum));
+    case op::ReduceKind::log_sum_exp: {
+      const T top = folded(most);
+      for (auto& v : x) v = exp(v - top);
+      return top + log(folded(sum));
+    }
+    case op::ReduceKind::mean:
+      return folded(sum) / T(static_cast<double>(x.size()));
+    case op::ReduceKind::sum:
+      break;
   }
-  const T sum = sum_of(x);
-  return kind == op::ReduceKind::mean ? sum / T(static_cast<double>(x.size)) : sum;
+  return folded(sum);
 }
 
 template <class T>
 void run(const op::Reduce& o, const Operands<T>& in, const Strided<T>& out) {
   const auto& x = in.inputs[0];
-  const auto axis = x.shape.index(o.axis);
-  for_each_index(out.shape, [&](const Dims& i) {
-    Dims from;  // the output's index with the axis at 0
-    for (std::size_t d = 0, next = 0; d < x.shape.rank(); ++d) {
-      if (d == axis && !o.keep)
-        from.push_back(0);
-      else
-        from.push_back(i[next++]);
-    }
-    out[i] = reduced(o.kind, Row<const T>{&x[from], x.strides[axis], x.shape[axis]});
+  Shape kept = x.shape;
+  Shape inner(x.shape);
+  for (std::size_t d = 0; d < x.shape.rank(); ++d) inner[d] = 1;
+  const auto gone = [&](std::size_t axis) {
+    kept[axis] = 1;
+    inner[axis] = x.shape[axis];
+  };
+  gone(x.shape.index(o.axis));
+  for (auto axis : o.more) gone(axis);
+  auto at = first_index(out.shape.rank());
+  for_each_index(kept, [&](const Dims& i) {
+    std::vector<T> values;
+    for_each_index(inner, [&](const Dims& j) {
+      Dims from = i;
+      for (std::size_t d = 0; d < from.rank(); ++d) from[d] += j[d];
+      values.push_back(x[from]);
+    });
+    out[at] = reduced(o.kind, values);
+    (void)advance(at, out.shape);
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include "runtime/reference/operands.h"
 
+#include <optional>
 #include <vector>
 
 namespace vitals::reference {
@@ -18,9 +19,28 @@ void softmax_row(Row<const T> x, Row<T> y) {
   for (std::uint64_t i = 0; i < x.size; ++i) y[i] = y[i] / sum;
 }
 
+// x - max - log(sum(exp(x - max)))
 template <class T>
-void run(const op::Softmax&, const Operands<T>& in, const Strided<T>& out) {
-  for_each_row(in.inputs[0], out, [](const Dims&, Row<const T> x, Row<T> y) { softmax_row(x, y); });
+void log_softmax_row(Row<const T> x, Row<T> y) {
+  using std::exp;
+  using std::log;
+  T top = x[0];
+  for (std::uint64_t i = 1; i < x.size; ++i) top = larger(top, x[i]);
+  T sum = T(0);
+  for (std::uint64_t i = 0; i < x.size; ++i) {
+    y[i] = x[i] - top;
+    const T e = exp(y[i]);
+    sum = i == 0 ? e : sum + e;
+  }
+  const T normaliser = log(sum);
+  for (std::uint64_t i = 0; i < x.size; ++i) y[i] = y[i] - normaliser;
+}
+
+template <class T>
+void run(const op::Softmax& o, const Operands<T>& in, const Strided<T>& out) {
+  for_each_line(in.inputs[0], out, o.axis, [&](Row<const T> x, Row<T> y) {
+    o.log ? log_softmax_row(x, y) : softmax_row(x, y);
+  });
 }
 
 // y * weight + bias along a row, as far as they are there
@@ -75,6 +95,107 @@ void run(const op::GlobalResponseNorm& o, const Operands<T>& in, const Strided<T
   for_each_index(x.shape, [&](const Dims& i) {
     const Dims channel{i.at(-1)};
     out[i] = x[i] + (in.weight[channel] * (x[i] * factors[place(i)]) + in.bias[channel]);
+  });
+}
+
+// Mean and 1 / sqrt(var + eps) of what `each` visits.
+template <class T>
+struct Moments {
+  T mean;
+  T factor;
+};
+template <class T, class Each>
+Moments<T> moments(double eps, Each&& each) {
+  std::optional<T> sum;
+  std::uint64_t count = 0;
+  each([&](const T& x) {
+    sum = sum ? *sum + x : x;
+    ++count;
+  });
+  const T n = T(static_cast<double>(count));
+  const T mean = sum.value_or(T(0)) / n;
+  std::optional<T> squares;
+  each([&](const T& x) {
+    const T d = x - mean;
+    const T square = d * d;
+    squares = squares ? *squares + square : square;
+  });
+  return {mean, reciprocal_root(squares.value_or(T(0)) / n + T(eps))};
+}
+
+template <class T>
+void run(const op::BatchNorm& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  Shape positions = x.shape;
+  positions[1] = 1;
+  for (std::uint64_t c = 0; c < x.shape[1]; ++c) {
+    const auto at = [&](Dims i) {
+      i[1] = c;
+      return i;
+    };
+    T mean(0);
+    T factor(1);
+    if (o.training) {
+      const auto m = moments<T>(o.eps, [&](auto&& visit) {
+        for_each_index(positions, [&](const Dims& i) { visit(x[at(i)]); });
+      });
+      mean = m.mean;
+      factor = m.factor;
+    } else {
+      mean = in.inputs[1][{c}];
+      factor = reciprocal_root(in.inputs[2][{c}] + T(o.eps));
+    }
+    if (!in.weight.empty()) factor = in.weight[{c}] * factor;
+    for_each_index(positions, [&](const Dims& i) {
+      const T y = (x[at(i)] - mean) * factor;
+      out[at(i)] = in.bias.empty() ? y : y + in.bias[{c}];
+    });
+  }
+}
+
+template <class T>
+void run(const op::GroupNorm& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  Shape part = x.shape;
+  part[0] = 1;
+  part[1] /= o.groups;
+  for (std::uint64_t sample = 0; sample < x.shape[0]; ++sample)
+    for (std::uint64_t group = 0; group < o.groups; ++group) {
+      const auto at = [&](Dims i) {
+        i[0] = sample;
+        i[1] += group * part[1];
+        return i;
+      };
+      const auto m = moments<T>(o.eps, [&](auto&& visit) {
+        for_each_index(part, [&](const Dims& i) { visit(x[at(i)]); });
+      });
+      for_each_index(part, [&](const Dims& i) {
+        const Dims to = at(i);
+        T y = (x[to] - m.mean) * m.factor;
+        if (!in.weight.empty()) y = y * in.weight[{to[1]}];
+        if (!in.bias.empty()) y = y + in.bias[{to[1]}];
+        out[to] = y;
+      });
+    }
+}
+
+template <class T>
+void run(const op::LocalResponseNorm& o, const Operands<T>& in, const Strided<T>& out) {
+  using std::exp;
+  using std::log;
+  const auto& x = in.inputs[0];
+  const auto before = (o.size - 1) / 2;
+  for_each_index(out.shape, [&](const Dims& i) {
+    std::optional<T> sum;
+    for (std::uint64_t tap = 0; tap < o.size; ++tap) {
+      Dims at = i;
+      at[1] = i[1] + tap - before;  // unsigned: beside the first channel is beyond the last
+      const T value = at[1] < x.shape[1] ? x[at] : T(0);
+      const T square = value * value;
+      sum = sum ? *sum + square : square;
+    }
+    const T scale = T(o.k) + T(o.alpha / static_cast<double>(o.size)) * *sum;
+    out[i] = x[i] / exp(T(o.beta) * log(scale));
   });
 }
 

@@ -65,6 +65,18 @@ void for_each_row(const Strided<const T>& x, const Strided<T>& y, F&& visit) {
                  [&](const Dims& i) { visit(i, row_of(x, i), row_of(y, i)); });
 }
 
+// Calls visit(line of x, line of y) for every line along `axis`.
+template <class T, class F>
+void for_each_line(const Strided<const T>& x, const Strided<T>& y, int axis, F&& visit) {
+  const auto along = x.shape.index(axis);
+  Shape others = x.shape;
+  others[along] = 1;
+  for_each_index(others, [&](const Dims& i) {
+    visit(Row<const T>{&x[i], x.strides[along], x.shape[along]},
+          Row<T>{&y[i], y.strides[along], y.shape[along]});
+  });
+}
+
 // a[0] * b[0] + a[1] * b[1] + ..., on top of `start` where there is one.
 template <class T>
 T dot(Row<const T> a, Row<const T> b, const T* start = nullptr) {

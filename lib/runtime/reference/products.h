@@ -52,7 +52,7 @@ void run(const op::ExpertLinear& o, const Operands<T>& in, const Strided<T>& out
   });
 }
 
-// One output of a convolution over [B, C, H, W]; what lies outside of the image is zero.
+// One output of a convolution over [B, C, spatial...]; what lies outside of the image is zero.
 template <class T>
 T conv_at(const op::Conv& o, const Operands<T>& in, const Dims& i) {
   const auto& x = in.inputs[0];
@@ -68,10 +68,9 @@ T conv_at(const op::Conv& o, const Operands<T>& in, const Dims& i) {
     Dims weight = {i[1], tap[0]};
     bool inside = true;
     for (std::size_t d = 2; d < x.shape.rank(); ++d) {
-      // The only side of a flat image is the second of the two. Unsigned: a position above or left
-      // of the image wraps and so is beyond it as well.
-      const auto side = d + 2 - x.shape.rank();
-      at.push_back(i[d] * o.stride[side] + tap[d - 1] - o.padding[side]);
+      const auto side = d - 2;
+      // Unsigned: a position before the first one wraps and so is beyond the last as well.
+      at.push_back(i[d] * o.stride[side] + tap[d - 1] * o.dilation[side] - o.padding[side]);
       weight.push_back(tap[d - 1]);
       inside &= at[d] < x.shape[d];
     }
@@ -82,8 +81,38 @@ T conv_at(const op::Conv& o, const Operands<T>& in, const Dims& i) {
   return sum;
 }
 
+// Every input is spread over the kernel's positions; what falls outside is lost.
+template <class T>
+void conv_transposed(const op::Conv& o, const Operands<T>& in, const Strided<T>& out) {
+  const auto& x = in.inputs[0];
+  const auto& w = in.weight;
+  const auto per_group = o.out / o.groups;
+  for_each_index(out.shape, [&](const Dims& i) {
+    out[i] = in.bias.empty() ? T(0) : in.bias.data[i[1] * in.bias.strides[0]];
+  });
+  Shape taps = {per_group};
+  for (std::size_t d = 2; d < x.shape.rank(); ++d) taps.push_back(w.shape[d]);
+  for_each_index(x.shape, [&](const Dims& i) {
+    const auto first = i[1] / (o.in / o.groups) * per_group;
+    for_each_index(taps, [&](const Dims& tap) {
+      Dims to = {i[0], first + tap[0]};
+      Dims weight = {i[1], tap[0]};
+      bool inside = true;
+      for (std::size_t d = 2; d < x.shape.rank(); ++d) {
+        to.push_back(i[d] * o.stride[d - 2] + tap[d - 1] * o.dilation[d - 2] - o.padding[d - 2]);
+        weight.push_back(tap[d - 1]);
+        inside &= to[d] < out.shape[d];
+      }
+      T lost(0);
+      T& sum = inside ? out[to] : lost;
+      sum = sum + x[i] * w[weight];
+    });
+  });
+}
+
 template <class T>
 void run(const op::Conv& o, const Operands<T>& in, const Strided<T>& out) {
+  if (o.transposed) return conv_transposed(o, in, out);
   for_each_index(out.shape, [&](const Dims& i) { out[i] = conv_at(o, in, i); });
 }
 
