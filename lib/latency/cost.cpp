@@ -154,4 +154,8 @@ Cost cost(const Kernel& kernel, const Machine& machine, double peak, const Facto
   return cost;
 }
 
+double least_seconds(const Kernel& kernel, double peak, bool training) {
+  return kernel.flops * product_passes(training) / peak;
+}
+
 }  // namespace vitals::latency

@@ -20,4 +20,9 @@ struct Cost {
 [[nodiscard]] Cost cost(const Kernel& kernel, const Machine& machine, double peak,
                         const Factors& factors, bool training);
 
+// The least time that the products of a kernel take at the peak rate.
+[[nodiscard]] double least_seconds(const Kernel& kernel, double peak, bool training);
+// A training step computes each product once forwards and twice backwards.
+[[nodiscard]] inline double product_passes(bool training) { return training ? 3 : 1; }
+
 }  // namespace vitals::latency

@@ -15,12 +15,16 @@ enum class MachineKind : std::uint8_t { gpu, cpu };
 // bfloat16 add up in float32. Nothing where the device lacks the type.
 struct Machine {
   MachineKind kind = MachineKind::gpu;
+  std::string maker;           // "nvidia", "amd", ...: whose kernels run; empty: not stated
   std::optional<double> fp32;  // without TensorFloat-32, as PyTorch runs float32 unless told
   std::optional<double> tf32;
   std::optional<double> fp16;
   std::optional<double> bf16;
   std::optional<double> fp8;
+  std::optional<double> fp4;
   double bandwidth = 0;     // bytes per second
+  double cache = 0;         // bytes of the last-level cache; 0: not stated
+  double link = 0;          // bytes per second to other devices of the node, one way; 0: not stated
   std::uint64_t units = 1;  // multiprocessors or cores: work comes in waves of so many tiles
 };
 

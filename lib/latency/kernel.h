@@ -23,7 +23,7 @@ struct Kernel {
   double n = 0;
   double k = 0;
   double count = 0;
-  double flops = 0;
+  double flops = 0;          // computed: of causal attention only the scores that are not masked
   double bytes = 0;          // read and written along the grain
   double weight_bytes = 0;   // those of them that are parameters of products
   double strided_bytes = 0;  // read or written across it

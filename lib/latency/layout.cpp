@@ -115,6 +115,14 @@ void set_sizes(Kernel& kernel, const Graph& graph, const Node& node) {
   }
 }
 
+// Share of all scores that causal attention computes: the last query sees all keys, each one before
+// it one key less.
+double causal_share(const AttentionSizes& sizes) {
+  const auto keys = static_cast<double>(sizes.keys);
+  const double seen = std::min(static_cast<double>(sizes.queries), keys);
+  return (keys - 0.5 * (seen - 1)) / keys;
+}
+
 }  // namespace
 
 Kernel Layout::other(NodeId id) const {
@@ -147,6 +155,7 @@ Kernel Layout::product(NodeId id) const {
     kernel.k = 0.5 * static_cast<double>(sizes.width + sizes.value_width);
     kernel.biased = attention->bias;
     kernel.causal = attention->causal;
+    if (attention->causal) kernel.flops *= causal_share(sizes);
   } else {
     set_sizes(kernel, graph_, n);
   }

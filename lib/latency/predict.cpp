@@ -1,5 +1,6 @@
 #include "latency/predict.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -31,7 +32,16 @@ void set_costs(Prediction& p, const Setup& setup, std::uint64_t batch) {
     profiler.add(kernel, p.costs.back().seconds);
   }
   p.adjustment = adjustment(profiler.profile(batch), setup.neighbours);
-  for (auto& cost : p.costs) cost.seconds *= std::exp(-p.adjustment.log_error);
+  double sum = 0;
+  double least = 0;
+  for (std::size_t i = 0; i < p.costs.size(); ++i) {
+    p.costs[i].seconds *= std::exp(-p.adjustment.log_error);
+    sum += p.costs[i].seconds;
+    least += least_seconds(p.kernels[i], setup.peak, setup.execution.training);
+  }
+  // A kernel may run at a clock above the data sheet's for a while; a step never exceeds its peak.
+  if (sum > 0 && least > sum)
+    for (auto& cost : p.costs) cost.seconds *= least / sum;
 }
 
 }  // namespace
@@ -62,7 +72,7 @@ Prediction predict(const Graph& graph, std::vector<Kernel> kernels, const Setup&
     const auto& kernel = p.kernels[i];
     const auto& cost = p.costs[i];
     p.busy += cost.seconds;
-    p.flops += kernel.flops * (setup.execution.training ? 3 : 1);
+    p.flops += kernel.flops * product_passes(setup.execution.training);
     if (cost.bound == Bound::compute) p.compute += cost.seconds;
     own[kernel.module] += Count::rounded(cost.seconds * 1e12);
   }

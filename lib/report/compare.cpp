@@ -174,9 +174,9 @@ Table flat_table(const Comparison& c) {
 }
 
 ordered_json to_json(const Comparison& c) {
-  ordered_json json = ordered_json::object();
-  json["schema_version"] = 1;
-  auto& models = json["models"] = ordered_json::array();
+  ordered_json result = ordered_json::object();
+  result["schema_version"] = 1;
+  auto& models = result["models"] = ordered_json::array();
   for (std::size_t i = 0; i < c.models.size(); ++i) {
     ordered_json model = {{"model", c.models[i]}};
     for (const auto& q : c.quantities)
@@ -184,7 +184,7 @@ ordered_json to_json(const Comparison& c) {
     if (i < c.fits.size()) model["fits"] = c.fits[i] ? ordered_json(*c.fits[i]) : ordered_json();
     models.push_back(std::move(model));
   }
-  auto& modules = json["modules"] = ordered_json::array();
+  auto& modules = result["modules"] = ordered_json::array();
   const auto numbers = [](const std::vector<Count>& values) {
     auto list = ordered_json::array();
     for (auto value : values) list.push_back(value.value());
@@ -195,7 +195,7 @@ ordered_json to_json(const Comparison& c) {
                        {"type", m.type},
                        {"params", numbers(m.params)},
                        {"macs", numbers(m.macs)}});
-  return json;
+  return result;
 }
 
 }  // namespace vitals

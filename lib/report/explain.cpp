@@ -44,8 +44,8 @@ Table explain_rows(const Explanation& explanation) {
 
 nlohmann::ordered_json explain_json(const Explanation& explanation) {
   using nlohmann::ordered_json;
-  ordered_json json = {{"path", explanation.path}, {"type", explanation.type}};
-  auto& quantities = json["quantities"] = ordered_json::array();
+  ordered_json result = {{"path", explanation.path}, {"type", explanation.type}};
+  auto& quantities = result["quantities"] = ordered_json::array();
   for (const auto& quantity : explanation.quantities) {
     auto terms = ordered_json::array();
     for (const auto& term : quantity.terms)
@@ -59,7 +59,7 @@ nlohmann::ordered_json explain_json(const Explanation& explanation) {
                           {"value", quantity.value.value()},
                           {"terms", std::move(terms)}});
   }
-  return json;
+  return result;
 }
 
 }  // namespace vitals

@@ -57,18 +57,18 @@ std::string sentence(double flops_value) { return fmt::format("{}FLOPs", si(flop
 }  // namespace
 
 ordered_json generation_json(const Generation& g) {
-  ordered_json json = {{"prompt_tokens", g.prompt},
-                       {"new_tokens", g.new_tokens},
-                       {"prefill", {{"macs", g.prefill.value()}, {"flops", flops(g.prefill)}}}};
+  ordered_json result = {{"prompt_tokens", g.prompt},
+                         {"new_tokens", g.new_tokens},
+                         {"prefill", {{"macs", g.prefill.value()}, {"flops", flops(g.prefill)}}}};
   if (g.new_tokens > 0)
-    json["decode"] = {
+    result["decode"] = {
         {"macs", g.decode.value()},
         {"flops", flops(g.decode)},
         {"first_token_flops", flops(g.first_step)},
         {"last_token_flops", flops(g.last_step)},
         {"flops_per_token", 2 * g.decode.as_double() / static_cast<double>(g.new_tokens)}};
-  json["total"] = {{"macs", g.total().value()}, {"flops", flops(g.total())}};
-  return json;
+  result["total"] = {{"macs", g.total().value()}, {"flops", flops(g.total())}};
+  return result;
 }
 
 Table generation_table(const Generation& g) {
@@ -97,15 +97,15 @@ ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype
   const auto growth = [&](LatentCache latent) {
     return (kv_cache_growth(graph, latent) * size).value();
   };
-  ordered_json json = {{"tokens", tokens},
-                       {"dtype", to_string(dtype)},
-                       {"bytes", bytes(LatentCache::expanded)},
-                       {"bytes_per_token", growth(LatentCache::expanded)}};
+  ordered_json result = {{"tokens", tokens},
+                         {"dtype", to_string(dtype)},
+                         {"bytes", bytes(LatentCache::expanded)},
+                         {"bytes_per_token", growth(LatentCache::expanded)}};
   if (is_latent(graph)) {
-    json["compressed_bytes"] = bytes(LatentCache::compressed);
-    json["compressed_bytes_per_token"] = growth(LatentCache::compressed);
+    result["compressed_bytes"] = bytes(LatentCache::compressed);
+    result["compressed_bytes_per_token"] = growth(LatentCache::compressed);
   }
-  auto& layers = json["layers"] = ordered_json::array();
+  auto& layers = result["layers"] = ordered_json::array();
   for (const auto& cache : graph.kv_caches) {
     const auto own = [&](LatentCache latent) {
       return (kv_cache_elements(cache, tokens, latent) * graph.batch * size).value();
@@ -117,7 +117,7 @@ ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype
     if (cache.window > 0) layer["window"] = cache.window;
     layers.push_back(std::move(layer));
   }
-  return json;
+  return result;
 }
 
 Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {

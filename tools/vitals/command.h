@@ -127,6 +127,7 @@ void deliver(const std::string& text, const OutputOptions& options);
 [[nodiscard]] Command list_command();
 [[nodiscard]] Command list_ops_command();
 [[nodiscard]] Command memory_command();
+[[nodiscard]] Command plan_command();
 [[nodiscard]] Command predict_command();
 [[nodiscard]] Command report_command();
 [[nodiscard]] Command rules_command();

@@ -117,8 +117,9 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.prediction = a.own_kernels ? latency::predict(a.graph, step_kernels(a.graph, element), setup)
                                : latency::predict(a.graph, setup);
   a.range = between(found.range, found.near_range, a.prediction.adjustment.confidence);
+  a.range.high = std::min(a.range.high, 1 / a.share_of_peak());  // no faster than the peak rate
   if (memory == WithMemory::yes) {
-    a.memory = std::remove_reference_t<decltype(*a.memory)>{};
+    a.memory = LatencyAnswer::Memory{};
     if (a.own_kernels) {
       a.memory->peak = a.memory->need = own_memory(a.graph, element);
     } else {
@@ -140,8 +141,12 @@ void add_latency_options(Command& c, LatencyOptions& o, bool required) {
       .required = required;
   c.choice("--precision", o.precision, latency::latency_precisions(),
            "fp32, amp, amp-bf16, fp16 or bf16 (amp on a GPU, fp32 on a CPU)");
-  c.choice("--mode", o.mode, {"inference", "training"},
-           "inference or training (a step with SGD and momentum)");
+  std::vector<std::string> modes = {"inference", "training"};
+  if (required) modes.insert(modes.end(), {"prefill", "decode", "serve"});
+  c.choice("--mode", o.mode, modes,
+           required ? "inference, training (a step with SGD and momentum), or of a language model: "
+                      "prefill, decode, serve"
+                    : "inference or training (a step with SGD and momentum)");
   c.flag("--compiled", o.compiled, "As torch.compile runs it, else eagerly");
   c.choice("--attention", o.attention, {"eager", "fused"},
            "fused or eager (written out); else as the measured runs had it");

@@ -1,4 +1,6 @@
+#include "kernel_price.h"
 #include "latency.h"
+#include "serve.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +13,9 @@ namespace {
 struct PredictArguments {
   ModelOptions model;
   LatencyOptions latency;
+  KernelOptions kernel;
+  ServeOptions serve;
+  std::string kv_dtype;
   OutputOptions output;
   std::vector<std::uint64_t> batches = {1};
   std::optional<std::size_t> depth = 2;
@@ -46,7 +51,12 @@ std::string page_of(const std::vector<LatencyAnswer>& answers, const PredictArgu
 }
 
 void predict(const PredictArguments& o) {
+  if (!o.kernel.kernel.empty())
+    return price_kernels(o.kernel, o.latency.device, o.kv_dtype, o.output);
   const auto model = o.model.load();
+  if (is_serving(o.latency.mode))
+    return predict_serving(model, o.serve, o.latency.device, o.latency.mode, o.kv_dtype,
+                           o.kernel.framework, o.output);
   auto build = o.model.build_options();
   std::vector<LatencyAnswer> answers;
   for (auto batch : o.batches) {
@@ -63,6 +73,23 @@ void predict(const PredictArguments& o) {
 }
 
 std::string check_usage(const PredictArguments& o, const Given& given) {
+  if (o.kernel.kernel.empty() == o.model.model.empty())
+    return o.model.model.empty() ? "MODEL is missing (or --kernel)"
+                                 : "--kernel prices a kernel, not a MODEL";
+  if (auto fault = kernel_fault(o.kernel); !fault.empty()) return fault;
+  const bool serving = is_serving(o.latency.mode);
+  for (const char* name :
+       {"--input-len", "--output-len", "--concurrency", "--tp", "--ep", "--quantize"})
+    if (given.has(name) && !serving)
+      return fmt::format("{} is for --mode prefill, decode and serve", name);
+  if (serving)
+    for (const char* name : {"--batch", "--precision", "--compiled", "--attention", "--pytorch",
+                             "--channels-last", "--depth", "--no-fold", "--fail-if", "--seq-len"})
+      if (given.has(name)) return fmt::format("{} is not for --mode {}", name, o.latency.mode);
+  if (o.kernel.kernel.empty() && !serving)
+    for (const char* name : {"--kv-dtype", "--framework"})
+      if (given.has(name))
+        return fmt::format("{} is for --kernel and --mode prefill, decode and serve", name);
   if (o.batches.size() > 1)
     for (const char* name : {"--depth", "--no-fold"})
       if (given.has(name))
@@ -76,11 +103,18 @@ Command predict_command() {
   auto o = std::make_shared<PredictArguments>();
   Command c{"predict", "Latency and throughput on a named device"};
   add_model_options(c, o->model, {.batch = false});
+  for (auto& option : c.options)
+    if (option.positional()) option.required = false;
   auto& batch =
       c.counts("--batch", o->batches, "Samples in a batch; several, as 1,8,64, for a sweep");
   batch.initial = "1";
   batch.group = "Model";
   add_latency_options(c, o->latency, true);
+  add_serve_options(c, o->serve);
+  add_kernel_options(c, o->kernel);
+  c.choice("--kv-dtype", o->kv_dtype, {"bf16", "fp8"},
+           "Numbers of the KV cache; else those of the products");
+  c.group = "Options";
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "2";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, latency_quantities(0, 0, 0, 0));
@@ -90,7 +124,10 @@ Command predict_command() {
       "vitals predict vit_base_patch16_224 --device rtx4090 --batch 1,8,64,256 --compiled",
       "vitals predict vit_small_patch16_224 --device l4 --batch 8 --fail-if 'latency > 20ms'",
       "vitals predict deit3_small_patch16_224 --device rtx3090 --batch 128 --mode training",
-      "vitals predict my_vit.json --device h100 --batch 64 --precision bf16 --format json"};
+      "vitals predict my_vit.json --device h100 --batch 64 --precision bf16 --format json",
+      "vitals predict llama-3-70b --device h100 --mode serve --tp 4 --quantize fp8 --concurrency "
+      "64",
+      "vitals predict --kernel gemm --device h100 --shape 4096,8192,1024 --dtype fp8"};
   c.check = [o](const Given& given) { return check_usage(*o, given); };
   c.run = [o] { predict(*o); };
   return c;

@@ -14,7 +14,7 @@ std::unique_ptr<Program> make_program() {
   p.version = version_report();
   p.width = reading_width();
   p.commands = {summary_command(),      flops_command(),    memory_command(),  bench_command(),
-                run_command(),          predict_command(),  report_command(),  compare_command(),
+                run_command(),          predict_command(), plan_command(), report_command(),  compare_command(),
                 rules_command(), list_command(),         list_ops_command(), devices_command(), spec_command(),
                 completions_command(p), manual_command(p)};
   p.examples = {"vitals summary vit_base_patch32",

@@ -256,15 +256,16 @@ bool asks_own_kernels(const RunQuestion& q) {
 
 // What differs between the question and the run that is to answer it.
 std::vector<std::string> differences(const Calibration& c, const RunQuestion& q) {
-  if (c.device != q.device)
-    return {
-        "nothing published about this device: the factors are those that its kind has in "
-        "common"};
   std::vector<std::string> notes;
   auto note = [&](bool differs, const std::string& text) {
     if (differs) notes.push_back(text);
   };
-  note(!q.images, "only models of images were measured, and this one is none");
+  note(c.device != q.device,
+       "nothing published about this device: the factors are those that its kind has in common");
+  note(!q.images,
+       "only models of images were measured, and this one is none: the range is wider, by "
+       "judgement");
+  if (c.device != q.device) return notes;
   if (c.own_kernels()) {
     note(!asks_own_kernels(q),
          "this device was measured with vitals' own kernels, and PyTorch's are others");
@@ -305,9 +306,11 @@ void set_range(Match& match, const std::vector<Calibration>& known, const RunQue
                        std::max(match.range.high, common.range.high)};
     match.near_range = match.range;
   }
-  if (!beyond(c, q.batch)) return;
+  const bool far = beyond(c, q.batch);
+  if (!far && q.images) return;  // differences() notes that only images were measured
   for (auto* range : {&match.range, &match.near_range})
     *range = {range->low * kBeyondLow, range->high * kBeyondHigh};
+  if (!far) return;
   match.notes.push_back(
       c.batches.first == c.batches.second
           ? fmt::format("measured at batch {} alone: elsewhere the range is wider, by judgement",

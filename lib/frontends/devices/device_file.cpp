@@ -27,8 +27,9 @@ class Entry {
   Entry(const json& value, std::string at) : value_(value), at_(std::move(at)) {
     if (!value.is_object()) fail("{}: a device is an object", at_);
     static const std::vector<std::string> known = {
-        "name",           "title", "kind",   "memory_gib",   "peak_tflops",
-        "bandwidth_gb_s", "units", "source", "calibrations", "runtime"};
+        "name",      "title",     "kind",  "memory_gib", "peak_tflops",  "bandwidth_gb_s",
+        "cache_mib", "link_gb_s", "units", "maker",      "calibrations", "runtime",
+        "source"};
     check_keys(value, known, at_);
   }
 
@@ -41,7 +42,11 @@ class Entry {
       d.memory = static_cast<std::uint64_t>(number(value_, "memory_gib", at_) * std::exp2(30));
     d.machine.kind = kind();
     d.runtime = runtime();
+    if (value_.contains("maker")) d.machine.maker = text("maker", true);
     d.machine.bandwidth = number(value_, "bandwidth_gb_s", at_) * 1e9;
+    if (value_.contains("cache_mib"))
+      d.machine.cache = number(value_, "cache_mib", at_) * std::exp2(20);
+    if (value_.contains("link_gb_s")) d.machine.link = number(value_, "link_gb_s", at_) * 1e9;
     if (value_.contains("units"))
       d.machine.units = static_cast<std::uint64_t>(std::max(1.0, number(value_, "units", at_)));
     read_peaks(d.machine);
@@ -87,7 +92,7 @@ class Entry {
       fail("{}/peak_tflops: must be an object like {{\"fp32\": 35.6, \"fp16\": 71}}", at_);
     const auto& tflops = value_.at("peak_tflops");
     const auto place = at_ + "/peak_tflops";
-    check_keys(tflops, {"fp32", "tf32", "fp16", "bf16", "fp8"}, place);
+    check_keys(tflops, {"fp32", "tf32", "fp16", "bf16", "fp8", "fp4"}, place);
     auto peak = [&](const char* key, std::optional<double>& value) {
       if (tflops.contains(key)) value = number(tflops, key, place) * 1e12;
     };
@@ -96,6 +101,7 @@ class Entry {
     peak("fp16", machine.fp16);
     peak("bf16", machine.bf16);
     peak("fp8", machine.fp8);
+    peak("fp4", machine.fp4);
   }
 
   void read_calibrations(DeviceSpec& d) const {
@@ -163,13 +169,17 @@ nlohmann::ordered_json to_json(const DeviceSpec& d) {
   peak("fp16", d.machine.fp16);
   peak("bf16", d.machine.bf16);
   peak("fp8", d.machine.fp8);
+  peak("fp4", d.machine.fp4);
   nlohmann::ordered_json json = {{"name", d.name},
                                  {"title", d.title},
                                  {"kind", d.machine.kind == MachineKind::cpu ? "cpu" : "gpu"}};
   if (d.runtime != GpuRuntime::cuda) json["runtime"] = name_of(d.runtime);
+  if (!d.machine.maker.empty()) json["maker"] = d.machine.maker;
   if (d.memory) json["memory_gib"] = d.memory->as_double() / 0x1p30;
   json["bandwidth_gb_s"] = d.machine.bandwidth / 1e9;
   json["peak_tflops"] = std::move(peaks);
+  if (d.machine.cache > 0) json["cache_mib"] = d.machine.cache / 0x1p20;
+  if (d.machine.link > 0) json["link_gb_s"] = d.machine.link / 1e9;
   json["units"] = d.machine.units;
   json["source"] = d.source;
   if (d.calibrations.empty()) return json;
