@@ -52,7 +52,7 @@ std::string count_or_dash(const FigureValue& value) {
 }
 
 Figures figures_of(const Graph& graph) {
-  using OpFigure = Figure<ListedOp>;
+  using OpFigure = FigureColumn<ListedOp>;
   std::vector<OpFigure> columns{
       {{"op", "op", "op", plain, plain, false},
        [](const ListedOp& o) { return std::string(o.totals.name); }},

@@ -13,10 +13,10 @@ std::unique_ptr<Program> make_program() {
   p.doc = "The vital signs of a transformer, from its description alone.";
   p.version = version_report();
   p.width = reading_width();
-  p.commands = {summary_command(),      flops_command(),    memory_command(),  bench_command(),
-                run_command(),          predict_command(), plan_command(), report_command(),  compare_command(),
-                rules_command(), list_command(),         list_ops_command(), devices_command(), spec_command(),
-                completions_command(p), manual_command(p)};
+  p.commands = {summary_command(), flops_command(),   memory_command(),       bench_command(),
+                run_command(),     predict_command(), plan_command(),         report_command(),
+                compare_command(), rules_command(),   list_command(),         list_ops_command(),
+                devices_command(), spec_command(),    completions_command(p), manual_command(p)};
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
                 "vitals memory vit_base_patch16_224 --batch 64",
