@@ -27,9 +27,8 @@ class Entry {
   Entry(const json& value, std::string at) : value_(value), at_(std::move(at)) {
     if (!value.is_object()) fail("{}: a device is an object", at_);
     static const std::vector<std::string> known = {
-        "name",      "title",     "kind",  "memory_gib", "peak_tflops",  "bandwidth_gb_s",
-        "cache_mib", "link_gb_s", "units", "maker",      "calibrations", "runtime",
-        "source"};
+        "name",      "title", "kind",  "memory_gib",   "peak_tflops", "bandwidth_gb_s", "cache_mib",
+        "link_gb_s", "units", "maker", "calibrations", "runtime",     "source"};
     check_keys(value, known, at_);
   }
 

@@ -124,8 +124,8 @@ void Memory::note_peak() {
 
 void Memory::begin(Phase phase) {
   const auto start = peaks_.empty() ? live_ : peaks_.front().start;
-  // The first phase begins a log of its own. It has its room before it is the one that is written to: what is
-  // released when a reservation fails is noted, too.
+  // The first phase begins a log of its own. It has its room before it is the one that is written
+  // to: what is released when a reservation fails is noted, too.
   if (logs_ && peaks_.empty()) log_.step.reserve(storages_.size() + 2);
   peaks_.push_back({phase, start, live_, label_, live_, by_kind_, allocations_});
   high_ = live_;

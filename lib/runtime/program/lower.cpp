@@ -107,7 +107,7 @@ bool Lowering::view(NodeId id) {
     const auto axis = x.shape.index(s->axis);
     y = {x.buffer, x.offset + s->start * x.strides[axis], n.shape, {}};
     for (std::size_t i = 0; i < x.strides.rank(); ++i)
-      if (!s->select || i != axis) y.strides.push_back(x.strides[i]);
+      if (!s->select || i != axis) y.strides.push_back(x.strides[i] * (i == axis ? s->step : 1));
   } else {
     return false;
   }
