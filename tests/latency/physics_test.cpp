@@ -77,7 +77,7 @@ TEST_CASE("the products of a step never exceed the peak rate, for any model on a
 TEST_CASE("the range is wide where no model of the kind was measured, at every batch") {
   for (const auto& device : devices()) {
     CAPTURE(device.name);
-    for (const std::uint64_t batch : {1, 64, 256, 4096}) {
+    for (const std::uint64_t batch : {1U, 64U, 256U, 4096U}) {
       const auto found = match_for(device, precision_for(device.machine), false, batch);
       for (const auto& range : {found.range, found.near_range}) {
         CHECK(range.low < 0.65);

@@ -89,7 +89,9 @@ TEST_CASE("measured kernels are met, and their times lie in the ranges") {
     CHECK(p.measured);
   }
   CHECK(errors.size() == kFamilies.size());
-  for (const auto& [kernel, list] : errors) {
+  for (const auto& entry : errors) {
+    const auto& kernel = entry.first;
+    const auto& list = entry.second;
     CAPTURE(kernel);
     CHECK(share_below(list, 0.5) < 0.1);
     CHECK(share_below(list, 0.9) < 0.35);
