@@ -228,3 +228,63 @@ TEST_CASE("Gemma 4: shared keys and per-layer embeddings") {
                       attention(32, false) + 4 * rest + 2 * 3 * h * 128 + 2 * 3 * h * 256;
   CHECK(params_of(small) == 100 * h + h + layers + 100 * 32 + h * 32 + 8);
 }
+
+// EAGLE-3 heads as SpecForge trains them: fc [h, 3 h], one layer whose queries, keys and values read
+// 2 h features, a norm of each half of them, and a head of its own vocabulary.
+TEST_CASE("a draft model beside its table of words") {
+  const std::uint64_t h = 64;
+  CHECK(params_of({{"model_type", "llama"}, {"architectures", {"LlamaForCausalLMEagle3"}},
+                   {"hidden_size", h}, {"intermediate_size", 128}, {"num_hidden_layers", 1},
+                   {"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"vocab_size", 1000},
+                   {"draft_vocab_size", 100}}) ==
+        1000 * h + 3 * h * h + 2 * h * (h + 2 * 32) + h * h + 3 * h * 128 + 3 * h + h + 100 * h);
+}
+
+// Published parameter counts of hybrids; layers that predict further tokens, which the library does
+// not load, are in the published count and not in ours: 1,650,471,424 of Qwen3-Next.
+TEST_CASE("recurrences instead of attention") {
+  const std::pair<const char*, std::uint64_t> facts[] = {
+      // state-spaces/mamba-130m-hf
+      {R"({"model_type":"mamba","num_hidden_layers":24})", 129'135'360},
+      // Qwen/Qwen3-Next-80B-A3B: 81,324,862,720 with its predictor
+      {R"({"model_type":"qwen3_next","hidden_size":2048})", 79'674'391'296},
+      // Qwen/Qwen3.5-9B: 9,653,104,368 with a vision tower of 456,010,480 and a predictor of
+      // 243,290,624
+      {R"({"model_type":"qwen3_5_text","hidden_size":4096,"num_hidden_layers":32})", 8'953'803'264},
+      // nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B
+      {R"({"model_type":"nemotron_h","hidden_size":2688,"num_hidden_layers":52,
+           "hybrid_override_pattern":"MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
+           "mamba_num_heads":64,"num_key_value_heads":2,"n_routed_experts":128,
+           "num_experts_per_tok":6,"moe_intermediate_size":1856,
+           "moe_shared_expert_intermediate_size":3712})",
+       31'577'937'344},
+      // ibm-granite/granite-4.0-h-micro
+      {R"({"model_type":"granitemoehybrid","hidden_size":2048,"num_hidden_layers":40,
+           "vocab_size":100352,"shared_intermediate_size":8192,"num_local_experts":0,
+           "num_experts_per_tok":0,"mamba_n_heads":64,"mamba_d_state":128,
+           "num_attention_heads":32,"num_key_value_heads":8,"tie_word_embeddings":true,
+           "layer_types":["mamba","mamba","mamba","mamba","mamba","attention","mamba","mamba",
+             "mamba","mamba","mamba","mamba","mamba","mamba","mamba","attention","mamba","mamba",
+             "mamba","mamba","mamba","mamba","mamba","mamba","mamba","attention","mamba","mamba",
+             "mamba","mamba","mamba","mamba","mamba","mamba","mamba","attention","mamba","mamba",
+             "mamba","mamba"]})",
+       3'191'396'096},
+      // LiquidAI/LFM2-1.2B, the language model of LFM2.5-VL-1.6B
+      {R"({"model_type":"lfm2","hidden_size":2048,"num_hidden_layers":16,
+           "full_attn_idxs":[2,5,8,10,12,14]})",
+       1'170'340'608},
+  };
+  for (const auto& fact : facts) {
+    CAPTURE(fact.first);
+    CHECK(params_of(json::parse(fact.first)) == fact.second);
+  }
+}
+
+// A state of constant size: a longer past takes no more memory, and no more products a token.
+TEST_CASE("a recurrence keeps no token") {
+  const auto model = test::model({{"model_type", "mamba"}, {"num_hidden_layers", 2}});
+  const auto products = [&](std::uint64_t past) {
+    return macs_by_module(model.build({.seq_len = 1, .past_len = past})).sum();
+  };
+  CHECK(products(16) == products(1600));
+}

@@ -228,8 +228,13 @@ TEST_CASE("built-in models answer to the spellings that people bring") {
     CAPTURE(name);
     CHECK(builtin_canonical(name) == listed);
   }
-  CHECK_THROWS_WITH_AS((void)builtin_model("vit_base_patch16_224.augreg_in21k", ""),
-                       "unknown model 'vit_base_patch16_224.augreg_in21k': what follows the dot "
-                       "names weights; the model is 'vit_base_patch16_224'",
-                       Error);
+  const auto tagged = builtin_model("timm/vit_base_patch16_224.augreg_in21k", "");
+  CHECK(tagged.name == "vit_base_patch16_224");
+  REQUIRE(tagged.notes.size() == 1);
+  CHECK(tagged.notes[0].find("what follows the dot names weights") != std::string::npos);
+  CHECK(builtin_canonical("meta-llama/Llama-3.1-8B-Instruct") == "llama-3.1-8b");
+  CHECK(builtin_canonical("meta-llama/Meta-Llama-3-8B") == "llama-3-8b");
+  CHECK(builtin_canonical("Qwen/Qwen2.5-7B-Instruct") == "qwen2.5-7b");
+  CHECK(builtin_canonical("google/gemma-2-9b-it") == "gemma-2-9b");
+  CHECK(builtin_canonical("gpt2.5").empty());
 }

@@ -144,6 +144,8 @@ HfKind kind_of_config(const nlohmann::json& config, const std::string& path) {
   const auto type = config.find("model_type");
   HfKind kind;
   if (type == config.end()) {
+    if (from.name.empty() && !text_part_of(config).empty())
+      return {find_hf_family("composite_of_unknown_type"), "", {}};
     if (from.name.empty())
       fail("{}/model_type: is missing, and architectures names no class; known model_types: {}",
            path, fmt::join(hf_model_types(), ", "));

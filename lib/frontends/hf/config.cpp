@@ -94,6 +94,28 @@ std::vector<std::string> left_out_of(const HfValues& values) {
   return parts;
 }
 
+bool reads_something_else(const std::string& key) {
+  for (const auto* word : {"vision", "visual", "image", "img", "video", "audio", "speech", "mm_"})
+    if (key.find(word) != std::string::npos) return true;
+  return false;
+}
+
+// What a config holds beside its text part: the other parts of a composite one (`part` is its text
+// part), or those that read no text beside the fields of a language model.
+std::vector<std::string> other_parts(const json& config, const std::string& part) {
+  std::vector<std::string> others;
+  for (const auto& [key, value] : config.items()) {
+    const bool ours = key == part || key == "quantization_config" || key == "compression_config" ||
+                      key == "generation_config";
+    const bool is_part = key == "mm_vision_tower" || key == "img_processor" ||
+                         key == "embd_layer" ||
+                         (key.ends_with("_config") && value.is_object() && !value.empty() &&
+                          (!part.empty() || reads_something_else(key)));
+    if (is_part && !ours && !value.is_null()) others.push_back(key);
+  }
+  return others;
+}
+
 // Where the fields of a spec stand in the config: those of one family, under `path`, with a prefix
 // to their names in the spec.
 struct Origin {
@@ -150,20 +172,6 @@ json image_size_of(const json& preprocessor) {
 ordered_json described(const json& config, const HfKind& kind, const std::string& path,
                        std::vector<Origin>& origins);
 
-// What a config of several parts holds beside its text part.
-std::vector<std::string> other_parts(const json& config, const std::string& part) {
-  std::vector<std::string> others;
-  for (const auto& [key, value] : config.items()) {
-    const bool names_part = key.ends_with("_config") || key == "mm_vision_tower" ||
-                            key == "img_processor" || key == "visual" || key == "embd_layer";
-    const bool no_part = key == "quantization_config" || key == "compression_config" ||
-                         key == "generation_config" || key == "attn_config" || key == part;
-    if (names_part && !no_part && !value.is_null() && value != json::object())
-      others.push_back(key);
-  }
-  return others;
-}
-
 // Whether the text part's fields stand beside those of the whole, as earlier versions wrote them.
 bool is_flat(const json& config, const HfFamily& family) {
   if (!family.at("part").contains("flat") || !text_part_of(config).empty()) return false;
@@ -204,6 +212,7 @@ ordered_json part_of(const json& config, const HfKind& kind, const std::string& 
       inner_kind.head = inner_kind.family->at("default_head").get<std::string>();
     spec = described(inner, inner_kind, path + "/" + field, origins);
   }
+  if (field.empty()) return spec;  // flat: the parts are told with the fields beside them
   const auto others = other_parts(config, field);
   // The class makes such a part by itself where the config says nothing of it.
   if (others.empty() && !kind.family->contains("hidden"))
@@ -264,6 +273,9 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   if (!config.is_object()) fail("{}: expected an object, got {}", path, brief(config));
   const HfValues values(without_aliases(config, family, path), entry_of(family, "defaults"), path);
   check_hf_values(values, family);
+  const auto others = family.at("architecture") == "decoder" ? other_parts(config, "")
+                                                             : std::vector<std::string>();
+  for (const auto& other : others) values.know(other);
   ordered_json spec = {{"architecture", family.at("architecture")}};
   for (const auto& [key, value] : entry_of(family, "spec").items()) spec[key] = value;
   for (const auto& [key, value] : family.at("heads").at(head).items()) spec[key] = value;
@@ -274,6 +286,8 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
     if (const auto value = derived(expression, values); !value.is_null() && value != json::array())
       set_at(spec, target, value);
   auto left_out = left_out_of(values);
+  for (const auto& other : others)
+    left_out.push_back(fmt::format("{}: left out, all counts are the language model's", other));
   auto by_default = absent_sizes(values, family);
   if (!path.empty())
     for (auto& note : by_default) note = path.substr(1) + "/" + note;

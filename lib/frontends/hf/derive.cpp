@@ -121,6 +121,7 @@ class Evaluator {
       return number(e[1]) / divisor;
     }
     if (op == "sqrt") return std::sqrt(number(e[1]));
+    if (op == "floor") return static_cast<std::uint64_t>(std::floor(number(e[1])));
     if (op == "==") return value(e[1]) == value(e[2]);
     if (op == "<") return number(e[1]) < number(e[2]);
     if (op == ">=") return number(e[1]) >= number(e[2]);
@@ -146,6 +147,10 @@ class Evaluator {
     if (op == "in") {
       const auto list = sequence(e[2]);
       return std::find(list.begin(), list.end(), value(e[1])) != list.end();
+    }
+    if (op == "mentions") {
+      const auto text = value(e[2]);
+      return !text.is_null() && text.dump().find(e[1].get<std::string>()) != std::string::npos;
     }
     if (op == "layers" || op == "where") return over_layers(e, op == "where");
     if (op == "map") return mapped(e);

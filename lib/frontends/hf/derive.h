@@ -15,7 +15,7 @@ namespace vitals {
 //   + - * /        of numbers; / of integers rounds down
 //   %              remainder of integers
 //   ratio          of two numbers, never rounded
-//   sqrt
+//   sqrt, floor
 //   == < >=        of two values; not, and, or (of flags; null is false)
 //   ?              [?, CONDITION, THEN, ELSE]
 //   first          the first value that is not null
@@ -23,6 +23,7 @@ namespace vitals {
 //   length         of a list or string
 //   at             [at, LIST, INDEX]; null behind its end; one value stands for every index
 //   in             [in, VALUE, LIST]
+//   mentions       [mentions, WORD, FIELD]: whether a text or a list of texts has the word
 //   layers         [layers, COUNT, EXPRESSION]: its value for every "$i" from 0
 //   where          [where, COUNT, CONDITION]: the "$i" for which it is true
 //   map            [map, LIST or STRING, {"from": to, ...}] entry by entry

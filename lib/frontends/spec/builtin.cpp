@@ -67,11 +67,41 @@ std::string spelled_out(const std::string& name) {
 
 }  // namespace
 
+namespace {
+
+// The part of a hub's name that tells sizes: "meta-llama/Llama-3.1-8B-Instruct" is Llama-3.1-8B,
+// tuned; "timm/vit_base_patch16_224.augreg_in21k" is vit_base_patch16_224, with one of its weights.
+struct HubName {
+  std::string folded;  // without who published it
+  std::string model;   // without what was tuned, and without a tag
+};
+
+HubName hub_name(std::string_view name) {
+  HubName hub;
+  hub.folded = folded_name(name);
+  hub.folded = hub.folded.substr(hub.folded.find('/') + 1);
+  hub.model = hub.folded;
+  for (const std::string_view maker : {"meta_"})
+    if (hub.model.starts_with(maker)) hub.model.erase(0, maker.size());
+  for (const std::string_view tuned : {"_instruct", "_chat", "_it", "_hf"})
+    if (hub.model.ends_with(tuned)) hub.model.erase(hub.model.size() - tuned.size());
+  return hub;
+}
+
+// timm's names have no dots of their own, and words that underscores part.
+std::string without_tag(const std::string& name) {
+  const auto untagged = name.substr(0, name.find('.'));
+  return untagged.find('_') == std::string::npos ? name : untagged;
+}
+
+}  // namespace
+
 std::string builtin_canonical(std::string_view name) {
   if (auto listed = listed_name(std::string(name)); !listed.empty()) return listed;
   const auto plain = folded_name(name);
-  // "google/vit-base-patch16-224" is named after who published it.
-  for (const auto& spelling : {plain, plain.substr(plain.find('/') + 1), spelled_out(plain)})
+  const auto hub = hub_name(name);
+  for (const auto& spelling :
+       {plain, hub.folded, spelled_out(plain), hub.model, without_tag(hub.folded)})
     if (auto listed = listed_as_folded(spelling); !listed.empty()) return listed;
   return "";
 }
@@ -80,10 +110,6 @@ Model builtin_model(std::string_view name, const std::string& origin) {
   const auto* spec = find(builtin_canonical(name));
   if (spec == nullptr) {
     const auto prefix = origin.empty() ? std::string() : origin + ": ";
-    const auto untagged = builtin_canonical(name.substr(0, name.find('.')));
-    if (!untagged.empty())
-      fail("{}unknown model '{}': what follows the dot names weights; the model is '{}'", prefix,
-           name, untagged);
     const auto hint = did_you_mean(name, builtin_names());
     fail("{}unknown model '{}'{}", prefix, name,
          hint.empty() ? "; `vitals list` shows the built-in ones" : hint);
@@ -91,6 +117,12 @@ Model builtin_model(std::string_view name, const std::string& origin) {
   const auto source = fmt::format("built-in {}", spec->name);
   auto model = model_from_json(parse_json(spec->json, source), source, std::string(spec->name));
   model.by_default.clear();  // what a built-in model leaves to its class is known to be so
+  const auto folded = hub_name(name).folded;
+  if (without_tag(folded) != folded && listed_as_folded(folded).empty() &&
+      listed_as_folded(hub_name(name).model).empty())
+    model.notes.push_back(fmt::format(
+        "{}: what follows the dot names weights; the sizes are {}'s own, whatever head they have",
+        name, spec->name));
   return model;
 }
 

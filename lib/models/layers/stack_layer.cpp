@@ -39,14 +39,39 @@ Tensor relative_bias(Builder& b, const StackLayer& o, std::uint64_t buckets, std
   return b.reshape(b.permute(rows, {2, 0, 1}), {1, o.num_heads, tokens, keys});
 }
 
+// What contents and relative positions add to the scores, [B, heads, tokens, keys], scaled: queries
+// with the keys of positions, and keys with the queries of positions.
+std::optional<Tensor> disentangled_bias(Builder& b, Tensor q, Tensor k, const StackLayer& o,
+                                        const StackContext& ctx) {
+  if (!ctx.relative_embeddings) return std::nullopt;
+  const auto positions = *ctx.relative_embeddings;
+  const Shape shape{q.dim(0), o.num_heads, q.dim(2), k.dim(2)};
+  const auto taken = [&](Tensor content, std::string_view shared, std::string_view own, Role role) {
+    const auto name = ctx.own_position_projections ? own : shared;
+    const auto places = projected(b, name, positions, o, role, o.qkv_bias);
+    const auto scores = b.matmul(content, b.transpose(places, 2, 3));
+    const auto which = b.expand(b.constant({1, 1, shape[2], shape[3]}, DType::i64), shape);
+    return b.add(op::Take{op::TakeKind::elements, -1, 0}, {scores, which}) * o.scale;
+  };
+  std::optional<Tensor> bias;
+  if (ctx.content_to_position) bias = taken(q, o.names.k, "self.pos_key_proj", Role::key);
+  if (ctx.position_to_content) {
+    const auto other =
+        b.transpose(taken(k, o.names.q, "self.pos_query_proj", Role::query), 2, 3);
+    bias = bias ? *bias + other : other;
+  }
+  return bias;
+}
+
 Tensor attend(Builder& b, Tensor q, const KeysAndValues& kv, const StackLayer& o,
               const StackContext& ctx, bool cross) {
   AttentionCore core;
   core.scale = o.scale;
+  if (!cross) core.bias = disentangled_bias(b, q, kv.k, o, ctx);
   core.attn_drop = o.attn_drop;
   core.drop_name = o.attn_drop > 0 ? "dropout" : "";
   if (!cross) {
-    core.bias = ctx.relative_bias;
+    if (!core.bias) core.bias = ctx.relative_bias;
     core.mask = ctx.mask;
   }
   return merge_heads(b, attention_core(b, q, kv.k, kv.v, core));

@@ -71,6 +71,13 @@ struct StackContext {
   std::optional<Tensor> encoder_output = {};  // absent while generating: its keys are cached
   // T5's relative positions (Raffel et al. 2020, arXiv:1910.10683, section 2.1): a table
   // [buckets, heads] that lives in the first layer's attention, and the bias that it gives.
+  // DeBERTa's disentangled attention (He et al. 2020, arXiv:2006.03654, section 3.1): embeddings of
+  // relative positions [1, 2 * spans, width] that the layer projects like tokens, or by matrices of
+  // their own.
+  std::optional<Tensor> relative_embeddings = {};
+  bool content_to_position = false;
+  bool position_to_content = false;
+  bool own_position_projections = false;
   std::uint64_t relative_buckets = 0;
   bool relative_in_every_layer = false;
   std::optional<Tensor> relative_bias = {};

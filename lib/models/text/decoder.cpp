@@ -3,6 +3,7 @@
 #include "models/layers/activation_names.h"
 #include "models/text/decoder_config.h"
 #include "models/text/decoder_layers.h"
+#include "models/text/decoder_mixers.h"
 
 #include <cmath>
 
@@ -15,13 +16,24 @@ Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint6
   const auto normed = [&](std::string_view name, Tensor t) {
     return norm(b, name, t, decoder_norm(c));
   };
-  const auto attention = [&](Tensor t) { return decoder_attention(b, t, ctx, index); };
+  const auto kind = layer_kind(c, index);
+  const auto attention = [&](Tensor t) {
+    if (kind.mixer != Mixer::attention) return decoder_recurrence(b, t, ctx, kind.mixer);
+    const auto y = decoder_attention(b, t, ctx, index);
+    return c.parallel_mamba ? y + decoder_recurrence(b, t, ctx, Mixer::mamba2) : y;
+  };
   const auto mlp = [&](Tensor t) { return decoder_feed_forward(b, t, ctx, index); };
   const auto add = [&](Tensor residual, Tensor y) {
     return residual + (c.residual_multiplier ? y * *c.residual_multiplier : y);
   };
 
-  const auto kind = layer_kind(c, index);
+  if (ctx.draft_of) {
+    // The first layer's residual stream is the state of the model that is drafted for.
+    const auto own = index == 0 ? *ctx.draft_of : x;
+    const auto both = b.concat({normed(n.attn_norm, *ctx.tokens), normed("hidden_norm", own)}, -1);
+    const auto y = add(own, attention(both));
+    return add(y, mlp(normed(n.mlp_norm, y)));
+  }
   if (kind.mixer == Mixer::none) return add(x, mlp(normed(n.mlp_norm, x)));
   if (!kind.dense && !kind.experts) return add(x, attention(normed(n.attn_norm, x)));
   if (c.parallel_residual) {
@@ -123,6 +135,11 @@ Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderName
   auto ctx = context_of(b, c, n, ids.dim(1));
   SharedKeys shared;
   ctx.shared = &shared;
+  if (c.drafts) {
+    const auto states = b.input({ids.dim(0), ids.dim(1), 3 * c.hidden_size});
+    ctx.draft_of = linear(b, "fc", states, c.hidden_size, Role::projection, false);
+    ctx.tokens = x;
+  }
   std::optional<Tensor> inputs;
   if (c.hidden_size_per_layer_input > 0) inputs = per_layer_inputs(b, ids, x, c);
   x = b.within(n.layers, kModuleList, [&] {
@@ -142,10 +159,10 @@ Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderName
 
 Tensor lm_head(Builder& b, const Embedded& hidden, const DecoderConfig& c, const DecoderNames& n) {
   auto logits = b.call(n.head, {"Linear", Role::head, TorchClass::linear}, {hidden.x}, [&] {
+    const auto words = c.draft_vocab_size.value_or(c.vocab_size);
     const auto weight =
-        c.tie_word_embeddings ? hidden.table : b.param("weight", {c.vocab_size, hidden.x.dim(-1)});
-    return b.linear(hidden.x, c.vocab_size, weight,
-                    c.lm_head_bias ? b.param("bias", {c.vocab_size}) : kNone);
+        c.tie_word_embeddings ? hidden.table : b.param("weight", {words, hidden.x.dim(-1)});
+    return b.linear(hidden.x, words, weight, c.lm_head_bias ? b.param("bias", {words}) : kNone);
   });
   if (c.logits_multiplier) logits = logits * *c.logits_multiplier;
   if (!c.final_logit_softcapping) return logits;

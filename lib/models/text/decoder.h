@@ -95,6 +95,25 @@ struct DecoderConfig {
 
   // hybrids: what a layer has instead of attention or beside the feed-forward
   std::vector<std::string> feed_forward_types;  // dense, experts or none; empty: dense_layers
+  bool drafts = false;                              // EAGLE-3
+  std::optional<std::uint64_t> draft_vocab_size;    // null: vocab_size
+  std::uint64_t mamba_width = 0;  // features inside a Mamba mixer
+  std::uint64_t mamba_state = 16;
+  std::uint64_t mamba_conv = 4;
+  std::uint64_t mamba_dt_rank = 0;  // Mamba
+  std::uint64_t mamba_heads = 1;    // Mamba-2
+  std::uint64_t mamba_groups = 1;
+  bool mamba_conv_bias = true;
+  bool mamba_proj_bias = false;
+  bool mamba_norm = true;
+  bool parallel_mamba = false;
+  std::uint64_t linear_num_key_heads = 16;
+  std::uint64_t linear_num_value_heads = 32;
+  std::uint64_t linear_key_head_dim = 128;
+  std::uint64_t linear_value_head_dim = 128;
+  std::uint64_t linear_conv_kernel_dim = 4;
+  std::uint64_t conv_kernel = 3;
+  bool conv_bias = false;
   bool attention_gate = false;
   bool sliding_sinks = false;
   std::optional<std::uint64_t> value_head_dim;              // null: head_dim
@@ -114,7 +133,15 @@ struct DecoderConfig {
 };
 
 // The mixer of a layer.
-enum class Mixer : std::uint8_t { none, attention };
+enum class Mixer : std::uint8_t {
+  none,
+  attention,
+  mamba,
+  mamba2,
+  gated_delta,
+  convolution,
+  lightning,
+};
 
 struct DecoderLayerKind {
   Mixer mixer = Mixer::attention;

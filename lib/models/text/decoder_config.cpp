@@ -36,9 +36,32 @@ double attention_drop(const DecoderConfig& c) {
 
 double feed_forward_drop(const DecoderConfig& c) { return c.joint_dropout ? 0.0 : c.resid_pdrop; }
 
+namespace {
+
+constexpr std::pair<std::string_view, Mixer> kMixers[] = {
+    {"full_attention", Mixer::attention},    {"sliding_attention", Mixer::attention},
+    {"chunked_attention", Mixer::attention}, {"mamba", Mixer::mamba},
+    {"mamba2", Mixer::mamba2},               {"linear_attention", Mixer::gated_delta},
+    {"conv", Mixer::convolution},            {"lightning_attention", Mixer::lightning},
+    {"none", Mixer::none}};
+
+Mixer mixer_of(std::string_view name) {
+  return std::find_if(std::begin(kMixers), std::end(kMixers),
+                      [&](const auto& row) { return row.first == name; })
+      ->second;
+}
+
+std::vector<std::string_view> layer_type_names() {
+  std::vector<std::string_view> names;
+  for (const auto& row : kMixers) names.push_back(row.first);
+  return names;
+}
+
+}  // namespace
+
 DecoderLayerKind layer_kind(const DecoderConfig& c, std::uint64_t layer) {
   DecoderLayerKind kind;
-  if (!c.layer_types.empty() && c.layer_types[layer] == "none") kind.mixer = Mixer::none;
+  if (!c.layer_types.empty()) kind.mixer = mixer_of(c.layer_types[layer]);
   const bool listed =
       std::find(c.dense_layers.begin(), c.dense_layers.end(), layer) != c.dense_layers.end();
   kind.experts = c.num_experts > 0 && !listed;
@@ -148,6 +171,24 @@ void validate_names(const DecoderConfig& c) {
   need(c.shared_expert_gate, n.shared_gate, "shared_expert_gate", "the gate of a shared expert");
 }
 
+void validate_mixers(const DecoderConfig& c) {
+  auto has = [&](std::string_view type) {
+    return std::find(c.layer_types.begin(), c.layer_types.end(), type) != c.layer_types.end();
+  };
+  const bool two = has("mamba2") || c.parallel_mamba;
+  if ((has("mamba") || two) && c.mamba_width == 0)
+    fail("/mamba_width: 0, but some layers are Mamba's; state the features inside the mixer");
+  if (has("mamba") && c.mamba_dt_rank == 0) fail("/mamba_dt_rank: 0 is too small; at least 1");
+  if (two && c.mamba_width % c.mamba_heads != 0)
+    fail("/mamba_heads: {} do not divide the {} features of mamba_width", c.mamba_heads,
+         c.mamba_width);
+  if (two && c.mamba_heads % c.mamba_groups != 0)
+    fail("/mamba_groups: {} do not divide the {} heads", c.mamba_groups, c.mamba_heads);
+  if (has("linear_attention") && c.linear_num_value_heads % c.linear_num_key_heads != 0)
+    fail("/linear_num_key_heads: {} do not divide the {} heads of values", c.linear_num_key_heads,
+         c.linear_num_value_heads);
+}
+
 void validate_experts(const DecoderConfig& c) {
   if (c.num_experts == 0) return;
   if (c.num_experts_per_tok > c.num_experts)
@@ -167,7 +208,13 @@ void validate(const DecoderConfig& c) {
     fail("/attn_resid_pdrop: joint_dropout leaves attention none of its own; set it to null");
   if (c.norm_layer.kind == "RmsNorm" && c.qk_norm_bias)
     fail("/qk_norm_bias: an RmsNorm has no bias");
+  if (c.drafts && (c.parallel_residual || c.norm_position != "pre" || c.kv_lora_rank))
+    fail("/drafts: a draft model has layers with norms before their halves, and plain attention");
+  if (c.draft_vocab_size && c.tie_word_embeddings && *c.draft_vocab_size != c.vocab_size)
+    fail("/draft_vocab_size: {} words are scored, but the table of {} is shared",
+         *c.draft_vocab_size, c.vocab_size);
   validate_names(c);
+  validate_mixers(c);
   validate_attention(c);
   validate_experts(c);
 }
@@ -253,7 +300,7 @@ std::vector<Field> attention_fields() {
           "layer_types",
           "For each layer what it attends to; null: the sliding window in all layers, if "
           "there is one.")
-          .one_of({"full_attention", "sliding_attention", "chunked_attention", "none"})
+          .one_of(layer_type_names())
           .or_null(),
       field<&C::sliding_window>("sliding_window",
                                 "Tokens that a sliding layer attends to; null: all.")

@@ -11,6 +11,44 @@ std::vector<Field> decoder_hybrid_fields() {
                                     "null: experts, but for dense_layers.")
           .one_of({"dense", "experts", "none"})
           .or_null(),
+      field<&C::drafts>("drafts",
+                        "A draft model: attention reads the tokens' embeddings beside three hidden "
+                        "states of the model it drafts for (EAGLE-3, arXiv:2503.01840)."),
+      field<&C::draft_vocab_size>("draft_vocab_size",
+                                  "Tokens that a draft model scores; null: vocab_size.")
+          .between(1, 1e9),
+      field<&C::mamba_width>("mamba_width", "Features inside a Mamba mixer.").at_most(kMaxWidth),
+      field<&C::mamba_state>("mamba_state", "Elements of its state a feature.")
+          .between(1, kMaxWidth),
+      field<&C::mamba_conv>("mamba_conv", "Tokens that its convolution sees.").between(1, 1e4),
+      field<&C::mamba_dt_rank>("mamba_dt_rank", "Rank of the step sizes (Mamba).")
+          .at_most(kMaxWidth),
+      field<&C::mamba_heads>("mamba_heads", "Heads (Mamba-2).").between(1, kMaxWidth),
+      field<&C::mamba_groups>("mamba_groups", "Groups of heads that share B and C (Mamba-2).")
+          .between(1, kMaxWidth),
+      field<&C::mamba_conv_bias>("mamba_conv_bias", "Bias of its convolution."),
+      field<&C::mamba_proj_bias>("mamba_proj_bias", "Biases of its projections."),
+      field<&C::mamba_norm>("mamba_norm",
+                            "Norms inside: of step sizes, B and C (Mamba, as in Jamba), or of the "
+                            "gated output (Mamba-2)."),
+      field<&C::parallel_mamba>("parallel_mamba",
+                                "Every layer has a Mamba-2 mixer beside its attention "
+                                "(Falcon-H1)."),
+      field<&C::linear_num_key_heads>("linear_num_key_heads",
+                                      "Heads of queries and keys of the gated delta rule.")
+          .between(1, kMaxWidth),
+      field<&C::linear_num_value_heads>("linear_num_value_heads", "Its heads of values.")
+          .between(1, kMaxWidth),
+      field<&C::linear_key_head_dim>("linear_key_head_dim", "Features of its keys.")
+          .between(1, kMaxWidth),
+      field<&C::linear_value_head_dim>("linear_value_head_dim", "Features of its values.")
+          .between(1, kMaxWidth),
+      field<&C::linear_conv_kernel_dim>("linear_conv_kernel_dim",
+                                        "Tokens that its convolution sees.")
+          .between(1, 1e4),
+      field<&C::conv_kernel>("conv_kernel", "Tokens that a short convolution sees (LFM2).")
+          .between(1, 1e4),
+      field<&C::conv_bias>("conv_bias", "Biases of a short convolution and its projections."),
       field<&C::attention_gate>("attention_gate",
                                 "The query projection gives a gate, too, whose sigmoid scales what "
                                 "attention returns (Qwen3-Next)."),

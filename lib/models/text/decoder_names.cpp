@@ -201,6 +201,7 @@ constexpr Part kParts[] = {
     {"out", &DecoderNames::out},
     {"q_norm", &DecoderNames::q_norm},
     {"k_norm", &DecoderNames::k_norm},
+    {"mixer", &DecoderNames::mixer},
     {"gate", &DecoderNames::gate},
     {"up", &DecoderNames::up},
     {"gate_up", &DecoderNames::gate_up},

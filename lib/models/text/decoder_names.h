@@ -37,6 +37,7 @@ struct DecoderNames {
   std::string_view out = "o_proj";
   std::string_view q_norm = "q_norm";
   std::string_view k_norm = "k_norm";
+  std::string_view mixer = "mamba";  // what a layer has instead of attention
   // feed-forward
   std::string_view gate = "gate_proj";
   std::string_view up = "up_proj";

@@ -51,7 +51,9 @@ StackLayer layer_of(const EncoderConfig& c, const EncoderNames& n) {
   o.head_dim = c.hidden_size / c.num_attention_heads;
   o.hidden = c.intermediate_size;
   o.norm = norm_of(c);
-  o.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim));
+  // Every term of disentangled attention has its share (arXiv:2006.03654, equation 4).
+  const auto terms = 1 + (c.content_to_position ? 1 : 0) + (c.position_to_content ? 1 : 0);
+  o.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim) * terms);
   o.act = activation_kind(c.hidden_act);
   o.pre_norm = c.norm_position == "pre";
   o.first_norm = c.first_norm;
@@ -115,6 +117,21 @@ Tensor shared_layers(Builder& b, Tensor x, const EncoderConfig& c, const Encoder
   });
 }
 
+// The table of relative positions as one more sequence (DeBERTa).
+void read_relative_positions(Builder& b, const EncoderConfig& c, StackContext& context) {
+  b.within("encoder", "Encoder", [&] {
+    const auto ids = b.constant({1, c.relative_positions}, DType::i64);
+    auto table = embedding(b, "rel_embeddings", ids, c.relative_positions, c.hidden_size,
+                           Role::position_embedding);
+    if (c.relative_norm) table = norm(b, "LayerNorm", table, norm_of(c));
+    context.relative_embeddings = table;
+    return table;
+  });
+  context.content_to_position = c.content_to_position;
+  context.position_to_content = c.position_to_content;
+  context.own_position_projections = c.own_position_projections;
+}
+
 EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const EncoderNames& n) {
   ParamId table = kNone;
   auto x = embeddings(b, ids, c, n, table);
@@ -123,7 +140,9 @@ EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const Encod
   const auto layer = layer_of(c, n);
   StackContext context;
   context.relative_buckets = c.relative_buckets;
-  if (c.position_embedding == "rope") context.rope = b.constant({ids.dim(1), 2 * layer.head_dim});
+  if (c.position_embedding == "rope")
+    context.rope = b.constant({ids.dim(1), 2 * layer.head_dim});
+  if (c.relative_positions > 0) read_relative_positions(b, c, context);
   x = c.num_hidden_groups > 0
           ? shared_layers(b, x, c, n, layer)
           : layer_stack(b, n.layers, "EncoderLayer", x, c.num_hidden_layers, layer, context);
@@ -218,6 +237,17 @@ std::vector<Field> kind_fields() {
       field<&C::relative_buckets>(
           "relative_buckets", "Rows of a table of relative positions (MPNet); 0: there is none.")
           .at_most(1e6),
+      field<&C::relative_positions>("relative_positions",
+                                    "Rows of the table of disentangled attention (DeBERTa); 0: "
+                                    "there is none.")
+          .at_most(1e9),
+      field<&C::relative_norm>("relative_norm", "A norm of that table."),
+      field<&C::content_to_position>("content_to_position",
+                                     "Queries look at keys of relative positions."),
+      field<&C::position_to_content>("position_to_content",
+                                     "Keys look at queries of relative positions."),
+      field<&C::own_position_projections>("own_position_projections",
+                                          "Positions have projections of their own."),
       field<&C::attention_bias>("attention_bias", "Bias of queries, keys and values."),
       field<&C::attention_out_bias>("attention_out_bias", "Bias of attention's output."),
       field<&C::mlp_bias>("mlp_bias", "Biases of the MLP."),

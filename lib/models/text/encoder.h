@@ -35,6 +35,12 @@ struct EncoderConfig {
   std::string position_embedding = "learned";
   bool position_table = true;
   std::uint64_t relative_buckets = 0;
+  // disentangled attention
+  std::uint64_t relative_positions = 0;
+  bool relative_norm = false;
+  bool content_to_position = false;
+  bool position_to_content = false;
+  bool own_position_projections = false;
   bool attention_bias = true;
   bool attention_out_bias = true;
   bool mlp_bias = true;

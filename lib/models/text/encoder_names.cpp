@@ -18,6 +18,14 @@ constexpr StackLayerNames bert_layer() {
           .mlp_norm = "output.LayerNorm"};
 }
 
+constexpr StackLayerNames deberta_layer() {
+  auto names = bert_layer();
+  names.q = "self.query_proj";
+  names.k = "self.key_proj";
+  names.v = "self.value_proj";
+  return names;
+}
+
 // Norms stand before the halves.
 constexpr StackLayerNames esm_layer() {
   auto names = bert_layer();
@@ -109,6 +117,17 @@ constexpr EncoderNames kEncoders[] = {
      .lm_bias = "lm_head",
      .classifier_dense = "classifier.dense",
      .sentence_classifier = "classifier.out_proj"},
+    {.naming = "deberta-v2",
+     .base = "deberta",
+     .project_in = "embeddings.embed_proj",
+     .layer = deberta_layer(),
+     .pooler = "",
+     .lm_dense = "cls.predictions.transform.dense",
+     .lm_norm = "cls.predictions.transform.LayerNorm",
+     .lm_decoder = "cls.predictions.decoder",
+     .lm_bias = "cls.predictions",
+     .classifier_dense = "pooler.dense",
+     .classifier_act = op::ActivationKind::gelu},
     {.naming = "mpnet",
      .base = "mpnet",
      .layer = {.attn = "attention",
