@@ -229,13 +229,18 @@ TEST_CASE("Gemma 4: shared keys and per-layer embeddings") {
   CHECK(params_of(small) == 100 * h + h + layers + 100 * 32 + h * 32 + 8);
 }
 
-// EAGLE-3 heads as SpecForge trains them: fc [h, 3 h], one layer whose queries, keys and values read
-// 2 h features, a norm of each half of them, and a head of its own vocabulary.
+// EAGLE-3 heads as SpecForge trains them: fc [h, 3 h], one layer whose queries, keys and values
+// read 2 h features, a norm of each half of them, and a head of its own vocabulary.
 TEST_CASE("a draft model beside its table of words") {
   const std::uint64_t h = 64;
-  CHECK(params_of({{"model_type", "llama"}, {"architectures", {"LlamaForCausalLMEagle3"}},
-                   {"hidden_size", h}, {"intermediate_size", 128}, {"num_hidden_layers", 1},
-                   {"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"vocab_size", 1000},
+  CHECK(params_of({{"model_type", "llama"},
+                   {"architectures", {"LlamaForCausalLMEagle3"}},
+                   {"hidden_size", h},
+                   {"intermediate_size", 128},
+                   {"num_hidden_layers", 1},
+                   {"num_attention_heads", 4},
+                   {"num_key_value_heads", 2},
+                   {"vocab_size", 1000},
                    {"draft_vocab_size", 100}}) ==
         1000 * h + 3 * h * h + 2 * h * (h + 2 * 32) + h * h + 3 * h * 128 + 3 * h + h + 100 * h);
 }

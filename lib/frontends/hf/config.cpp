@@ -273,8 +273,8 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   if (!config.is_object()) fail("{}: expected an object, got {}", path, brief(config));
   const HfValues values(without_aliases(config, family, path), entry_of(family, "defaults"), path);
   check_hf_values(values, family);
-  const auto others = family.at("architecture") == "decoder" ? other_parts(config, "")
-                                                             : std::vector<std::string>();
+  const auto others =
+      family.at("architecture") == "decoder" ? other_parts(config, "") : std::vector<std::string>();
   for (const auto& other : others) values.know(other);
   ordered_json spec = {{"architecture", family.at("architecture")}};
   for (const auto& [key, value] : entry_of(family, "spec").items()) spec[key] = value;

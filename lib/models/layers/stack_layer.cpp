@@ -56,8 +56,7 @@ std::optional<Tensor> disentangled_bias(Builder& b, Tensor q, Tensor k, const St
   std::optional<Tensor> bias;
   if (ctx.content_to_position) bias = taken(q, o.names.k, "self.pos_key_proj", Role::key);
   if (ctx.position_to_content) {
-    const auto other =
-        b.transpose(taken(k, o.names.q, "self.pos_query_proj", Role::query), 2, 3);
+    const auto other = b.transpose(taken(k, o.names.q, "self.pos_query_proj", Role::query), 2, 3);
     bias = bias ? *bias + other : other;
   }
   return bias;

@@ -94,10 +94,10 @@ struct DecoderConfig {
   double classifier_dropout = 0.0;
 
   // hybrids: what a layer has instead of attention or beside the feed-forward
-  std::vector<std::string> feed_forward_types;  // dense, experts or none; empty: dense_layers
-  bool drafts = false;                              // EAGLE-3
-  std::optional<std::uint64_t> draft_vocab_size;    // null: vocab_size
-  std::uint64_t mamba_width = 0;  // features inside a Mamba mixer
+  std::vector<std::string> feed_forward_types;    // dense, experts or none; empty: dense_layers
+  bool drafts = false;                            // EAGLE-3
+  std::optional<std::uint64_t> draft_vocab_size;  // null: vocab_size
+  std::uint64_t mamba_width = 0;                  // features inside a Mamba mixer
   std::uint64_t mamba_state = 16;
   std::uint64_t mamba_conv = 4;
   std::uint64_t mamba_dt_rank = 0;  // Mamba

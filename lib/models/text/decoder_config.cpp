@@ -38,12 +38,15 @@ double feed_forward_drop(const DecoderConfig& c) { return c.joint_dropout ? 0.0 
 
 namespace {
 
-constexpr std::pair<std::string_view, Mixer> kMixers[] = {
-    {"full_attention", Mixer::attention},    {"sliding_attention", Mixer::attention},
-    {"chunked_attention", Mixer::attention}, {"mamba", Mixer::mamba},
-    {"mamba2", Mixer::mamba2},               {"linear_attention", Mixer::gated_delta},
-    {"conv", Mixer::convolution},            {"lightning_attention", Mixer::lightning},
-    {"none", Mixer::none}};
+constexpr std::pair<std::string_view, Mixer> kMixers[] = {{"full_attention", Mixer::attention},
+                                                          {"sliding_attention", Mixer::attention},
+                                                          {"chunked_attention", Mixer::attention},
+                                                          {"mamba", Mixer::mamba},
+                                                          {"mamba2", Mixer::mamba2},
+                                                          {"linear_attention", Mixer::gated_delta},
+                                                          {"conv", Mixer::convolution},
+                                                          {"lightning_attention", Mixer::lightning},
+                                                          {"none", Mixer::none}};
 
 Mixer mixer_of(std::string_view name) {
   return std::find_if(std::begin(kMixers), std::end(kMixers),

@@ -25,8 +25,8 @@ struct DecoderContext {
   std::optional<Tensor> rope = {};         // tables [s, 2 * rotary dims]
   std::optional<Tensor> global_rope = {};  // of layers with heads of another size
   SharedKeys* shared = nullptr;
-  std::optional<Tensor> draft_of = {};  // what a draft model continues, [B, s, h]
-  std::optional<Tensor> tokens = {};    // and the embeddings beside it
+  std::optional<Tensor> draft_of = {};      // what a draft model continues, [B, s, h]
+  std::optional<Tensor> tokens = {};        // and the embeddings beside it
   std::optional<Tensor> alibi = {};         // [1, heads, 1, keys]
   std::optional<Tensor> mask = {};          // [s, keys]
   std::optional<Tensor> sliding_mask = {};  // [s, keys within the window]

@@ -62,11 +62,12 @@ Tensor mamba(Builder& b, Tensor x, const DecoderConfig& c) {
   const auto width = c.mamba_width;
   const auto state = c.mamba_state;
   const auto rank = c.mamba_dt_rank;
-  b.keep_cache({.key = width * state, .value = width * (c.mamba_conv - 1), .heads = 1, .window = 1});
+  b.keep_cache(
+      {.key = width * state, .value = width * (c.mamba_conv - 1), .heads = 1, .window = 1});
   const auto both = linear(b, "in_proj", x, 2 * width, Role::gate_up, c.mamba_proj_bias);
   const auto gate = b.slice(both, -1, width, width);
-  const auto u = silu(b, causal_conv(b, "conv1d", b.slice(both, -1, 0, width), c.mamba_conv,
-                                     c.mamba_conv_bias));
+  const auto u = silu(
+      b, causal_conv(b, "conv1d", b.slice(both, -1, 0, width), c.mamba_conv, c.mamba_conv_bias));
   const auto low = linear(b, "x_proj", u, rank + 2 * state, Role::other, false);
   auto dt = b.slice(low, -1, 0, rank);
   auto in = b.slice(low, -1, rank, state);
@@ -92,13 +93,12 @@ Tensor mamba2(Builder& b, Tensor x, const DecoderConfig& c) {
                 .value = mixed * (c.mamba_conv - 1),
                 .heads = heads,
                 .window = 1});
-  const auto all =
-      linear(b, "in_proj", x, width + mixed + heads, Role::gate_up, c.mamba_proj_bias);
+  const auto all = linear(b, "in_proj", x, width + mixed + heads, Role::gate_up, c.mamba_proj_bias);
   const auto gate = b.slice(all, -1, 0, width);
   const auto dt =
       b.slice(all, -1, width + mixed, heads) + b.parameter("dt_bias", {heads}, Role::other);
-  const auto u = silu(b, causal_conv(b, "conv1d", b.slice(all, -1, width, mixed), c.mamba_conv,
-                                     c.mamba_conv_bias));
+  const auto u = silu(
+      b, causal_conv(b, "conv1d", b.slice(all, -1, width, mixed), c.mamba_conv, c.mamba_conv_bias));
   const auto in = split_features(b, b.slice(u, -1, width, groups), c.mamba_groups);
   const auto out = split_features(b, b.slice(u, -1, width + groups, groups), c.mamba_groups);
   const auto decay = b.parameter("A_log", {heads}, Role::other);
@@ -121,8 +121,8 @@ Tensor gated_delta(Builder& b, Tensor x, const DecoderConfig& c) {
                 .window = 1});
   const auto all = linear(b, "in_proj_qkvz", x, mixed + values, Role::qkv, false);
   const auto ba = linear(b, "in_proj_ba", x, 2 * heads, Role::other, false);
-  const auto u = silu(b, causal_conv(b, "conv1d", b.slice(all, -1, 0, mixed),
-                                     c.linear_conv_kernel_dim, false));
+  const auto u = silu(
+      b, causal_conv(b, "conv1d", b.slice(all, -1, 0, mixed), c.linear_conv_kernel_dim, false));
   const auto beta = sigmoid(b, b.slice(ba, -1, 0, heads));
   const auto decay =
       (b.slice(ba, -1, heads, heads) + b.parameter("dt_bias", {heads}, Role::other)) *
@@ -143,8 +143,8 @@ Tensor short_convolution(Builder& b, Tensor x, const DecoderConfig& c) {
   b.keep_cache({.key = width * (c.conv_kernel - 1), .value = 0, .heads = 1, .window = 1});
   const auto all = linear(b, "in_proj", x, 3 * width, Role::gate_up, c.conv_bias);
   const auto in = b.slice(all, -1, 0, width) * b.slice(all, -1, 2 * width, width);
-  const auto y = b.slice(all, -1, width, width) *
-                 causal_conv(b, "conv", in, c.conv_kernel, c.conv_bias);
+  const auto y =
+      b.slice(all, -1, width, width) * causal_conv(b, "conv", in, c.conv_kernel, c.conv_bias);
   return linear(b, "out_proj", y, width, Role::down, c.conv_bias);
 }
 
@@ -157,7 +157,8 @@ Tensor lightning(Builder& b, Tensor x, const DecoderConfig& c) {
   auto part = [&](std::uint64_t i) {
     return split_features(b, b.slice(qkv, -1, i * width, width), heads);
   };
-  auto y = recur(b, op::RecurrenceKind::linear_attention, {part(0), part(1), part(2), b.constant({heads})});
+  auto y = recur(b, op::RecurrenceKind::linear_attention,
+                 {part(0), part(1), part(2), b.constant({heads})});
   y = norm(b, "norm", join_features(b, y), rms(c));
   y = y * sigmoid(b, linear(b, "output_gate", x, width, Role::gate, false));
   return linear(b, "out_proj", y, x.dim(-1), Role::attention_output, false);

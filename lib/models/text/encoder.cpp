@@ -140,8 +140,7 @@ EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const Encod
   const auto layer = layer_of(c, n);
   StackContext context;
   context.relative_buckets = c.relative_buckets;
-  if (c.position_embedding == "rope")
-    context.rope = b.constant({ids.dim(1), 2 * layer.head_dim});
+  if (c.position_embedding == "rope") context.rope = b.constant({ids.dim(1), 2 * layer.head_dim});
   if (c.relative_positions > 0) read_relative_positions(b, c, context);
   x = c.num_hidden_groups > 0
           ? shared_layers(b, x, c, n, layer)
