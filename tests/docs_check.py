@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 INDENT = "    "
+SHORT = 30  # lines; an excerpt whose end is gone is mended to the end of a short output
 
 
 def examples(path):
@@ -51,7 +52,8 @@ def matches(expected, seen):
 def mended(expected, seen):
     """The part of what was seen that stands where the excerpt stood."""
     start = seen.index(expected[0]) if expected and expected[0] in seen else 0
-    end = len(seen) - seen[::-1].index(expected[-1]) if expected and expected[-1] in seen else start + len(expected)
+    short = len(seen) - start <= SHORT
+    end = len(seen) - seen[::-1].index(expected[-1]) if expected and expected[-1] in seen else len(seen) if short else start + len(expected)
     return seen[start:end]
 
 

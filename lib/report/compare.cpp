@@ -4,6 +4,7 @@
 #include "cost/module_costs.h"
 #include "cost/rollup.h"
 #include "report/text/units.h"
+#include "rules/model_sizes.h"
 
 #include <nlohmann/json.hpp>
 
@@ -65,22 +66,34 @@ using RowValues = std::vector<std::optional<Count>>;
 
 RowValues known(const std::vector<Count>& values) { return {values.begin(), values.end()}; }
 
-// "86,567,656", and for the models after the first the ratio beside it.
-std::vector<std::string> cells(const RowValues& values) {
+std::string text_of(Count value, Comparison::Kind kind) {
+  switch (kind) {
+    case Comparison::Kind::count:
+      return si(value);
+    case Comparison::Kind::bytes:
+      return binary_bytes(value);
+    case Comparison::Kind::size:
+      break;
+  }
+  return grouped(value);
+}
+
+// "86.6 M", and after it, for the models after the first, the ratio to that.
+std::vector<std::string> cells(const RowValues& values, Comparison::Kind kind) {
   std::vector<std::string> row;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    row.push_back(values[i] ? grouped(*values[i]) : "-");
-    if (i > 0) row.push_back(values[i] && values[0] ? ratio(*values[i], *values[0]) : "");
+    auto text = values[i] ? text_of(*values[i], kind) : "-";
+    if (i > 0)
+      text += fmt::format(" {:>5}", values[i] && values[0] ? ratio(*values[i], *values[0]) : "");
+    row.push_back(std::move(text));
   }
   return row;
 }
 
-std::vector<Column> model_columns(const Comparison& c, const std::string& suffix = "") {
+std::vector<Column> model_columns(const Comparison& c) {
   std::vector<Column> columns;
-  for (std::size_t i = 0; i < c.models.size(); ++i) {
-    columns.push_back({c.models[i] + suffix, true});
-    if (i > 0) columns.push_back({"", true});
-  }
+  for (std::size_t i = 0; i < c.models.size(); ++i)
+    columns.push_back({c.models[i] + (i > 0 ? "      " : ""), true});
   return columns;
 }
 
@@ -90,23 +103,68 @@ void append(std::vector<std::string>& row, std::vector<std::string> more) {
 
 }  // namespace
 
+namespace {
+
+using Kind = Comparison::Kind;
+using SizeOf = std::function<std::uint64_t(const ModelSizes&)>;
+
+std::uint64_t patch_side(const ModelSizes& sizes, std::size_t side) {
+  return sizes.patch.empty() ? 0 : sizes.patch[side];
+}
+
+// The sizes that papers name models by. What no model has is left out.
+void add_sizes(Comparison& c, const std::vector<Graph>& graphs) {
+  std::vector<ModelSizes> sizes;
+  for (const auto& graph : graphs) sizes.push_back(model_sizes(graph));
+  const auto add = [&](const char* name, const char* title, const SizeOf& value) {
+    Comparison::Quantity q{name, title, Kind::size};
+    for (const auto& model : sizes)
+      q.values.push_back(value(model) != 0 ? std::optional(Count(value(model))) : std::nullopt);
+    const bool any = std::any_of(q.values.begin(), q.values.end(),
+                                 [](const auto& known) { return known.has_value(); });
+    if (any) c.quantities.push_back(std::move(q));
+  };
+  const auto differ = [&](const SizeOf& one, const SizeOf& other) {
+    return std::any_of(sizes.begin(), sizes.end(),
+                       [&](const ModelSizes& z) { return one(z) != other(z); });
+  };
+  add("layers", "layers", [](const ModelSizes& z) { return z.layers; });
+  add("hidden_size", "hidden size", [](const ModelSizes& z) { return z.hidden; });
+  add("mlp_size", "MLP size", [](const ModelSizes& z) { return z.feed_forward; });
+  add("heads", "heads", [](const ModelSizes& z) { return z.heads; });
+  const auto heads = [](const ModelSizes& z) { return z.heads; };
+  const auto kv_heads = [](const ModelSizes& z) { return z.kv_heads; };
+  if (differ(heads, kv_heads)) add("kv_heads", "heads of keys and values", kv_heads);
+  add("experts", "experts", [](const ModelSizes& z) { return z.experts; });
+  const auto height = [](const ModelSizes& z) { return patch_side(z, 0); };
+  const auto width = [](const ModelSizes& z) { return patch_side(z, 1); };
+  const bool square = !differ(height, width);
+  add("patch_size", square ? "patch size" : "patch height", height);
+  if (!square) add("patch_width", "patch width", width);
+  add("vocab_size", "vocabulary", [](const ModelSizes& z) { return z.vocab; });
+}
+
+}  // namespace
+
 Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
   Comparison c;
-  for (const auto& graph : graphs) c.models.push_back(graph.model);
-  const auto add = [&](const char* name, const char* title,
+  for (const auto& graph : graphs) c.models.push_back(title_of(graph));
+  add_sizes(c, graphs);
+  const auto add = [&](const char* name, const char* title, Kind kind,
                        const std::function<Count(const Graph&)>& value) {
-    Comparison::Quantity q{name, title, {}};
+    Comparison::Quantity q{name, title, kind};
     for (const auto& graph : graphs) q.values.push_back(value(graph));
     c.quantities.push_back(std::move(q));
   };
-  add("params", "parameters", [](const Graph& g) { return parameters(g).sum(); });
-  add("macs", "MACs", [](const Graph& g) { return macs_by_module(g).sum(); });
-  add("flops", "FLOPs", [](const Graph& g) { return macs_by_module(g).sum() * 2; });
-  add("num_tokens", "tokens", [](const Graph& g) { return Count(g.num_tokens); });
-  add("activations_fvcore", "activations (fvcore)",
+  add("params", "parameters", Kind::count, [](const Graph& g) { return parameters(g).sum(); });
+  add("macs", "MACs", Kind::count, [](const Graph& g) { return macs_by_module(g).sum(); });
+  add("flops", "FLOPs", Kind::count, [](const Graph& g) { return macs_by_module(g).sum() * 2; });
+  add("num_tokens", "tokens", Kind::size, [](const Graph& g) { return Count(g.num_tokens); });
+  add("activations_fvcore", "activations (fvcore)", Kind::count,
       [](const Graph& g) { return total(fvcore_activations(), g).value_or(0); });
-  add("bytes", "bytes moved", [](const Graph& g) { return module_costs(g).bytes.sum(); });
-  add("weight_bytes", "bytes of fp32 weights",
+  add("bytes", "bytes moved", Kind::bytes,
+      [](const Graph& g) { return module_costs(g).bytes.sum(); });
+  add("weight_bytes", "fp32 weights", Kind::bytes,
       [](const Graph& g) { return parameters(g).sum() * size_of(DType::f32); });
   c.modules = shared_modules(graphs, level);
   return c;
@@ -114,13 +172,16 @@ Comparison compare(const std::vector<Graph>& graphs, std::size_t level) {
 
 void add_latency(Comparison& comparison, const std::string& device,
                  const std::vector<StepOnDevice>& steps) {
-  Comparison::Quantity q{"latency_us", "µs a step on " + device, {}};
+  Comparison::Quantity time{"latency_us", "µs a step on " + device, Kind::size};
+  Comparison::Quantity memory{"memory_bytes", "memory on " + device, Kind::bytes};
   for (const auto& step : steps) {
     const auto& s = step.seconds;
-    q.values.push_back(s ? std::optional(Count::rounded(*s * 1e6)) : std::nullopt);
+    time.values.push_back(s ? std::optional(Count::rounded(*s * 1e6)) : std::nullopt);
+    memory.values.push_back(step.memory);
     comparison.fits.push_back(step.fits);
   }
-  comparison.quantities.push_back(std::move(q));
+  comparison.quantities.push_back(std::move(memory));
+  comparison.quantities.push_back(std::move(time));
 }
 
 Table quantities_table(const Comparison& c) {
@@ -128,14 +189,19 @@ Table quantities_table(const Comparison& c) {
   for (auto& column : model_columns(c)) table.columns.push_back(std::move(column));
   for (const auto& q : c.quantities) {
     std::vector<std::string> row{q.title};
-    append(row, cells(q.values));
+    append(row, cells(q.values, q.kind));
     table.rows.push_back(std::move(row));
-    if (std::find(q.values.begin(), q.values.end(), std::nullopt) != q.values.end())
+    if (q.name == "latency_us" &&
+        std::find(q.values.begin(), q.values.end(), std::nullopt) != q.values.end())
       table.notes.emplace_back("Where there is no time, `vitals predict` says why.");
   }
+  if (c.fits.empty()) return table;
+  auto& row = table.rows.emplace_back(std::vector<std::string>{"fits"});
   for (std::size_t i = 0; i < c.fits.size(); ++i)
-    if (c.fits[i] == false)
-      table.notes.push_back(fmt::format("{} does not fit into the device's memory.", c.models[i]));
+    row.push_back(std::string(!c.fits[i]   ? "-"
+                              : *c.fits[i] ? "yes"
+                                           : "no") +
+                  (i > 0 ? "      " : ""));
   return table;
 }
 
@@ -146,7 +212,7 @@ Table modules_table(const Comparison& c) {
                        const std::vector<Count>& values) {
     if (std::all_of(values.begin(), values.end(), [](Count n) { return n == Count(0); })) return;
     std::vector<std::string> row{m.path, m.type, quantity};
-    append(row, cells(known(values)));
+    append(row, cells(known(values), Kind::count));
     table.rows.push_back(std::move(row));
   };
   for (const auto& m : c.modules) {

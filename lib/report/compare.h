@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,10 +15,13 @@
 namespace vitals {
 
 struct Comparison {
+  // How people read it: sizes are exact numbers, counts and bytes large ones.
+  enum class Kind : std::uint8_t { size, count, bytes };
   struct Quantity {
-    std::string name;                          // "params"
-    std::string title;                         // "parameters"
-    std::vector<std::optional<Count>> values;  // one a model; none where it cannot be told
+    std::string name;   // "params"
+    std::string title;  // "parameters"
+    Kind kind = Kind::count;
+    std::vector<std::optional<Count>> values = {};  // one a model; none where it cannot be told
   };
   // A module that all models have under this path, with the same type.
   struct SharedModule {
@@ -39,13 +43,15 @@ struct Comparison {
 struct StepOnDevice {
   std::optional<double> seconds;
   std::optional<bool> fits;
+  std::optional<Count> memory = {};  // bytes
 };
-// Adds the predicted time of a step on a device, one a model, as whole microseconds, and whether it
-// fits.
+// Adds what the models need on a device: bytes, the predicted time of a step in whole microseconds,
+// and whether it fits.
 void add_latency(Comparison& comparison, const std::string& device,
                  const std::vector<StepOnDevice>& steps);
 
-// Quantities in rows, models in columns; beside each model but the first its ratio to the first.
+// Quantities in rows, models in columns: sizes first, then counts. Each value but the first model's
+// has its ratio to that beside it.
 [[nodiscard]] Table quantities_table(const Comparison& comparison);
 // The same for modules: parameters and MACs.
 [[nodiscard]] Table modules_table(const Comparison& comparison);

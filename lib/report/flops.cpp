@@ -21,38 +21,54 @@ std::string intensity_text(Count flops, Count bytes) {
   return or_dash(flops, fmt::format("{:.1f}", arithmetic_intensity(flops, bytes)));
 }
 
+// "linear 95.3 %, matmul 4.1 %, conv 0.7 %"
+std::string largest_kinds(const Graph& graph) {
+  constexpr std::size_t kShown = 3;
+  const auto kinds = op_totals(graph, false);
+  Count all;
+  for (const auto& kind : kinds) all += kind.macs;
+  std::vector<std::string> shown;
+  for (const auto& kind : kinds)
+    if (shown.size() < kShown && kind.macs > Count(0))
+      shown.push_back(fmt::format("{} {}", kind.name, share_text(kind.macs, all)));
+  return shown.empty() ? "-" : fmt::format("{}", fmt::join(shown, ", "));
+}
+
 std::string sentence_of(const Convention& convention) {
   return fmt::format("{}: {}", convention.name, convention.sentence);
 }
 
 }  // namespace
 
-Table flops_totals(const FlopsModel& model) {
+Table flops_totals(const FlopsModel& model, bool parts) {
   const auto& graph = model.graph;
   const auto costs = module_costs(graph);
   const auto macs = costs.macs.sum();
   const auto training = training_flops(model.training, model.checkpoint);
-  Count all;
-  for (const auto& node : graph.nodes) all += operations(arithmetic(graph, node));
   Table table{{{"quantity"}, {"about", true}, {"exactly", true}, {"what it is"}}, {}, {}};
   auto row = [&](const char* name, Count n, const char* what) {
     table.rows.push_back({name, si(n), grouped(n), what});
   };
-  row("MACs", macs, "matrix products and convolutions");
+  row("MACs", macs, "products and convolutions");
   row("FLOPs", macs * 2, "2 x MACs");
-  row("training FLOPs", training.total(), "one step: the four below");
-  row("  forward", training.forward, "");
-  row("  gradients of activations", training.grad_input, "none for the model's input");
-  row("  gradients of weights", training.grad_weight, "none for frozen parameters");
-  row("  recomputed", training.recompute, "what checkpointing and fused attention run again");
-  row("operations", all, "every addition, multiplication, exp, comparison, ...");
-  row("activations", *total(fvcore_activations(), graph), "elements, as fvcore counts them");
+  row("training FLOPs", training.total(), parts ? "one step: the four below" : "one step");
+  if (parts) {
+    row("  forward", training.forward, "");
+    row("  gradients of activations", training.grad_input, "none for the model's input");
+    row("  gradients of weights", training.grad_weight, "none for frozen parameters");
+    row("  recomputed", training.recompute, "what checkpointing and fused attention run again");
+    Count all;
+    for (const auto& node : graph.nodes) all += operations(arithmetic(graph, node));
+    row("operations", all, "every addition, multiplication, exp, comparison, ...");
+  }
+  row("activations", *total(fvcore_activations(), graph), "elements, as fvcore counts");
   const auto bytes = costs.bytes.sum();
-  table.rows.push_back({"bytes moved", binary_bytes(bytes), grouped(bytes),
-                        "every operand read once, every result written once"});
+  table.rows.push_back(
+      {"bytes moved", binary_bytes(bytes), grouped(bytes), "operands and results, once each"});
   table.rows.push_back({"FLOPs per byte",
                         fmt::format("{:.1f}", arithmetic_intensity(macs * 2, bytes)), "",
-                        "arithmetic intensity of the whole"});
+                        "arithmetic intensity"});
+  if (!parts) table.notes.push_back(fmt::format("MACs by kind of op: {}.", largest_kinds(graph)));
   add_lower_bound_note(table, graph);
   return table;
 }
@@ -90,14 +106,21 @@ Table flops_tree(const Graph& graph, const TreeOptions& options) {
   const auto costs = module_costs(graph);
   const auto macs = of_ops(costs.macs);
   const auto bytes = of_ops(costs.bytes);
-  return module_table(
-      graph, work_lines(graph, options, {&costs.macs.own, &costs.bytes.own}),
-      {figure_column("MACs", macs, grouped),
-       share_column(macs, costs.macs.sum()),
-       {{"FLOPs", true}, [&](const TreeLine& line) { return amount(macs(line) * 2); }},
-       figure_column("bytes", bytes, binary_bytes),
-       {{"FLOPs/byte", true},
-        [&](const TreeLine& line) { return intensity_text(macs(line) * 2, bytes(line)); }}});
+  auto lines = work_lines(graph, options, {&costs.macs.own, &costs.bytes.own});
+  std::vector<ModuleColumn> columns;
+  if (options.working) {
+    std::erase_if(lines, [&](const TreeLine& line) { return macs(line) == Count(0); });
+    columns = {figure_column("MACs", macs, si), share_column(macs, costs.macs.sum())};
+  } else {
+    columns = {figure_column("MACs", macs, grouped),
+               share_column(macs, costs.macs.sum()),
+               {{"FLOPs", true}, [&](const TreeLine& line) { return amount(macs(line) * 2); }}};
+  }
+  columns.push_back(figure_column("bytes", bytes, binary_bytes));
+  columns.push_back({{"FLOPs/byte", true}, [&](const TreeLine& line) {
+                       return intensity_text(macs(line) * 2, bytes(line));
+                     }});
+  return module_table(graph, lines, columns);
 }
 
 Table flops_tree(const Graph& graph, const Convention& convention, const TreeOptions& options) {

@@ -23,7 +23,8 @@ struct FlopsModel {
   std::optional<TrainingCompute> compute = {};  // of a whole training
 };
 
-[[nodiscard]] Table flops_totals(const FlopsModel& model);
+// What a step costs; with `parts`, training by pass and every arithmetic operation too.
+[[nodiscard]] Table flops_totals(const FlopsModel& model, bool parts);
 
 // One row a kind of op, the most work first.
 [[nodiscard]] Table flops_by_op(const Graph& graph);

@@ -58,7 +58,7 @@ struct LatencyAnswer {
 
 // One batch: figures, then time by module.
 [[nodiscard]] std::string latency_headline(const LatencyAnswer& answer);
-[[nodiscard]] Table latency_figures(const LatencyAnswer& answer);
+[[nodiscard]] Table latency_figures(const LatencyAnswer& answer, bool all);
 [[nodiscard]] Table latency_modules(const LatencyAnswer& answer, const TreeOptions& options);
 // Several batches, one a row.
 [[nodiscard]] Table latency_sweep(const std::vector<LatencyAnswer>& answers);

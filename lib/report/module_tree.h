@@ -15,6 +15,7 @@ struct TreeOptions {
   std::optional<std::size_t> depth;  // levels below the model; nothing: all
   bool fold = true;
   std::vector<std::string> marks = {};  // by ModuleId: what else must be equal for modules to fold
+  bool working = false;                 // only modules that multiply, where a table asks for work
 };
 
 struct TreeLine {
@@ -29,7 +30,7 @@ struct TreeLine {
 
 // What a table with folded lines says below.
 inline constexpr std::string_view kFoldNote =
-    "(Nx): N alike; the figures are those of one of them, shares those of all N together.";
+    "(Nx): N alike; figures are those of one, shares those of all N.";
 
 // A module's own part of what the table shows, by ModuleId (Rollup::own), one vector a quantity.
 using OwnFigures = std::vector<const std::vector<Count>*>;

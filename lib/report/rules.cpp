@@ -202,7 +202,7 @@ nlohmann::ordered_json field_rules_json(const FieldRules& rules, const std::stri
             {"tokens", z.tokens},
             {"batch", z.batch},
             {"vocab", z.vocab},
-            {"equal_layers", z.equal_layers}}},
+            {"equal_layers", rules.equal_layers}}},
           {"rules", json_of(rules_of(rules))},
           {"layer_types", json_of(layer_types_of(rules))},
           {"notes", rules.notes}};

@@ -37,6 +37,16 @@ ordered_json shapes_json(const std::vector<Shape>& shapes) {
   return json;
 }
 
+std::string totals_text(const Graph& graph, Count params, Count macs) {
+  std::vector<Shape> inputs;
+  for (auto id : graph.inputs) inputs.push_back(graph.nodes[id].shape);
+  const auto trained = trainable_parameters(graph);
+  return fmt::format("input {}: {} parameters ({}), {} in fp32, {} MACs, {} FLOPs.",
+                     shapes_text(inputs), grouped(params),
+                     trained == params ? "all trainable" : grouped(trained) + " trainable",
+                     binary_bytes(params * size_of(DType::f32)), si(macs), si(macs * 2));
+}
+
 // torchsummary prints two digits; so does the JSON of its figures.
 double two_digits(double x) { return std::round(x * 100) / 100; }
 
@@ -51,11 +61,13 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
     if (line.param != kNone) return to_string(graph.params[line.param].shape);
     return line.own_ops ? std::string() : shapes_text(shapes[line.module]);
   };
-  return module_table(graph, tree_lines(graph, options, {&macs.own}),
-                      {{{"output shape"}, shape},
-                       figure_column("params", held, grouped),
-                       share_column(held, params.sum()),
-                       figure_column("MACs", of_ops(macs), si)});
+  auto table = module_table(graph, tree_lines(graph, options, {&macs.own}),
+                            {{{"output shape"}, shape},
+                             figure_column("params", held, grouped),
+                             share_column(held, params.sum()),
+                             figure_column("MACs", of_ops(macs), si)});
+  table.notes.push_back(totals_text(graph, params.sum(), macs.sum()));
+  return table;
 }
 
 Table summary_layers(const Graph& graph) {

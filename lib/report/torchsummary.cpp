@@ -104,12 +104,17 @@ std::string left_out_by_torchsummary(const Graph& graph) {
     it->second += numel(param);
   }
   if (missed == Count(0))
-    return fmt::format("vitals: torchsummary sees all {} parameters of this model.\n",
-                       grouped(all));
+    return fmt::format(
+        "vitals: torchsummary sees all {} parameters of this model; --style tree folds equal "
+        "layers.\n",
+        grouped(all));
   std::vector<std::string> parts;
   for (const auto& [name, count] : kinds) parts.push_back(name + " " + grouped(count));
-  return fmt::format("vitals: torchsummary leaves out {} parameters ({}); the true total is {}.\n",
-                     grouped(missed), fmt::join(parts, ", "), grouped(all));
+  return fmt::format(
+      "vitals: torchsummary leaves out {} parameters ({}); the true total is {}; --style tree "
+      "folds "
+      "equal layers.\n",
+      grouped(missed), fmt::join(parts, ", "), grouped(all));
 }
 
 }  // namespace vitals

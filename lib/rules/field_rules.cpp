@@ -29,47 +29,11 @@ struct Letters {
 
 Formula::Factor number(std::uint64_t n) { return {nullptr, n}; }
 
-// What the remarks are made of: facts about the first layer.
-struct LayerFacts {
-  bool attention_bias = false;
-  bool feed_forward_bias = false;
-  bool norm_bias = false;
-  bool gated = false;
-  std::uint64_t experts = 0;
-  std::uint64_t inner = 0;  // width of the feed-forward
-  std::size_t norms = 0;
-  std::uint64_t width = 0;  // of the widest norm
-};
-
-bool is_attention(Role role) { return role >= Role::query && role <= Role::attention_output; }
-bool is_feed_forward(Role role) { return role >= Role::gate && role <= Role::down; }
-
-LayerFacts facts_of(const Graph& graph, ModuleId layer) {
-  LayerFacts facts;
-  for (const auto& param : graph.params) {
-    if (param.buffer || enclosing(graph, param.module, Role::layer) != layer) continue;
-    facts.experts = std::max<std::uint64_t>(facts.experts, param.experts);
-    if (param.bias) {
-      facts.attention_bias |= is_attention(param.role);
-      facts.feed_forward_bias |= is_feed_forward(param.role);
-      facts.norm_bias |= param.role == Role::norm;
-      continue;
-    }
-    facts.gated |= param.role == Role::gate || param.role == Role::gate_up;
-    if (param.role == Role::norm) {
-      ++facts.norms;
-      facts.width = std::max<std::uint64_t>(facts.width, param.shape[0]);
-    }
-    if (param.role == Role::down) facts.inner = param.shape[param.shape.rank() - 1];
-  }
-  return facts;
-}
-
 std::string joined(const std::vector<std::string>& parts) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-std::string attention_remark(const RuleSizes& z, const LayerFacts& f, const LayerParts& params) {
+std::string attention_remark(const ModelSizes& z, const LayerFacts& f, const LayerParts& params) {
   if (params.attention == Count(0)) return "no attention in this layer";
   std::vector<std::string> parts;
   if (!f.attention_bias) parts.emplace_back("no biases: 4h falls away");
@@ -79,7 +43,7 @@ std::string attention_remark(const RuleSizes& z, const LayerFacts& f, const Laye
   return joined(parts);
 }
 
-std::string feed_forward_remark(const RuleSizes& z, const LayerFacts& f) {
+std::string feed_forward_remark(const ModelSizes& z, const LayerFacts& f) {
   std::vector<std::string> parts;
   const double ratio = static_cast<double>(f.inner) / static_cast<double>(z.hidden);
   if (f.gated)
@@ -115,7 +79,7 @@ class RuleBook {
     compute();
     for (auto& line : layer_types(rules_.sizes.tokens, rules_.sizes.hidden, options))
       rules_.lines.push_back(std::move(line));
-    if (!rules_.sizes.equal_layers)
+    if (!rules_.equal_layers)
       rules_.notes.push_back(fmt::format(
           "The layers of {} differ: \"of a layer\" is the first one ({}), h is its width and s are "
           "its tokens; the model's lines take all layers.",
@@ -131,29 +95,11 @@ class RuleBook {
  private:
   void measure() {
     const auto& graph = graphs_.evaluated;
-    auto& z = rules_.sizes;
-    z.layers = layers_.size();
-    z.batch = graph.batch;
-    const auto first = layers_.front().module;
-    facts_ = facts_of(graph, first);
-    for (const auto& call : graph.calls) {
-      if (call.module != first || call.outputs.empty()) continue;
-      const auto& shape = graph.nodes[call.outputs.front()].shape;
-      // Channels are the last dimension in transformers, not in convolutional models: a norm tells.
-      z.hidden = facts_.width != 0 ? facts_.width : shape[shape.rank() - 1];
-      z.tokens = (numel(shape).value() / z.hidden) / z.batch;
-      break;
-    }
-    for (const auto& module : graph.modules) {
-      if (module.role != Role::attention || module.heads.query == 0) continue;
-      z.heads = module.heads.query;
-      z.kv_heads = module.heads.key;
-      break;
-    }
-    for (const auto& param : graph.params)
-      if (param.role == Role::embedding && z.vocab == 0) z.vocab = param.shape[0];
+    rules_.sizes = model_sizes(graph);
+    facts_ = layer_facts(graph, layers_.front().module);
     for (const auto& layer : layers_)
-      z.equal_layers = z.equal_layers && layer.params.sum() == layers_.front().params.sum();
+      rules_.equal_layers &= layer.params.sum() == layers_.front().params.sum();
+    const auto& z = rules_.sizes;
     letters_ = {{"l", z.layers}, {"h", z.hidden}, {"a", z.heads},
                 {"s", z.tokens}, {"b", z.batch},  {"V", z.vocab}};
   }
@@ -209,8 +155,8 @@ class RuleBook {
       const auto name = std::string(name_of(param.role));
       if (std::find(omitted.begin(), omitted.end(), name) == omitted.end()) omitted.push_back(name);
     }
-    add(section, "layers", stack, u, in_layers,
-        rules_.sizes.equal_layers ? "" : "layers differ in size", kMegatron);
+    add(section, "layers", stack, u, in_layers, rules_.equal_layers ? "" : "layers differ in size",
+        kMegatron);
     if (rules_.sizes.vocab > 0) {
       add(section, "vocabulary", {V, h}, u, embedding, "", kMegatron);
       model.plus({V, h});

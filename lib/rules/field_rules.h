@@ -5,6 +5,7 @@
 
 #include "cost/formula.h"
 #include "graph/graph.h"
+#include "rules/model_sizes.h"
 
 #include <cstdint>
 #include <optional>
@@ -13,18 +14,6 @@
 #include <vector>
 
 namespace vitals {
-
-// The sizes that the rules ask for, found in the trace.
-struct RuleSizes {
-  std::uint64_t layers = 0;    // l
-  std::uint64_t hidden = 0;    // h: width of the first layer
-  std::uint64_t heads = 0;     // a
-  std::uint64_t kv_heads = 0;  // of keys and values; fewer than a in grouped-query attention
-  std::uint64_t tokens = 0;    // s, of one sample
-  std::uint64_t batch = 1;     // b
-  std::uint64_t vocab = 0;     // V: rows of the token embedding; 0 without one
-  bool equal_layers = true;    // all layers have as many parameters
-};
 
 enum class RuleUnit : std::uint8_t { parameters, flops, bytes, operations };
 [[nodiscard]] std::string_view name_of(RuleUnit unit);
@@ -49,7 +38,8 @@ struct RuleOptions {
 };
 
 struct FieldRules {
-  RuleSizes sizes;
+  ModelSizes sizes;
+  bool equal_layers = true;  // all layers have as many parameters
   std::vector<FieldRule> lines;
   std::vector<std::string> notes;
 };

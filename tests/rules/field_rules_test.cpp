@@ -88,7 +88,7 @@ TEST_CASE("where a layer is another, the remark says which term") {
 
 TEST_CASE("Swin's windows and widths are told") {
   const auto rules = rules_of(load_model("swin_tiny_patch4_window7_224"));
-  CHECK_FALSE(rules.sizes.equal_layers);
+  CHECK_FALSE(rules.equal_layers);
   // Windows of 7 x 7 (Liu et al. 2021, arXiv:2103.14030, section 3.2).
   CHECK(line(rules, "forward FLOPs of a layer", "attention's two products")
             .remark.find("multiplies with 49 keys") != std::string::npos);

@@ -120,7 +120,7 @@ TEST_CASE("bench: sweeps, two models, and the table's parts") {
   CHECK(two.out.find(" the time of ") != std::string::npos);
   // Three runs tell no difference, whatever they say.
   CHECK(test::says(two.out, "No difference can be told: deit_tiny_patch16_224 takes "));
-  const auto table = run(small({}));
+  const auto table = run(small({"--details"}));
   REQUIRE(table.exit_code == 0);
   for (const char* part : {"blocks.*.mlp.fc1 (2x)", "linear + gelu", "roofline ms", "(between ops)",
                            "latency", "throughput", "memory"})

@@ -261,7 +261,6 @@ TEST_CASE("an option that would change nothing is refused") {
   const std::string vit = "vit_tiny_patch16_224";
   const std::string other = "vit_small_patch16_224";
   std::vector<std::pair<Words, std::string>> cases = {
-      {{"compare", vit, other, "--exact"}, "there is no option '--exact'"},
       {{"list", "--exact"}, "there is no option '--exact'"},
       {{"devices", "--exact"}, "there is no option '--exact'"},
       {{"list", "--names", "--format", "json"}, "--format changes nothing beside --names"},
@@ -287,6 +286,7 @@ TEST_CASE("an option that would change nothing is refused") {
       {{"summary", vit, "--depth", "1"}, "--depth is for --style tree"},
       {{"summary", vit, "--style", "torchsummary", "--no-fold"}, "--no-fold is for --style tree"},
       {{"summary", vit, "--exact"}, "--exact is for --style tree"},
+      {{"summary", vit, "--details"}, "--details is for --style tree"},
       {{"predict", vit, "--device", "t4", "--batch", "1,2", "--depth", "1"},
        "--depth is for one --batch"},
   };

@@ -39,7 +39,9 @@ std::string page_of(const BenchArguments& o, std::span<const BenchResult> result
     return heading + render(bench_comparison(first, results.back()), o.output) + "\n" +
            render(bench_comparison_by_kind(first, results.back()), o.output);
   if (results.size() > 1) return heading + render(bench_sweep(results), o.output);
-  return heading + render(bench_ops(first), o.output) + "\n" + wrapped(bench_totals(first), width);
+  const auto text = heading + wrapped(bench_totals(first, o.output.details), width) + "\n" +
+                    render(bench_ops(first, o.output.details), o.output);
+  return o.output.details ? text : text + more(o.output, "every op, with FLOPs, bytes and rates");
 }
 
 std::string bench_text(const BenchArguments& o) {
@@ -72,7 +74,8 @@ std::string check_usage(const BenchArguments& o, const Given& given) {
   if (o.model.model.empty() && o.save_device.empty()) return "MODEL is required";
   if (o.save_device.empty()) return "";
   if (o.threads.size() > 1) return "--save-device takes one --threads";
-  if (find_device(device_name(o.save_device)) != nullptr)
+  const auto* built_in = find_device(device_name(o.save_device));
+  if (built_in != nullptr && built_in->name == device_name(o.save_device))
     return fmt::format("--save-device: '{}' is a built-in device; call the file otherwise",
                        device_name(o.save_device));
   return "";
@@ -113,6 +116,7 @@ Command bench_command() {
       .writes = true;
   add_compute_options(c, o->compute);
   add_output_options(c, o->output);
+  add_details(c, o->output);
   c.examples = {"vitals bench vit_base_patch32",
                 "vitals bench vit_base_patch16_224 --batch 1,2,4,8 --threads 1,2",
                 "vitals bench vit_small_patch16_224 deit_small_patch16_224",

@@ -155,6 +155,12 @@ void add_output_options(Command& c, OutputOptions& o, bool rounds) {
   c.group = "Options";
 }
 
+void add_details(Command& c, OutputOptions& o) {
+  c.group = "Output";
+  c.flag("--details", o.details, "Everything, not only what fits on one screen");
+  c.group = "Options";
+}
+
 const std::vector<Quantity> kModelFigures = {{"params"}, {"macs"}, {"flops"}, {"tokens"}};
 
 std::vector<Quantity> model_figures(const Graph& graph) {
@@ -268,6 +274,11 @@ std::string titled(const std::string& title, const Table& table, const OutputOpt
   if (options.format == Format::markdown) return "### " + line + "\n\n" + to_markdown(table);
   const auto layout = text_layout(options);
   return wrapped(line, layout.width) + "\n\n" + to_text(table, layout);
+}
+
+std::string more(const OutputOptions& options, const std::string& what) {
+  const auto line = "\n--details adds " + what + ".\n";
+  return options.format == Format::markdown ? line : wrapped(line, text_layout(options).width);
 }
 
 std::string explained(const Explanation& e, const Graph& graph, const OutputOptions& options) {

@@ -50,6 +50,7 @@ struct OutputOptions {
   std::string file;
   std::string color = "auto";
   std::optional<std::size_t> width;  // of text; 0: no limit
+  bool details = false;              // all that there is to say, not only the first screen
 };
 
 // What a command leaves to add_model_options: MODEL itself, the size of a batch, and the tokens of
@@ -63,6 +64,8 @@ struct ModelParts {
 // Their options in a command's description. Where nothing is rounded, there is no --exact.
 void add_model_options(Command& command, ModelOptions& options, ModelParts parts = {});
 void add_output_options(Command& command, OutputOptions& options, bool rounds = true);
+// --details: a page for people is a screen of 24 lines, and all that is known with it.
+void add_details(Command& command, OutputOptions& options);
 Option& add_output_file(Command& command, OutputOptions& options);
 
 // The file that an option's value names, for Option::reads.
@@ -110,6 +113,9 @@ struct Answer {
 // The same under a title: a line of its own in text, a heading in Markdown.
 [[nodiscard]] std::string titled(const std::string& title, const Table& table,
                                  const OutputOptions& options);
+
+// The last line of a page that is not all: what --details would add to it.
+[[nodiscard]] std::string more(const OutputOptions& options, const std::string& what);
 
 // The formulas behind a number, of the model or of the part that the user named.
 [[nodiscard]] std::string explained(const Explanation& explanation, const Graph& graph,

@@ -49,6 +49,7 @@ void add_option(CLI::App& app, const Option& o) {
   option->allow_extra_args(o.positional() && o.most > 1);
   if (o.repeatable && !o.positional()) option->take_all();
   if (!o.initial.empty()) option->default_str(o.initial);
+  if (!o.environment.empty()) option->envname(o.environment);
 }
 
 Given given_options(const CLI::App& app, const Command& command) {
@@ -110,7 +111,7 @@ void check_files(const Command& command, const Given& given) {
 void add_command(CLI::App& app, const Program& program, const Command& command,
                  const std::function<void(const Given&)>& chosen) {
   auto* sub = app.add_subcommand(command.name, command.doc);
-  sub->set_version_flag("--version", program.version);
+  sub->set_version_flag("-V,--version", program.version);
   for (const auto& option : command.options) add_option(*sub, option);
   sub->callback([&command, chosen, sub] {
     const auto given = given_options(*sub, command);
@@ -128,7 +129,7 @@ const Command* find(const Program& program, const std::string& name) {
 
 // The names behind dashes; without a command, those of the program.
 std::vector<std::string> option_names(const Command* command) {
-  std::vector<std::string> names = {"-h", "--help", "--version"};
+  std::vector<std::string> names = {"-h", "--help", "-V", "--version"};
   if (command == nullptr) return names;
   for (const auto& option : command->options)
     if (!option.positional())
@@ -161,11 +162,11 @@ std::string unknown_option(const Command* command, int argc, char** argv) {
   return "";
 }
 
-std::string unknown_command(const Program& program, char** argv) {
-  if (argv[1][0] == '-') return "";
+std::string unknown_command(const Program& program, const char* name) {
+  if (name[0] == '-') return "";
   std::vector<std::string> names;
   for (const auto& command : program.commands) names.push_back(command.name);
-  return "there is no command" + none_of(argv[1], names).substr(std::strlen("there is no"));
+  return "there is no command" + none_of(name, names).substr(std::strlen("there is no"));
 }
 
 // What is missing, in the words of the help.
@@ -189,7 +190,7 @@ int usage_error(const Program& program, int argc, char** argv, const CLI::ParseE
   }
   const auto* command = find(program, argv[1]);
   const auto name = command == nullptr ? program.name : program.name + " " + command->name;
-  auto message = command == nullptr ? unknown_command(program, argv) : "";
+  auto message = command == nullptr ? unknown_command(program, argv[1]) : "";
   if (message.empty()) message = unknown_option(command, argc, argv);
   if (message.empty())
     message = command == nullptr ? error.what() : missing(*command, error.what());
@@ -286,10 +287,38 @@ std::vector<std::string> split_commas(const std::string& text) {
   return parts;
 }
 
+namespace {
+
+// `vitals help CMD` is `vitals CMD --help`, and `vitals help` is `vitals --help`.
+bool asks_for_help(int argc, char** argv) {
+  return argc > 1 && argc <= 3 && std::string_view(argv[1]) == "help";
+}
+
+int show_help(const Program& program, int argc, char** argv) {
+  if (argc == 2) {
+    write_out(help_text(program));
+    return 0;
+  }
+  const auto* command = find(program, argv[2]);
+  if (command == nullptr) {
+    write_err(fmt::format("{}: {}\n", program.name, printable(unknown_command(program, argv[2]))));
+    return 2;
+  }
+  write_out(help_text(program, *command));
+  return 0;
+}
+
+}  // namespace
+
 int run(const Program& program, int argc, char** argv) {
+  if (asks_for_help(argc, argv)) return show_help(program, argc, argv);
   CLI::App app{program.doc, program.name};
-  app.set_version_flag("--version", program.version);
+  app.set_version_flag("-V,--version", program.version);
   app.require_subcommand(1);
+  if (std::error_code code; std::filesystem::is_regular_file(program.config, code)) {
+    app.set_config("--config-file", program.config)->group("");
+    app.allow_config_extras(CLI::config_extras_mode::error);
+  }
   const Command* chosen = nullptr;
   Given given;
   for (const auto& command : program.commands)
@@ -306,6 +335,8 @@ int run(const Program& program, int argc, char** argv) {
   } catch (const CLI::CallForVersion&) {
     write_out(program.version + "\n");
     return 0;
+  } catch (const CLI::ConfigError& error) {
+    fail("{}: {}; defaults stand as NAME = VALUE below [COMMAND]", program.config, error.what());
   } catch (const CLI::ParseError& error) {
     return usage_error(program, argc, argv, error);
   }

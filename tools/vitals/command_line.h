@@ -32,6 +32,7 @@ struct Option {
   std::string group = "Options";
   std::vector<std::string> choices = {};  // all values that there are, when they can be listed
   std::string initial = {};               // the value without the option, for the help
+  std::string environment = {};           // a variable that gives the value where the line does not
   std::string needs = {};                 // another option that must be given with this one
   std::vector<std::string> unless = {};   // options beside which this one would change nothing
   // The files that a value names, where it names files to read; and whether it names one to write.
@@ -96,6 +97,8 @@ struct Program {
   std::vector<Command> commands;
   std::vector<std::string> examples;
   std::size_t width = 80;  // columns of a help text
+  // Defaults of options, in sections named after commands (TOML); empty: none.
+  std::string config = {};
 };
 
 // Parses the arguments and runs the command that they name, or answers --help and --version.

@@ -4,6 +4,8 @@
 #include "core/error.h"
 #include "core/suggest.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace vitals::cli {
@@ -21,6 +23,8 @@ DeviceSpec only_device(const std::string& file) {
 }
 
 std::string unknown(const std::string& name, const std::vector<std::string>& known) {
+  if (const auto meant = devices_meant(name); !meant.empty())
+    return fmt::format("--device: '{}' may mean {}: say which", name, fmt::join(meant, ", "));
   const auto hint = did_you_mean(name, known);
   return fmt::format("--device: unknown device '{}'{}", name,
                      hint.empty() ? "; `vitals devices` shows the known ones" : hint);
@@ -44,6 +48,7 @@ std::string device_fault(const DeviceChoice& choice, const std::vector<std::stri
   auto known = device_names();
   known.insert(known.end(), words.begin(), words.end());
   if (std::find(known.begin(), known.end(), choice.name) != known.end()) return "";
+  if (find_device(choice.name) != nullptr) return "";
   return unknown(choice.name, known);
 }
 
@@ -55,7 +60,8 @@ std::optional<DeviceSpec> find_known(const DeviceChoice& choice) {
   for (auto& device : known_devices(choice.file))
     if (device.name == choice.name) return std::move(device);
   if (names_file(choice.name)) return only_device(choice.name);
-  return std::nullopt;
+  const auto* meant = find_device(choice.name);
+  return meant == nullptr ? std::nullopt : std::optional(*meant);
 }
 
 DeviceSpec chosen_device(const DeviceChoice& choice) {

@@ -95,20 +95,27 @@ Table numbers_of(const FlopsArguments& o, const FlopsModel& model, const Convent
   return convention != nullptr ? flops_modules(model.graph, *convention) : flops_modules(model);
 }
 
+// Levels of modules that fit on the first screen.
+constexpr std::optional<std::size_t> kFirstLevels = 1;
+
 std::string page_of(const FlopsArguments& o, const FlopsModel& model,
                     const Convention* convention) {
   const auto& graph = model.graph;
-  const TreeOptions tree{o.depth, !o.no_fold};
+  const bool all = o.output.details;
+  const bool whole_tree = all || o.no_fold || convention != nullptr;
+  const TreeOptions tree{
+      o.depth || whole_tree ? o.depth : kFirstLevels, !o.no_fold, {}, !whole_tree};
   if (o.convention == "all") return titled(headline(graph), flops_by_convention(graph), o.output);
   if (convention != nullptr)
     return titled(headline(graph), flops_tree(graph, *convention, tree), o.output);
-  auto text = titled(headline(graph), flops_totals(model), o.output) + "\n";
+  auto text = titled(headline(graph), flops_totals(model, all), o.output) + "\n";
   if (model.generation)
     text += titled("Generation", generation_table(*model.generation), o.output) + "\n";
   if (model.compute)
     text += titled("Training", training_compute_table(*model.compute), o.output) + "\n";
-  return text + titled("By kind of op", flops_by_op(graph), o.output) + "\n" +
-         titled("By module", flops_tree(graph, tree), o.output);
+  if (all) text += titled("By kind of op", flops_by_op(graph), o.output) + "\n";
+  text += titled("By module", flops_tree(graph, tree), o.output);
+  return all ? text : text + more(o.output, "training by pass, kinds of op and every module");
 }
 
 std::string flops(const FlopsArguments& o, const FlopsModel& model) {
@@ -159,6 +166,7 @@ Command flops_command() {
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, known_figures());
   add_output_options(c, o->output);
+  add_details(c, o->output);
   c.examples = {
       "vitals flops vit_base_patch16_224",
       "vitals flops vit_base_patch16_224 --convention all",

@@ -76,6 +76,7 @@ std::string spelled(const Option& o) {
 std::string explained(const Option& o) {
   auto text = o.doc;
   if (!o.initial.empty()) text += fmt::format(" (default: {})", o.initial);
+  if (!o.environment.empty()) text += fmt::format(" (or {})", o.environment);
   if (!o.needs.empty()) text += fmt::format(" (with {})", o.needs);
   if (!o.unless.empty()) text += fmt::format(" (not with {})", fmt::join(o.unless, ", "));
   return text;
@@ -88,8 +89,8 @@ std::string help_text(const Program& p) {
   for (const auto& c : p.commands) names.push_back(c.name);
   for (const auto& c : p.commands) text += definition(c.name, c.doc, text_column(names), p.width);
   text += "\nOptions:\n" +
-          definition("-h, --help", "This text; after a command, its options", 14, p.width);
-  text += definition("--version", "Version, commit, compiler and backends", 14, p.width);
+          definition("-h, --help", "This text; after a command, its options", 17, p.width);
+  text += definition("-V, --version", "Version, commit, compiler and backends", 17, p.width);
   return text + examples_text(p.examples, p.width);
 }
 

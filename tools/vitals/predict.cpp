@@ -18,7 +18,7 @@ struct PredictArguments {
   std::string kv_dtype;
   OutputOptions output;
   std::vector<std::uint64_t> batches = {1};
-  std::optional<std::size_t> depth = 2;
+  std::optional<std::size_t> depth;
   bool no_fold = false;
   std::vector<FailCondition> fail_if;
 };
@@ -39,11 +39,19 @@ std::vector<Quantity> latency_quantities(const LatencyAnswer& a) {
                             a.memory ? a.memory->need.as_double() : 0, fact);
 }
 
+constexpr std::optional<std::size_t> kLevels = 2;  // of modules with --details
+
 std::string page_of(const std::vector<LatencyAnswer>& answers, const PredictArguments& o) {
   const auto headline = latency_headline(answers.front());
-  if (answers.size() == 1)
-    return titled(headline, latency_figures(answers.front()), o.output) + "\n" +
-           titled("By module", latency_modules(answers.front(), {o.depth, !o.no_fold}), o.output);
+  if (answers.size() == 1) {
+    const auto& answer = answers.front();
+    const bool modules = o.output.details || o.depth || o.no_fold;
+    const auto text = titled(headline, latency_figures(answer, modules), o.output);
+    if (!modules) return text + more(o.output, "the time of every module");
+    const auto depth = o.depth || o.no_fold ? o.depth : kLevels;
+    return text + "\n" +
+           titled("By module", latency_modules(answer, {depth, !o.no_fold}), o.output);
+  }
   const auto place = headline.find(", batch ");
   const auto rest = headline.find(", ", place + 2);
   return titled(headline.substr(0, place) + headline.substr(rest), latency_sweep(answers),
@@ -115,10 +123,11 @@ Command predict_command() {
   c.choice("--kv-dtype", o->kv_dtype, {"bf16", "fp8"},
            "Numbers of the KV cache; else those of the products");
   c.group = "Options";
-  c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "2";
+  c.count("--depth", o->depth, "Levels of the module table to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, latency_quantities(0, 0, 0, 0));
   add_output_options(c, o->output);
+  add_details(c, o->output);
   c.examples = {
       "vitals predict vit_base_patch16_224 --device rtx4090 --batch 256",
       "vitals predict vit_base_patch16_224 --device rtx4090 --batch 1,8,64,256 --compiled",

@@ -13,6 +13,7 @@ std::unique_ptr<Program> make_program() {
   p.doc = "The vital signs of a transformer, from its description alone.";
   p.version = version_report();
   p.width = reading_width();
+  p.config = config_file();
   p.commands = {summary_command(), flops_command(),   memory_command(),       bench_command(),
                 run_command(),     predict_command(), plan_command(),         report_command(),
                 compare_command(), rules_command(),   list_command(),         list_ops_command(),

@@ -78,8 +78,8 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
 void measure(const ReportArguments& o, const std::string& name, Subject& s) {
   const auto result = bench_model(o.model, name);
   s.bench = bench_json(result);
-  s.measured.emplace(PageModel::Measured{bench_heading(result) + bench_totals(result),
-                                         bench_ops(result), s.bench});
+  s.measured.emplace(PageModel::Measured{bench_heading(result) + bench_totals(result, true),
+                                         bench_ops(result, true), s.bench});
 }
 
 std::string report(const ReportArguments& o) {

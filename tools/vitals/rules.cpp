@@ -16,7 +16,7 @@ struct RulesArguments {
   RuleOptions rules;
 };
 
-std::string headline(const Graph& graph, const RuleSizes& z) {
+std::string headline(const Graph& graph, const ModelSizes& z) {
   auto text = fmt::format("{}: l = {} layers, h = {}, a = {} heads, s = {} tokens, b = {}",
                           graph.model, z.layers, z.hidden, z.heads, z.tokens, z.batch);
   if (z.vocab > 0) text += fmt::format(", V = {}", z.vocab);

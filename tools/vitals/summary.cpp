@@ -37,12 +37,15 @@ bool sums_up_checkpoint(const std::string& model) {
   return is_checkpoint(model) && !(folder && config_beside(model));
 }
 
+constexpr std::optional<std::size_t> kFirstLevels = 3;  // of the tree: torchinfo's default, too
+
 std::string page_of(const SummaryArguments& o, const Graph& graph) {
   const auto note = lower_bound_note(graph);
   if (o.style == "tree") {
-    auto table = summary_tree(graph, {o.depth, !o.no_fold});
+    const bool all = o.output.details || o.depth || o.no_fold;
+    auto table = summary_tree(graph, {all ? o.depth : kFirstLevels, !o.no_fold});
     add_lower_bound_note(table, graph);
-    return render(table, o.output);
+    return render(table, o.output) + (all ? "" : more(o.output, "the modules below these"));
   }
   if (o.output.format == Format::markdown) return to_markdown(summary_layers(graph));
   // Folded, torchsummary's table would no longer be its own.
@@ -60,7 +63,7 @@ std::string summary(const SummaryArguments& o, const Graph& graph) {
 
 std::string check_usage(const SummaryArguments& o, const Given& given) {
   if (o.style == "tree" || sums_up_checkpoint(o.model.model)) return "";
-  for (const char* name : {"--depth", "--no-fold", "--exact"})
+  for (const char* name : {"--depth", "--no-fold", "--exact", "--details"})
     if (given.has(name)) return fmt::format("{} is for --style tree", name);
   return "";
 }
@@ -92,13 +95,15 @@ Command summary_command() {
   Command c{"summary", "Layers, output shapes and parameters"};
   add_model_options(c, o->model);
   c.choice("--style", o->style, {"torchsummary", "tree"},
-           "torchsummary (its table, byte for byte) or tree (nested)");
+           "torchsummary (its table, byte for byte) or tree (nested)")
+      .environment = "VITALS_STYLE";
   c.text("--weights", o->weights, "FILE", "Check that this checkpoint fits the model").reads =
       files_of_checkpoint;
   c.count("--depth", o->depth, "Levels of the tree to show", {0});
   c.flag("--no-fold", o->no_fold, "Show every block of the tree, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, kModelFigures);
   add_output_options(c, o->output);
+  add_details(c, o->output);
   c.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --num-classes 5 --batch 8",
                 "vitals summary vit_large_patch16_224 --style tree --depth 2",

@@ -63,6 +63,13 @@ void tell(const std::string& message) {
   write_err(text + "\n");
 }
 
+std::string config_file() {
+  const auto folder = set_to("XDG_CONFIG_HOME");
+  if (!folder.empty()) return std::string(folder) + "/vitals/config.toml";
+  const auto home = set_to("HOME");
+  return home.empty() ? "" : std::string(home) + "/.config/vitals/config.toml";
+}
+
 std::size_t reading_width() {
   constexpr std::size_t kReadable = 100;
   const auto width = terminal_width(STDOUT_FILENO);

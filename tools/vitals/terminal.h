@@ -18,6 +18,10 @@ inline constexpr std::size_t kLeastWidth = 40;  // narrower terminals get lines 
 // A message, or lines of them, on standard error: "vitals: ...", folded if that is a terminal.
 void tell(const std::string& message);
 
+// Where a user's defaults are: vitals/config.toml in $XDG_CONFIG_HOME, else in ~/.config (the XDG
+// base directory specification). Empty without a home.
+[[nodiscard]] std::string config_file();
+
 // Columns for a text of sentences: the terminal's, if it is narrower than what reads well.
 [[nodiscard]] std::size_t reading_width();
 

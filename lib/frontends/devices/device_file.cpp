@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "frontends/spec/json_text.h"
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -187,10 +188,43 @@ nlohmann::ordered_json to_json(const DeviceSpec& d) {
   return json;
 }
 
+namespace {
+
+// Letters and digits, in lower case.
+std::string bare(std::string_view text) {
+  std::string result;
+  for (const char c : lower_case(text))
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) result += c;
+  return result;
+}
+
+// "3090" of "rtx3090", "a100" of "a100-80gb": whole but for the maker's word before it and the size
+// after it.
+bool may_mean(std::string_view text, const DeviceSpec& device) {
+  const auto name = bare(device.name);
+  if (text == name || text == bare(device.title)) return true;
+  if (text.size() < 4) return false;  // "m1", "l4", "t4" are names themselves
+  const auto has_digit = text.find_first_of("0123456789") != std::string_view::npos;
+  if (!has_digit) return false;
+  const auto family = bare(device.name.substr(0, device.name.find('-')));
+  return text == family || (family.starts_with("rtx") && text == family.substr(3));
+}
+
+}  // namespace
+
+std::vector<std::string> devices_meant(std::string_view text) {
+  std::vector<std::string> names;
+  const auto wanted = bare(text);
+  for (const auto& device : devices())
+    if (may_mean(wanted, device)) names.push_back(device.name);
+  return names;
+}
+
 const DeviceSpec* find_device(std::string_view name) {
   for (const auto& device : devices())
     if (device.name == name) return &device;
-  return nullptr;
+  const auto meant = devices_meant(name);
+  return meant.size() == 1 ? find_device(meant.front()) : nullptr;
 }
 
 std::string_view name_of(GpuRuntime runtime) {
@@ -251,6 +285,8 @@ MemoryBudget memory_budget(const DeviceSpec& device) {
 
 MemoryBudget memory_budget(const std::string& text) {
   if (const auto* device = find_device(text); device != nullptr) return memory_budget(*device);
+  if (const auto meant = devices_meant(text); !meant.empty())
+    fail("'{}' may mean {}: say which", text, fmt::join(meant, ", "));
   const auto amount = parse_amount(text, Unit::bytes);
   if (amount && !amount->suffix)
     fail("'{}' has no unit: write {}GB (10^9 bytes) or {}GiB (2^30 bytes)", text, text, text);

@@ -38,8 +38,11 @@ struct DeviceSpec {
 [[nodiscard]] nlohmann::ordered_json to_json(const DeviceSpec& device);
 
 [[nodiscard]] const std::vector<DeviceSpec>& devices();
-// Null when there is none.
+// By its name, or as people write it where that means one device alone: "RTX 4090", "3090". Null
+// when there is none.
 [[nodiscard]] const DeviceSpec* find_device(std::string_view name);
+// The names of all that a text may mean: "a100" has three.
+[[nodiscard]] std::vector<std::string> devices_meant(std::string_view text);
 [[nodiscard]] std::vector<std::string> device_names();
 
 // The devices of a file in the format of specs/devices.json. Throws Error that names the file and

@@ -84,55 +84,70 @@ std::vector<Group> grouped_by_module(const std::vector<BenchOp>& ops) {
   return groups;
 }
 
-std::vector<std::string> op_row(const BenchOp& op, const std::string& label, double peak_gflops) {
+// The columns that lead: time, and how far from the bound. The rest is work and traffic.
+const std::vector<Column> kTimeColumns = {
+    {"module"}, {"op"}, {"ms", true}, kShareColumn, {"of peak", true}, {"bound by"}};
+const std::vector<Column> kWorkColumns = {
+    {"roofline ms", true}, {"GFLOP/s", true}, {"FLOPs", true}, {"bytes", true}, {"FLOP/B", true}};
+
+std::vector<std::string> op_row(const BenchOp& op, const std::string& label, double peak_gflops,
+                                bool all) {
   const bool works = op.flops > 0 && op.ms > 0;
   const double rate = works ? static_cast<double>(op.flops) / (op.ms * 1e6) : 0;
   const double intensity = static_cast<double>(op.flops) / static_cast<double>(op.bytes);
-  return {label,
-          op.op,
-          op.flops > 0 ? si(static_cast<double>(op.flops)) : "-",
-          binary_bytes(static_cast<double>(op.bytes)),
-          op.flops > 0 ? rate_text(intensity) : "-",
-          ms_text(op.ms),
-          percent(op.share),
-          works ? rate_text(rate) : "-",
-          works ? percent(rate / peak_gflops) : "-",
-          ms_text(op.roofline_ms),
-          op.compute_bound ? "compute" : "memory"};
+  std::vector<std::string> row = {label,
+                                  op.op,
+                                  ms_text(op.ms),
+                                  percent(op.share),
+                                  works ? percent(rate / peak_gflops) : "-",
+                                  op.compute_bound ? "compute" : "memory"};
+  if (!all) return row;
+  for (auto&& cell :
+       {ms_text(op.roofline_ms), works ? rate_text(rate) : "-",
+        op.flops > 0 ? si(static_cast<double>(op.flops)) : "-",
+        binary_bytes(static_cast<double>(op.bytes)), op.flops > 0 ? rate_text(intensity) : "-"})
+    row.push_back(cell);
+  return row;
 }
+
+// Ops that take less of the time than this stand together on the first screen.
+constexpr double kLeastShare = 0.01;
 
 std::string mib(std::uint64_t bytes) { return binary_bytes(static_cast<double>(bytes)); }
 
 }  // namespace
 
-Table bench_ops(const BenchResult& r) {
-  Table table{{{"module"},
-               {"op"},
-               {"FLOPs", true},
-               {"bytes", true},
-               {"FLOP/B", true},
-               {"ms", true},
-               kShareColumn,
-               {"GFLOP/s", true},
-               {"of peak", true},
-               {"roofline ms", true},
-               {"bound by"}},
-              {},
-              {}};
-  BenchOp all;
+Table bench_ops(const BenchResult& r, bool all) {
+  Table table{kTimeColumns, {}, {}};
+  if (all) table.columns.insert(table.columns.end(), kWorkColumns.begin(), kWorkColumns.end());
+  BenchOp whole;
+  BenchOp small;
+  std::size_t small_ops = 0;
   for (const auto& group : grouped_by_module(r.ops)) {
-    table.rows.push_back(op_row(group.sum, group.label(), r.peak_gflops));
-    all.bytes += group.sum.bytes;
+    whole.bytes += group.sum.bytes;
+    if (!all && group.sum.share < kLeastShare) {
+      small_ops += group.count;
+      small.ms += group.sum.ms;
+      small.share += group.sum.share;
+      continue;
+    }
+    table.rows.push_back(op_row(group.sum, group.label(), r.peak_gflops, all));
   }
-  table.rows.push_back({"(between ops)", "", "", "", "", ms_text(r.overhead_ms),
-                        percent(r.overhead_ms / r.latency_ms.median), "", "", "", ""});
-  all.flops = r.flops;
-  all.ms = r.latency_ms.median;
-  all.share = 1;
-  all.roofline_ms = r.roofline_ms;
-  auto total = op_row(all, "total", r.peak_gflops);
-  total.back().clear();
-  table.rows.push_back(std::move(total));
+  const auto add = [&](const BenchOp& op, const std::string& label) {
+    auto row = op_row(op, label, r.peak_gflops, all);
+    row[kTimeColumns.size() - 1].clear();  // many ops have no bound in common
+    table.rows.push_back(std::move(row));
+  };
+  if (small_ops > 0) add(small, fmt::format("(others) ({}x)", small_ops));
+  std::vector<std::string> between = {"(between ops)", "", ms_text(r.overhead_ms),
+                                      percent(r.overhead_ms / r.latency_ms.median)};
+  between.resize(table.columns.size());
+  table.rows.push_back(std::move(between));
+  whole.flops = r.flops;
+  whole.ms = r.latency_ms.median;
+  whole.share = 1;
+  whole.roofline_ms = r.roofline_ms;
+  add(whole, "total");
   return table;
 }
 
@@ -167,22 +182,31 @@ std::string bench_heading(const BenchResult& r) {
       precision_name(r.precision), r.machine.read_gb_per_s);
 }
 
-std::string bench_totals(const BenchResult& r) {
-  const auto& s = r.latency_ms;
-  return fmt::format(
-      "latency     median {} ms ({} {} to {}), min {}, mean {}, p95 {}, stddev {}\n"
-      "            {} runs after {} to warm up{}\n"
-      "throughput  {:.4g} samples/s, {:.4g} GFLOP/s: {} of the peak; the roofline is {} ms\n"
-      "memory      predicted {}: weights {}, activations {} (the arena, {} planned), kernels' "
-      "scratch "
-      "{}\n            measured peak RSS {} ({:+.1f} %: the program itself and its libraries)\n",
-      ms_text(s.median), s.runs < kFewestForInterval ? "all runs" : "95 % interval",
-      ms_text(s.ci95_low), ms_text(s.ci95_high), ms_text(s.min), ms_text(s.mean), ms_text(s.p95),
-      ms_text(s.stddev), s.runs, r.warmup_runs, r.interrupted ? "; interrupted" : "",
-      r.samples_per_s, r.gflops_per_s, percent(r.efficiency), ms_text(r.roofline_ms),
-      mib(r.predicted_bytes()), mib(r.weights_bytes), mib(r.arena_bytes), mib(r.planned_bytes),
-      mib(r.scratch_bytes), mib(r.peak_rss_bytes),
-      100 * (static_cast<double>(r.peak_rss_bytes) / static_cast<double>(r.predicted_bytes()) - 1));
+std::string bench_totals(const BenchResult& r, bool all) {
+  const auto& t = r.latency_ms;
+  const auto interval =
+      fmt::format("{} {} to {}", t.runs < kFewestForInterval ? "all runs" : "95 % interval",
+                  ms_text(t.ci95_low), ms_text(t.ci95_high));
+  const auto excess =
+      100 * (static_cast<double>(r.peak_rss_bytes) / static_cast<double>(r.predicted_bytes()) - 1);
+  auto text = fmt::format("latency     median {} ms ({}), {} runs{}\n", ms_text(t.median), interval,
+                          t.runs, r.interrupted ? "; interrupted" : "");
+  if (all)
+    text += fmt::format("            min {}, mean {}, p95 {}, stddev {}; {} runs to warm up\n",
+                        ms_text(t.min), ms_text(t.mean), ms_text(t.p95), ms_text(t.stddev),
+                        r.warmup_runs);
+  text += fmt::format(
+      "throughput  {:.4g} samples/s, {:.4g} GFLOP/s: {} of the peak; the roofline is {} ms\n",
+      r.samples_per_s, r.gflops_per_s, percent(r.efficiency), ms_text(r.roofline_ms));
+  text += fmt::format("memory      predicted {}, measured {} (peak RSS: {:+.1f} %)\n",
+                      mib(r.predicted_bytes()), mib(r.peak_rss_bytes), excess);
+  if (!all) return text;
+  return text + fmt::format(
+                    "            weights {}, activations {} (the arena, {} planned), "
+                    "kernels' scratch {};\n            the rest is the program itself and "
+                    "its libraries\n",
+                    mib(r.weights_bytes), mib(r.arena_bytes), mib(r.planned_bytes),
+                    mib(r.scratch_bytes));
 }
 
 Table bench_sweep(std::span<const BenchResult> results) {

@@ -14,14 +14,15 @@
 namespace vitals {
 
 // Where the time goes: a row for each op, alike ones of a stack of blocks summed in one, then what
-// is left over and the total.
-[[nodiscard]] Table bench_ops(const BenchResult& result);
+// is left over and the total. Without `all`, ops that take no hundredth of the time are one row,
+// and time stands alone, without work and traffic.
+[[nodiscard]] Table bench_ops(const BenchResult& result, bool all);
 // The same, one row an op, raw numbers.
 [[nodiscard]] Table bench_ops_raw(const BenchResult& result);
 
 // What was run, and what came out: lines above and below the table of ops.
 [[nodiscard]] std::string bench_heading(const BenchResult& result);
-[[nodiscard]] std::string bench_totals(const BenchResult& result);
+[[nodiscard]] std::string bench_totals(const BenchResult& result, bool all);
 
 // A row for each batch size and number of threads.
 [[nodiscard]] Table bench_sweep(std::span<const BenchResult> results);

@@ -184,7 +184,8 @@ std::string model_section(const PageModel& m, const PageOptions& o, std::size_t 
       html_text(o.device.title));
   text += chart("roofline", index, "Arithmetic intensity of every op under the device's roof");
   text += measured_section(m, index);
-  text += "<h3>FLOPs</h3>\n" + to_html(flops_totals(m.flops), {id("totals"), "", false, false}) +
+  text += "<h3>FLOPs</h3>\n" +
+          to_html(flops_totals(m.flops, true), {id("totals"), "", false, false}) +
           to_html(flops_by_op(graph), {id("kinds"), "By kind of op", true, false}) +
           to_html(flops_by_convention(graph),
                   {id("conventions"), "What each tool counts", false, false});
