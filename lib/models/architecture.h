@@ -4,6 +4,7 @@
 
 #include "graph/builder.h"
 #include "graph/checkpoint_keys.h"
+#include "graph/stored_weights.h"
 #include "models/field.h"
 
 #include <algorithm>
@@ -43,6 +44,8 @@ struct Model {
   // Parts of the description that no count contains (a vision tower): all figures are of the rest.
   std::vector<std::string> left_out = {};
   std::string changes = {};  // "depth 24, num_classes 10": fields that were overridden
+  // Of a description that comes with its weights (GGUF); null otherwise.
+  std::shared_ptr<const StoredWeights> stored = {};
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     auto graph = architecture->build(name, config.get(), options);

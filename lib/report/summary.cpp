@@ -3,12 +3,14 @@
 #include "cost/rollup.h"
 #include "report/module_table.h"
 #include "report/op_list.h"
+#include "report/stored_weights.h"
 #include "report/text/units.h"
 #include "report/torchsummary.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace vitals {
@@ -52,7 +54,7 @@ double two_digits(double x) { return std::round(x * 100) / 100; }
 
 }  // namespace
 
-Table summary_tree(const Graph& graph, const TreeOptions& options) {
+Table summary_tree(const Graph& graph, const TreeOptions& given, const StoredWeights* stored) {
   const auto params = parameters(graph);
   const auto macs = macs_by_module(graph);
   const auto shapes = output_shapes(graph);
@@ -61,12 +63,20 @@ Table summary_tree(const Graph& graph, const TreeOptions& options) {
     if (line.param != kNone) return to_string(graph.params[line.param].shape);
     return line.own_ops ? std::string() : shapes_text(shapes[line.module]);
   };
-  auto table = module_table(graph, tree_lines(graph, options, {&macs.own}),
-                            {{{"output shape"}, shape},
-                             figure_column("params", held, grouped),
-                             share_column(held, params.sum()),
-                             figure_column("MACs", of_ops(macs), si)});
+  auto options = given;
+  std::vector<ModuleColumn> columns = {{{"output shape"}, shape},
+                                       figure_column("params", held, grouped),
+                                       share_column(held, params.sum()),
+                                       figure_column("MACs", of_ops(macs), si)};
+  std::optional<StoredColumns> kept;
+  if (stored != nullptr) {
+    kept.emplace(graph, *stored);
+    options.marks = kept->marks();  // modules fold only where they are stored alike
+    for (auto& column : kept->columns()) columns.push_back(std::move(column));
+  }
+  auto table = module_table(graph, tree_lines(graph, options, {&macs.own}), columns);
   table.notes.push_back(totals_text(graph, params.sum(), macs.sum()));
+  if (stored != nullptr) table.notes.push_back(stored_line(graph, *stored));
   return table;
 }
 
@@ -81,7 +91,7 @@ Table summary_layers(const Graph& graph) {
   return table;
 }
 
-ordered_json summary_json(const Graph& graph) {
+ordered_json summary_json(const Graph& graph, const StoredWeights* stored) {
   const auto params = parameters(graph);
   const auto macs = macs_by_module(graph);
   const auto shapes = output_shapes(graph);
@@ -114,6 +124,14 @@ ordered_json summary_json(const Graph& graph) {
                       {"output_shape", shapes_json(shapes[id])},
                       {"params", params.own[id].value()},
                       {"macs", macs.own[id].value()}});
+  if (stored != nullptr) {
+    json["stored"] = stored_json(*stored);
+    const StoredColumns kept(graph, *stored);
+    for (ModuleId id = 0; id < graph.modules.size(); ++id) {
+      layers[id]["dtype"] = kept.marks()[id];
+      layers[id]["bytes"] = kept.bytes().own[id].value();
+    }
+  }
   auto& children = json["params_by_child"] = ordered_json::object();
   for (const auto& [name, count] : params_by_child(graph, params)) children[name] = count.value();
   return json;

@@ -123,7 +123,6 @@ TEST_CASE("other formats are recognised by their bytes, whatever they are called
       {"PK\x03\x04"s + std::string(22, '\0') + "\x09\0\0\0"s + "arr_0.npy"s, "a NumPy archive"},
       {"PK\x03\x04"s + std::string(22, '\0') + "\x0d\0\0\0"s + "metadata.json"s, "a Keras archive"},
       {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."s, "a PyTorch checkpoint (pickle)"},
-      {"GGUF\x03\0\0\0"s + std::string(16, '\0'), "a GGUF file"},
       {"\x89HDF\r\n\x1a\n"s + std::string(16, '\0'), "an HDF5 file"},
       {"\x93NUMPY\x01\0"s + std::string(16, '\0'), "a NumPy array"},
       {"\x08\x08\x12\x07pytorch\x1a\x05"s, "an ONNX model"},

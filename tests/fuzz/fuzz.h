@@ -12,6 +12,7 @@ namespace vitals::fuzz {
 
 namespace target {
 void command_line(std::string_view text);
+void gguf(std::string_view text);
 void hf_config(std::string_view text);
 void safetensors(std::string_view text);
 void spec(std::string_view text);

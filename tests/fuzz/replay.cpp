@@ -14,6 +14,7 @@ namespace {
 
 const std::map<std::string_view, void (*)(std::string_view)> kTargets = {
     {"command_line", vitals::fuzz::target::command_line},
+    {"gguf", vitals::fuzz::target::gguf},
     {"hf_config", vitals::fuzz::target::hf_config},
     {"safetensors", vitals::fuzz::target::safetensors},
     {"spec", vitals::fuzz::target::spec},

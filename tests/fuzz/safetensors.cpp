@@ -6,35 +6,13 @@
 #include "frontends/checkpoint/match.h"
 #include "frontends/spec/builtin.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/memory_file.h"
 
 #include <algorithm>
-#include <sys/mman.h>
-#include <unistd.h>
 
 using namespace vitals;
 
 namespace {
-
-// A file that is only in memory, under a name that can be opened.
-class MemoryFile {
- public:
-  MemoryFile() : file_(::memfd_create("vitals-fuzz", 0)) {
-    fuzz::require(file_ >= 0, "a file in memory can be made");
-  }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  ~MemoryFile() { ::close(file_); }
-
-  void write(std::string_view text) const {
-    fuzz::require(::ftruncate(file_, 0) == 0, "a file in memory can be emptied");
-    fuzz::require(::pwrite(file_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()),
-                  "a file in memory can be written");
-  }
-  [[nodiscard]] std::string path() const { return "/proc/self/fd/" + std::to_string(file_); }
-
- private:
-  int file_;
-};
 
 void check(const Checkpoint& checkpoint, const Graph& graph, std::size_t size) {
   const auto tree = tree_of(checkpoint);
@@ -58,7 +36,7 @@ void check(const Checkpoint& checkpoint, const Graph& graph, std::size_t size) {
 }  // namespace
 
 void fuzz::target::safetensors(std::string_view text) {
-  static const MemoryFile file;
+  static const fuzz::MemoryFile file;
   static const auto graph = builtin_model("vit_tiny_patch16_224", "fuzz").build();
   file.write(text);
   fuzz::accept_or_refuse([&] { check(read_safetensors(file.path()), graph, text.size()); });

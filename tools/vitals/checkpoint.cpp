@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/gguf/gguf.h"
 #include "frontends/spec/load.h"
 #include "report/checkpoint.h"
 #include "report/text/wrap.h"
@@ -48,8 +49,8 @@ bool changes_model(const ModelOptions& o) {
 
 void refuse_model_options(const ModelOptions& o) {
   if (o.batch || o.seq_len || changes_model(o))
-    fail("{}: has no config.json beside it, so there is no model that the options could change",
-         o.model);
+    fail("{}: {}, so there is no model that the options could change", o.model,
+         is_gguf(o.model) ? "its tensors are listed" : "has no config.json beside it");
 }
 
 std::string page_of(const CheckpointReport& report, const OutputOptions& output,
@@ -66,7 +67,8 @@ std::string checkpoint_summary(const ModelOptions& options, const OutputOptions&
                                const TreeOptions& tree) {
   const auto checkpoint = read_checkpoint(options.model);
   const auto modules = tree_of(checkpoint);
-  const auto config = config_beside(options.model);
+  // A GGUF file's names are not those of the config's model.
+  const auto config = is_gguf(options.model) ? std::nullopt : config_beside(options.model);
   std::optional<CheckpointFit> fit;
   if (config)
     fit = compared(options, *config, checkpoint);

@@ -14,15 +14,18 @@
 
 namespace vitals {
 
-// The element types that checkpoints are stored in, by safetensors' names. Quantised formats have
-// elements that are narrower than a byte, which no tensor of a trace has.
+// A type that elements are stored in, by the name of the file's format. Quantised types have
+// elements that are narrower than a byte, or blocks of elements with scales (ggml's), which no
+// tensor of a trace has.
 struct ElementType {
-  std::string_view name;  // "F32", "BF16", "F8_E4M3", "F4"
-  unsigned bits = 0;      // of one element
-  bool floating = false;
+  std::string_view name;            // "F32", "BF16", "F8_E4M3", "F4", "Q4_K"
+  unsigned bits = 0;                // of one block
+  bool floating = false;            // stands for real numbers
   std::optional<DType> dtype = {};  // the type that a trace or a kernel knows it by
+  unsigned block = 1;               // elements that are stored together
 };
 
+// Those of safetensors.
 [[nodiscard]] std::span<const ElementType> element_types();
 // Null when there is none of that name.
 [[nodiscard]] const ElementType* find_element_type(std::string_view name);

@@ -2,6 +2,7 @@
 
 #include "frontends/checkpoint/foreign_format.h"
 #include "frontends/checkpoint/safetensors.h"
+#include "frontends/gguf/gguf.h"
 #include "frontends/spec/json_text.h"
 
 #include <fmt/format.h>
@@ -234,6 +235,7 @@ bool is_checkpoint(const std::string& path) {
     return index_in(path).has_value() || !safetensors_in(path).empty();
   if (path.ends_with(kSuffix) || path.ends_with(kIndexSuffix)) return fs::exists(path, code);
   if (!fs::is_regular_file(path, code)) return false;
+  if (is_gguf(path)) return true;
   const RandomAccessFile file(path);
   const auto head = file.head(kHeadBytes);
   return looks_like_safetensors(head, file.size()) || foreign_format(head, path).has_value();
@@ -243,6 +245,7 @@ Checkpoint read_checkpoint(const std::string& path) {
   std::error_code code;
   if (fs::is_directory(path, code)) return read_folder(path);
   if (path.ends_with(kIndexSuffix)) return read_index(path);
+  if (is_gguf(path)) return read_gguf(path).checkpoint;
   return read_file(path);
 }
 
@@ -255,6 +258,7 @@ std::vector<std::string> files_of_checkpoint(const std::string& path) {
     for (const auto& name : names) files.push_back((fs::path(path) / name).string());
     return files;
   }
+  if (is_gguf(path)) return files_of_gguf(path);
   std::vector<std::string> files = {path};
   if (!path.ends_with(kIndexSuffix)) return files;
   try {

@@ -1,6 +1,6 @@
-// Checkpoints on disk: one safetensors file, the shards that an index names, or a folder of them;
-// and the bytes of their tensors. Other formats are recognised and refused, with the way to
-// convert. Must not know models.
+// Checkpoints on disk: one safetensors file, the shards that an index names, or a folder of them; a
+// GGUF file; and the bytes of their tensors. Other formats are recognised and refused, with the way
+// to convert. Must not know models.
 #pragma once
 
 #include "core/file.h"
@@ -13,9 +13,9 @@
 
 namespace vitals {
 
-// Whether the argument is a checkpoint rather than a description of a model: a safetensors file
-// (whatever its name), an index of shards, a folder that holds one of them, or a file of another
-// format of weights. What does not exist is none.
+// Whether the argument is a checkpoint rather than a description of a model: a safetensors or
+// GGUF file (whatever its name), an index of shards, a folder that holds one of them, or a file of
+// another format of weights. What does not exist is none.
 [[nodiscard]] bool is_checkpoint(const std::string& path);
 
 // Reads the headers. Throws Error for another format of weights (naming the way to convert), for a

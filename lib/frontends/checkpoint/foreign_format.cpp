@@ -20,9 +20,8 @@ constexpr std::string_view kFromTorch =
 constexpr std::string_view kFromNumpy =
     "convert it with NumPy: python -c \"import numpy; from safetensors.numpy import save_file; "
     "save_file(dict(numpy.load('IN')), 'model.safetensors')\"";
-constexpr std::string_view kFromGguf =
-    "give vitals the config.json of the original model, or convert the file with transformers: "
-    "AutoModelForCausalLM.from_pretrained(DIR, gguf_file=FILE).save_pretrained(OUT)";
+constexpr std::string_view kFromGgml =
+    "convert the original model again with llama.cpp's convert_hf_to_gguf.py";
 constexpr std::string_view kFromOnnx =
     "give vitals the model's config.json or a spec, or write its initializers with "
     "onnx.numpy_helper.to_array and safetensors.numpy.save_file";
@@ -47,10 +46,9 @@ struct Magic {
 };
 
 constexpr std::array kMagics = {
-    Magic{"GGUF"sv, 0, {"a GGUF file (llama.cpp)", kFromGguf}},
-    Magic{"tjgg"sv, 0, {"a GGML file (old llama.cpp)", kFromGguf}},
-    Magic{"lmgg"sv, 0, {"a GGML file (old llama.cpp)", kFromGguf}},
-    Magic{"fmgg"sv, 0, {"a GGML file (old llama.cpp)", kFromGguf}},
+    Magic{"tjgg"sv, 0, {"a GGML file (old llama.cpp)", kFromGgml}},
+    Magic{"lmgg"sv, 0, {"a GGML file (old llama.cpp)", kFromGgml}},
+    Magic{"fmgg"sv, 0, {"a GGML file (old llama.cpp)", kFromGgml}},
     Magic{"\x89HDF\r\n\x1a\n"sv, 0, {"an HDF5 file (Keras)", kFromKeras}},
     Magic{"\x93NUMPY"sv, 0, {"a NumPy array (.npy)", kFromNumpy}},
     Magic{"TFL3"sv, 4, {"a TensorFlow Lite model", kCompiled}},
@@ -90,7 +88,6 @@ constexpr std::array kSuffixes = {
     Suffix{".ckpt.index"sv, {"a TensorFlow checkpoint", kFromTensorFlow}},
     Suffix{".h5"sv, {"a Keras file", kFromKeras}},
     Suffix{".npz"sv, {"a NumPy archive", kFromNumpy}},
-    Suffix{".gguf"sv, {"a GGUF file (llama.cpp)", kFromGguf}},
     Suffix{".pth"sv, kTorch},
     Suffix{".pt"sv, kTorch},
     Suffix{".bin"sv, kTorch},

@@ -63,33 +63,72 @@ std::string fill(std::string_view pattern, const std::vector<std::string_view>& 
 struct Wanted {
   ParamId param = kNone;
   std::vector<std::string> names;
-  Shape part_shape;  // of each of them
+  Shape part_shape;     // of each of them
+  bool summed = false;  // their sizes are not known one by one: their elements must sum up
 };
+
+Shape without_first(const Shape& shape) {
+  Shape rest;
+  for (std::size_t i = 1; i < shape.rank(); ++i) rest.push_back(shape[i]);
+  return rest;
+}
 
 // One tensor for each index of the first dimension.
 Wanted stack_of(const Graph& graph, Wanted w) {
   const auto& param = graph.params[w.param];
   const auto& module = graph.modules[param.module].path;
   w.names.clear();
-  w.part_shape = {};
-  for (std::size_t i = 1; i < param.shape.rank(); ++i) w.part_shape.push_back(param.shape[i]);
+  w.part_shape = without_first(param.shape);
   for (std::uint64_t i = 0; i < param.shape[0]; ++i)
     w.names.push_back(fmt::format("{}.{}.{}", module, i, param.name));
   return w;
 }
 
-Wanted wanted(const Graph& graph, ParamId id, const CheckpointKeys& keys) {
+// The names of a rule, with a `#` for each of `count` indices.
+std::vector<std::string> names_of(const KeyRule& rule, const std::vector<std::string_view>& stars,
+                                  std::uint64_t count) {
+  std::vector<std::string> names;
+  for (const auto& pattern : rule.stored) {
+    const auto name = fill(pattern, stars);
+    const auto index = name.find('#');
+    if (index == std::string::npos) {
+      names.push_back(name);
+      continue;
+    }
+    for (std::uint64_t i = 0; i < count; ++i)
+      names.push_back(name.substr(0, index) + std::to_string(i) + name.substr(index + 1));
+  }
+  return names;
+}
+
+// The names of the first rule whose tensors are all there, else of the first that matches; empty:
+// none does.
+std::vector<std::string> ruled_names(const CheckpointKeys& keys, const std::string& path,
+                                     std::uint64_t count, const Checkpoint& checkpoint) {
+  std::vector<std::string> first;
+  std::vector<std::string_view> stars;
+  for (const auto& rule : keys.rules) {
+    if (!matches(rule.trace, path, stars)) continue;
+    auto names = names_of(rule, stars, count);
+    const bool all = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+      return checkpoint.find(name) != nullptr;
+    });
+    if (all) return names;
+    if (first.empty()) first = std::move(names);
+  }
+  return first;
+}
+
+Wanted wanted(const Graph& graph, ParamId id, const CheckpointKeys& keys,
+              const Checkpoint& checkpoint) {
   const auto& param = graph.params[id];
   Wanted w{id, {path_of(graph, param)}, param.shape};
-  std::vector<std::string_view> stars;
-  if (param.stacked) return stack_of(graph, w);
-  const auto rule = std::find_if(keys.rules.begin(), keys.rules.end(), [&](const KeyRule& r) {
-    return matches(r.trace, w.names.front(), stars);
-  });
-  if (rule == keys.rules.end()) return w;
-  std::vector<std::string> names;
-  for (const auto& pattern : rule->stored) names.push_back(fill(pattern, stars));
-  if (names.size() > 1) {
+  if (param.stacked && !keys.any_layout) return stack_of(graph, w);
+  const auto count = param.shape.rank() > 0 ? param.shape[0] : 1;
+  auto names = ruled_names(keys, w.names.front(), count, checkpoint);
+  if (names.empty()) return w;
+  w.summed = keys.any_layout && names.size() > 1;
+  if (names.size() > 1 && !w.summed) {
     assert(w.part_shape[0] % names.size() == 0);
     w.part_shape[0] /= names.size();
   }
@@ -97,7 +136,18 @@ Wanted wanted(const Graph& graph, ParamId id, const CheckpointKeys& keys) {
   return w;
 }
 
-bool same_shape(const Shape& expected, const std::vector<std::uint64_t>& found) {
+// Without dimensions of size 1, in the order of their sizes.
+template <class Dims>
+std::vector<std::uint64_t> sorted_sizes(const Dims& dims) {
+  std::vector<std::uint64_t> sizes;
+  for (const std::uint64_t d : dims)
+    if (d != 1) sizes.push_back(d);
+  std::sort(sizes.begin(), sizes.end());
+  return sizes;
+}
+
+bool same_shape(const Shape& expected, const std::vector<std::uint64_t>& found, bool any_layout) {
+  if (any_layout) return sorted_sizes(expected) == sorted_sizes(found);
   return std::equal(expected.begin(), expected.end(), found.begin(), found.end());
 }
 
@@ -139,7 +189,8 @@ class Fitter {
  public:
   Fitter(const Graph& graph, const Checkpoint& checkpoint, const CheckpointKeys& keys)
       : graph_(graph), checkpoint_(checkpoint), keys_(keys), tied_(tied_names(graph, keys)) {
-    for (ParamId id = 0; id < graph.params.size(); ++id) wanted_.push_back(wanted(graph, id, keys));
+    for (ParamId id = 0; id < graph.params.size(); ++id)
+      wanted_.push_back(wanted(graph, id, keys, checkpoint));
     for (const auto& w : wanted_) names_.insert(w.names.begin(), w.names.end());
     for (const auto& [id, name] : tied_) names_.insert(name);
   }
@@ -152,6 +203,11 @@ class Fitter {
       if (const auto* tensor = checkpoint_.find(name)) by_name_.try_emplace(known_as(name), tensor);
     result_.parts.resize(graph_.params.size());
     for (const auto& w : wanted_) place(w);
+    for (const auto& [tensor, taken] : joint_)
+      if (taken.first == tensor->elements())
+        ++result_.matched;
+      else
+        result_.mismatched.push_back({{tensor->name, taken.second->part_shape}, tensor});
     place_the_rest();
     return std::move(result_);
   }
@@ -217,7 +273,12 @@ class Fitter {
   }
 
   void compare(const Wanted& w, const std::string& name, const StoredTensor* tensor) {
-    if (same_shape(w.part_shape, tensor->shape))
+    // A joint projection that the model has as several: what they take of it must be all.
+    if (keys_.any_layout && tensor->elements() > numel(w.part_shape)) {
+      auto& taken = joint_[tensor];
+      taken.first += numel(w.part_shape);
+      taken.second = &w;
+    } else if (same_shape(w.part_shape, tensor->shape, keys_.any_layout))
       ++result_.matched;
     else
       result_.mismatched.push_back({{name, w.part_shape}, tensor});
@@ -225,17 +286,28 @@ class Fitter {
 
   void place(const Wanted& w) {
     const auto& param = graph_.params[w.param];
+    Count elements;
     for (const auto& name : w.names) {
       const auto* tensor = take(name);
       if (tensor == nullptr && w.names.size() == 1) tensor = take_tied(w.param);
       if (tensor != nullptr) {
-        compare(w, as_stored(name), tensor);
+        if (!w.summed) compare(w, as_stored(name), tensor);
+        elements += tensor->elements();
         result_.parts[w.param].push_back(tensor);
       } else if (!param.buffer) {
         result_.missing.push_back({as_stored(name), w.part_shape});
       }
     }
-    if (result_.parts[w.param].size() != w.names.size()) result_.parts[w.param].clear();
+    if (result_.parts[w.param].size() != w.names.size()) return result_.parts[w.param].clear();
+    if (w.summed) compare_sum(w, elements);
+  }
+
+  void compare_sum(const Wanted& w, Count elements) {
+    if (elements == numel(w.part_shape))
+      result_.matched += w.names.size();
+    else
+      result_.mismatched.push_back(
+          {{as_stored(w.names.front()), w.part_shape}, result_.parts[w.param].front()});
   }
 
   const StoredTensor* take_tied(ParamId id) {
@@ -281,6 +353,7 @@ class Fitter {
   std::unordered_set<std::string> names_;
   std::unordered_map<std::string, const StoredTensor*> by_name_;
   std::unordered_set<const StoredTensor*> used_;
+  std::map<const StoredTensor*, std::pair<Count, const Wanted*>> joint_;
   CheckpointFit result_;
 };
 

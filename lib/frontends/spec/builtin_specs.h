@@ -17,4 +17,7 @@ struct BuiltinSpec {
 // The families of Hugging Face configs, from specs/hf_families.json, by model_type.
 [[nodiscard]] std::span<const BuiltinSpec> hf_family_texts();
 
+// The architectures of GGUF files, from specs/gguf.json, by general.architecture.
+[[nodiscard]] std::span<const BuiltinSpec> gguf_architecture_texts();
+
 }  // namespace vitals

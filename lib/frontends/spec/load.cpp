@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "frontends/checkpoint/checkpoint_files.h"
+#include "frontends/gguf/model.h"
 #include "frontends/hf/classify.h"
 #include "frontends/hf/config.h"
 #include "frontends/spec/builtin.h"
@@ -18,7 +19,7 @@ namespace {
 
 bool looks_like_path(const std::string& argument) {
   return argument.find('/') != std::string::npos || argument.ends_with(".json") ||
-         argument.ends_with(".safetensors");
+         argument.ends_with(".safetensors") || argument.ends_with(".gguf");
 }
 
 namespace fs = std::filesystem;
@@ -79,6 +80,8 @@ Model from_checkpoint(const std::string& path, const std::string& as) {
       path);
 }
 
+Model from_gguf(const std::string& path) { return model_from_gguf(read_gguf(path), name_of(path)); }
+
 // A file or folder comes before a free spelling of a built-in name, not before the name itself.
 bool names_builtin(const std::string& argument) {
   std::error_code code;
@@ -98,6 +101,10 @@ Model load_model(const std::string& argument, const std::string& as) {
     fail("{}: a built-in model has its own type; only a Hugging Face config is read as another",
          argument);
   if (names_builtin(argument)) return builtin_model(argument, "");
+  if (is_gguf(argument)) {
+    if (!as.empty()) fail("{}: a GGUF file states its own architecture; leave out --as", argument);
+    return from_gguf(argument);
+  }
   if (is_checkpoint(argument)) return from_checkpoint(argument, as);
   if (fs::is_directory(argument, code)) return from_folder(argument, as);
   return is_file ? from_text(argument, as) : builtin_model(argument, "");

@@ -221,6 +221,13 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
   }
   validate(changed, model.name + " with " + origins);
   if (!renamed) changed.changes = changes_between(a, model.config.get(), config.get());
+  if (model.stored != nullptr && !changes_between(a, model.config.get(), config.get()).empty()) {
+    changed.stored = nullptr;
+    changed.notes.push_back(fmt::format(
+        "{}: with {} changed, the weights that the file stores are not the model's; they "
+        "are passed over",
+        model.name, origins));
+  }
   return changed;
 }
 

@@ -11,37 +11,6 @@
 namespace vitals {
 namespace {
 
-// Bytes of a block are those of ggml's structs: scales, minima and packed elements (ggml-common.h).
-constexpr BlockFormat kFormats[] = {
-    {"F32", 1, 4},
-    {"F16", 1, 2},
-    {"BF16", 1, 2},
-    {"Q4_0", 32, 2 + 16},
-    {"Q4_1", 32, 2 + 2 + 16},
-    {"Q5_0", 32, 2 + 4 + 16},
-    {"Q5_1", 32, 2 + 2 + 4 + 16},
-    {"Q8_0", 32, 2 + 32},
-    {"Q8_1", 32, 2 + 2 + 32},
-    {"Q2_K", 256, 16 + 64 + 2 + 2, "Q4_0"},
-    {"Q3_K", 256, 32 + 64 + 12 + 2, "Q4_0"},
-    {"Q4_K", 256, 2 + 2 + 12 + 128, "Q5_0"},
-    {"Q5_K", 256, 2 + 2 + 12 + 32 + 128, "Q5_1"},
-    {"Q6_K", 256, 128 + 64 + 16 + 2, "Q8_0"},
-    {"Q8_K", 256, 4 + 256 + 32},
-    {"IQ1_S", 256, 2 + 32 + 16, "IQ4_NL"},
-    {"IQ1_M", 256, 32 + 16 + 8, "IQ4_NL"},
-    {"IQ2_XXS", 256, 2 + 64, "IQ4_NL"},
-    {"IQ2_XS", 256, 2 + 64 + 8, "IQ4_NL"},
-    {"IQ2_S", 256, 2 + 64 + 8 + 8, "IQ4_NL"},
-    {"IQ3_XXS", 256, 2 + 96, "IQ4_NL"},
-    {"IQ3_S", 256, 2 + 64 + 8 + 32 + 4, "IQ4_NL"},
-    {"IQ4_NL", 32, 2 + 16},
-    {"IQ4_XS", 256, 2 + 2 + 4 + 128, "IQ4_NL"},
-    {"TQ1_0", 256, 48 + 4 + 2, "Q4_0"},
-    {"TQ2_0", 256, 64 + 2, "Q4_0"},
-    {"MXFP4", 32, 1 + 16},
-};
-
 Count ceil_div(Count a, std::uint64_t b) { return (a + (b - 1)) / b; }
 
 struct Matrix {
@@ -164,12 +133,6 @@ std::vector<std::string> scheme_names() {
 }
 
 }  // namespace
-
-const BlockFormat& block_format(std::string_view name) {
-  for (const auto& format : kFormats)
-    if (format.name == name) return format;
-  fail("unknown block format '{}'", name);
-}
 
 const std::vector<QuantScheme>& quant_schemes() {
   static const std::vector<QuantScheme> all = [] {

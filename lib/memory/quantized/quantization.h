@@ -1,7 +1,8 @@
-// How many bytes the weights of a model take when they are stored in fewer bits: block formats as
-// data, and schemes that choose a format for each weight. Sizes only: nothing is quantised here.
+// How many bytes the weights of a model take when they are stored in fewer bits: schemes that
+// choose a format for each weight. Sizes only: nothing is quantised here.
 #pragma once
 
+#include "core/block_format.h"
 #include "graph/graph.h"
 
 #include <span>
@@ -10,17 +11,6 @@
 #include <vector>
 
 namespace vitals {
-
-// A row is stored as blocks of `block` elements in `bytes` bytes each (ggml's type traits).
-struct BlockFormat {
-  std::string_view name;
-  std::uint64_t block = 1;
-  std::uint64_t bytes = 4;
-  std::string_view fallback = "F16";  // of a row that the blocks do not divide
-};
-
-// Throws Error that names the known ones.
-[[nodiscard]] const BlockFormat& block_format(std::string_view name);
 
 // All schemes: those of bitsandbytes and its kin ("nf4"), and the mixes of gguf files ("Q4_K_M").
 struct QuantScheme {
