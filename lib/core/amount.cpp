@@ -1,8 +1,8 @@
 #include "core/amount.h"
 
+#include "core/number.h"
 #include "core/text.h"
 
-#include <charconv>
 #include <cmath>
 #include <span>
 
@@ -47,12 +47,11 @@ std::optional<double> factor_of(std::string_view suffix, Unit unit) {
 
 std::optional<Amount> parse_amount(std::string_view text, Unit unit) {
   text = trimmed(text);
-  double number = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code != std::errc()) return std::nullopt;
-  const auto suffix = trimmed(text.substr(static_cast<std::size_t>(end - text.data())));
+  const auto number = number_at_start(text);
+  if (!number) return std::nullopt;
+  const auto suffix = trimmed(text.substr(number->length));
   const auto factor = factor_of(suffix, unit);
-  const auto value = number * factor.value_or(0);
+  const auto value = number->value * factor.value_or(0);
   if (!factor || !std::isfinite(value) || std::signbit(value)) return std::nullopt;
   return Amount{value, !suffix.empty()};
 }

@@ -1,9 +1,9 @@
 #include "plan/layout_table.h"
 
 #include "core/error.h"
+#include "core/number.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 namespace vitals::plan {
@@ -20,13 +20,10 @@ class Cells {
   [[nodiscard]] double number(std::string_view column, double otherwise = 0) const {
     const auto cell = text(column);
     if (cell.empty()) return otherwise;
-    double value = 0;
-    const auto* end = cell.data() + cell.size();
-    const auto [stopped, fault] = std::from_chars(cell.data(), end, value);
-    if (fault != std::errc() || stopped != end || !std::isfinite(value) || value < 0 ||
-        value > 1e15)
+    const auto value = parse_number(cell);
+    if (!value || *value < 0 || *value > 1e15)
       fail("{}: expected a number, got '{}'", column, cell);
-    return value;
+    return *value;
   }
   // Of degrees: at least 1.
   [[nodiscard]] double degree(std::string_view column) const {
@@ -72,11 +69,10 @@ TrainedModel model_of(const Cells& c) {
 double network_of(const std::string& interconnect, const std::string& device, double of_node) {
   const auto digits = interconnect.find_first_of("0123456789", interconnect.find('+'));
   if (interconnect.find('+') != std::string::npos && digits != std::string::npos) {
-    double gigabits = 0;
-    const auto* end = interconnect.data() + interconnect.size();
-    const auto [stopped, fault] = std::from_chars(interconnect.data() + digits, end, gigabits);
-    if (fault == std::errc() && stopped != end && *stopped == 'G' && gigabits >= 400)
-      return gigabits * 1e9 / 8 / (gigabits > 400 ? of_node : 1);
+    const auto rate = std::string_view(interconnect).substr(digits);
+    const auto gigabits = number_at_start(rate);
+    if (gigabits && rate.substr(gigabits->length).starts_with('G') && gigabits->value >= 400)
+      return gigabits->value * 1e9 / 8 / (gigabits->value > 400 ? of_node : 1);
   }
   constexpr double kA100 = 25e9;  // one port of 200 Gb/s for each GPU, since then 400
   constexpr double kLater = 50e9;

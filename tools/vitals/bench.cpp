@@ -1,7 +1,7 @@
-#include "bench.h"
 
 #include "bench_runs.h"
 #include "core/error.h"
+#include "core/number.h"
 #include "frontends/devices/device_file.h"
 #include "frontends/spec/load.h"
 #include "report/text/wrap.h"
@@ -10,7 +10,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <memory>
 
 namespace vitals::cli {
@@ -58,11 +57,11 @@ std::string bench_text(const BenchArguments& o) {
 Check seconds_into(double& target, double least) {
   return [&target, least](const std::string& text) {
     constexpr double kMost = 86400;
-    const auto* end = text.data() + text.size();
-    const auto [stopped, code] = std::from_chars(text.data(), end, target);
-    const bool good = code == std::errc() && stopped == end && target >= least && target <= kMost;
-    return good ? std::string()
-                : fmt::format("'{}' is not a number of seconds from {} to {}", text, least, kMost);
+    const auto seconds = parse_number(text);
+    if (!seconds || *seconds < least || *seconds > kMost)
+      return fmt::format("'{}' is not a number of seconds from {} to {}", text, least, kMost);
+    target = *seconds;
+    return std::string();
   };
 }
 
@@ -82,15 +81,6 @@ std::string check_usage(const BenchArguments& o, const Given& given) {
 }
 
 }  // namespace
-
-BenchResult bench_model(const ModelOptions& model, const std::string& name) {
-  BenchArguments o;
-  o.model = model;
-  o.model.model = name;
-  auto results = measure(o);
-  for (const auto& warning : bench_warnings(results)) tell(warning);
-  return std::move(results.front());
-}
 
 Command bench_command() {
   auto o = std::make_shared<BenchArguments>();

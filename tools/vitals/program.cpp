@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include "command.h"
+#include "machine.h"
 #include "terminal.h"
 #include "version.h"
 
@@ -14,10 +15,13 @@ std::unique_ptr<Program> make_program() {
   p.version = version_report();
   p.width = reading_width();
   p.config = config_file();
-  p.commands = {summary_command(), flops_command(),   memory_command(),       bench_command(),
-                run_command(),     predict_command(), plan_command(),         report_command(),
-                compare_command(), rules_command(),   list_command(),         list_ops_command(),
-                devices_command(), spec_command(),    completions_command(p), manual_command(p)};
+  p.commands = {summary_command(), flops_command(), memory_command()};
+  for (auto& command : machine_commands()) p.commands.push_back(std::move(command));
+  for (auto& command :
+       {predict_command(), plan_command(), report_command(), compare_command(), rules_command(),
+        list_command(), list_ops_command(), devices_command(), spec_command(),
+        completions_command(p), manual_command(p)})
+    p.commands.push_back(command);
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
                 "vitals memory vit_base_patch16_224 --batch 64",

@@ -1,13 +1,13 @@
 #include "recipe_options.h"
 
 #include "core/error.h"
+#include "core/number.h"
 #include "core/suggest.h"
 #include "memory/quantized/quantization.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
 
 namespace vitals::cli {
 namespace {
@@ -15,12 +15,10 @@ namespace {
 std::string path_fault(const std::string& path) { return path.empty() ? "the path is empty" : ""; }
 
 std::string share_fault(const std::string& text, double& target) {
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stopped, code] = std::from_chars(text.data(), end, value);
-  if (code != std::errc() || stopped != end || !(value >= 0) || value >= 1)
+  const auto value = parse_number(text);
+  if (!value || *value < 0 || *value >= 1)
     return fmt::format("expected a number from 0 to below 1, got '{}'", text);
-  target = value;
+  target = *value;
   return "";
 }
 

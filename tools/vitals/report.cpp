@@ -1,9 +1,8 @@
-#include "bench.h"
 #include "command.h"
 #include "core/error.h"
 #include "device_option.h"
 #include "frontends/spec/load.h"
-#include "report/measured/bench.h"
+#include "machine.h"
 #include "report/page/page.h"
 #include "version.h"
 
@@ -32,7 +31,7 @@ struct Subject {
   nlohmann::ordered_json spec;
   std::optional<MemoryAnswer> training_memory = {};
   std::optional<MemoryAnswer> inference_memory = {};
-  nlohmann::ordered_json bench = {};
+  Measurement measurement = {};
   std::optional<PageModel::Measured> measured = {};
 };
 
@@ -71,15 +70,14 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
   s->spec = spec_of(model);
   s->training_memory.emplace(memory_of(s->training, recipe(true)));
   s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
-  if (o.bench) require_runnable(s->inference);
+  if (o.bench) require_measurable(s->inference);
   return s;
 }
 
 void measure(const ReportArguments& o, const std::string& name, Subject& s) {
-  const auto result = bench_model(o.model, name);
-  s.bench = bench_json(result);
-  s.measured.emplace(PageModel::Measured{bench_heading(result) + bench_totals(result, true),
-                                         bench_ops(result, true), s.bench});
+  s.measurement = measure_model(o.model, name);
+  s.measured.emplace(
+      PageModel::Measured{s.measurement.heading, s.measurement.ops, s.measurement.json});
 }
 
 std::string report(const ReportArguments& o) {
@@ -108,7 +106,8 @@ Command report_command() {
   models.required = true;
   models.most = 8;
   models.reads = files_of_model;
-  c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
+  if (can_measure())
+    c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
   add_device_options(c, o->device,
                      "Whose peak and bandwidth the roofline shows: a name that `vitals devices` "
                      "shows, or a file that `vitals bench --save-device` wrote");

@@ -1,8 +1,8 @@
+#include "core/bit_cast.h"
 #include "frontends/checkpoint/safetensors_write.h"
 
 #include <nlohmann/json.hpp>
 
-#include <bit>
 #include <cassert>
 
 namespace vitals {
@@ -34,7 +34,7 @@ std::string safetensors_of(std::span<const TensorToWrite> tensors) {
   append_little_endian(bytes, text.size(), 8);
   bytes += text;
   for (const auto& t : tensors)
-    for (float v : t.values) append_little_endian(bytes, std::bit_cast<std::uint32_t>(v), 4);
+    for (float v : t.values) append_little_endian(bytes, bit_cast<std::uint32_t>(v), 4);
   return bytes;
 }
 

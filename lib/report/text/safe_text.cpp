@@ -1,19 +1,16 @@
 #include "report/text/safe_text.h"
 
+#include "core/number.h"
 #include "core/text.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace vitals {
 namespace {
 
 bool is_number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stopped, code] = std::from_chars(text.data(), end, value);
-  return code == std::errc() && stopped == end;
+  return parse_number(text).has_value();
 }
 
 bool is_formula(std::string_view text) {

@@ -58,7 +58,11 @@ double peak_gflops(ThreadPool& pool, double (*kernel)(std::int64_t)) {
 // Twice what the largest cache holds, so that memory is read and not the cache; from 256 MiB to a
 // gigabyte, and no more than a quarter of what is free.
 std::int64_t bytes_to_read() {
+#ifdef _SC_LEVEL3_CACHE_SIZE  // a name of glibc
   const auto cache = static_cast<std::int64_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
+#else
+  const std::int64_t cache = 0;
+#endif
   const auto wanted = std::clamp(2 * cache, std::int64_t{256} << 20, std::int64_t{1} << 30);
   const auto available = static_cast<std::int64_t>(available_memory().value_or(1U << 30) / 4);
   return std::max(std::min(wanted, available) >> 20, std::int64_t{1}) << 20;

@@ -336,7 +336,7 @@ class Binder {
     if (id == kNone) return nullptr;
     const auto count = numel(b_.graph.params[id]).value();
     auto* values = static_cast<float*>(b_.store.allocate(count * sizeof(float)));
-    b_.params(id, {values, count});
+    b_.params(id, {values, static_cast<std::size_t>(count)});
     return values;
   }
 

@@ -1,11 +1,11 @@
 #include "runtime/program/weights.h"
 
+#include "core/bit_cast.h"
 #include "core/error.h"
 #include "runtime/forward.h"
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -38,12 +38,12 @@ float value_at(const std::byte* bytes, DType type) {
     case DType::f16:
       return from_half(bits_at<std::uint16_t>(bytes));
     case DType::bf16:
-      return std::bit_cast<float>(static_cast<std::uint32_t>(bits_at<std::uint16_t>(bytes)) << 16U);
+      return bit_cast<float>(static_cast<std::uint32_t>(bits_at<std::uint16_t>(bytes)) << 16U);
     case DType::f64:
-      return static_cast<float>(std::bit_cast<double>(bits_at<std::uint64_t>(bytes)));
+      return static_cast<float>(bit_cast<double>(bits_at<std::uint64_t>(bytes)));
     default:
       assert(type == DType::f32);
-      return std::bit_cast<float>(bits_at<std::uint32_t>(bytes));
+      return bit_cast<float>(bits_at<std::uint32_t>(bytes));
   }
 }
 
@@ -52,7 +52,7 @@ void require_in_range(std::span<const std::byte> bytes, std::span<const float> v
                       const Shape& shape) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
-    const auto stored = std::bit_cast<double>(bits_at<std::uint64_t>(&bytes[8 * i]));
+    const auto stored = bit_cast<double>(bits_at<std::uint64_t>(&bytes[8 * i]));
     if (std::isfinite(stored))
       fail("element {} is {}, which fp32 cannot hold (its largest number is {})",
            place_of(i, shape), stored, std::numeric_limits<float>::max());
