@@ -51,7 +51,7 @@ TEST_CASE("the manual and the completions know every option that help shows") {
 TEST_CASE("bash completes commands, options, values and models") {
   const auto script = run({"completions", "bash"}).out;
   CHECK(script.find("complete -o filenames -F _vitals vitals") != std::string::npos);
-  CHECK(script.find("summary:--style) words='torchsummary tree'") != std::string::npos);
+  CHECK(script.find("summary:--style) words='torchsummary tree tensors'") != std::string::npos);
   CHECK(script.find("summary:--output) files=yes") != std::string::npos);
 }
 
