@@ -12,6 +12,7 @@ namespace vitals {
 
 struct StoredParam {
   struct Part {
+    std::string name;    // of the tensor in the file
     std::string format;  // "Q4_K"
     Count elements;
     Count bytes;

@@ -1,6 +1,7 @@
 #include "memory/recipe.h"
 
 #include "core/error.h"
+#include "memory/llama_cpp/estimate.h"
 #include "memory/quantized/quantization.h"
 
 #include <fmt/format.h>
@@ -242,6 +243,36 @@ std::vector<RecipeField> inference_fields() {
   };
 }
 
+std::vector<RecipeField> llama_fields() {
+  const std::string group = "llama.cpp";
+  return {
+      {"kv-dtype", group, at(&Recipe::kv_dtype), "The type of the cache of keys and values (f16)",
+       llama::kv_dtypes()},
+      {"gpu-layers",
+       group,
+       at(&Recipe::gpu_layers),
+       "Layers on the GPU, the last ones first; the output counts as one (all)",
+       {},
+       0,
+       kMostRanks},
+      {"override-tensor",
+       group,
+       at(&Recipe::override_tensors),
+       "Keep tensors whose name a regular expression is found in elsewhere: exps=CPU (repeatable)",
+       {},
+       0,
+       0,
+       "PATTERN=CPU|GPU"},
+      {"ubatch",
+       group,
+       at(&Recipe::ubatch),
+       "Tokens that are computed at a time (512)",
+       {},
+       1,
+       kMostRanks},
+  };
+}
+
 std::vector<RecipeField> layout_fields() {
   const std::string group = "Devices";
   return {
@@ -336,8 +367,8 @@ void set_norm_types(Graph& graph, DType dtype) {
 const std::vector<RecipeField>& recipe_fields() {
   static const std::vector<RecipeField> all = [] {
     std::vector<RecipeField> fields;
-    for (auto* part :
-         {numeric_fields, step_fields, adapter_fields, inference_fields, layout_fields})
+    for (auto* part : {numeric_fields, step_fields, adapter_fields, inference_fields, llama_fields,
+                       layout_fields})
       for (auto& field : part()) fields.push_back(std::move(field));
     return fields;
   }();
@@ -348,6 +379,14 @@ std::string recipe_fault(const Recipe& r) {
   if (r.lora_rank.has_value() != !r.lora_targets.empty())
     return "--lora-rank and --lora-targets belong together";
   const bool lora = r.lora_rank.has_value();
+  const bool pytorch = stack(r.stack).runs_pytorch;
+  if (!pytorch && r.training())
+    return fmt::format("--stack {} trains nothing: leave out --mode training", r.stack);
+  if (pytorch &&
+      (!r.kv_dtype.empty() || r.gpu_layers || !r.override_tensors.empty() || r.ubatch != 512))
+    return "--kv-dtype, --gpu-layers, --override-tensor and --ubatch are for --stack llama.cpp, "
+           "which a "
+           "GGUF file implies";
   if (r.training() && (r.new_tokens || r.latent_cache != "expanded" || r.logits != "all"))
     return "--new-tokens, --latent-cache and --logits are for --mode inference";
   if (r.training() && !r.quantize.empty() && !lora)

@@ -47,6 +47,11 @@ constexpr Stack kStacks[] = {
      .step_on_host = true,
      .doc = "Megatron-LM: fused Adam, vocabulary-parallel cross-entropy",
      .source = "megatron/core/tensor_parallel/cross_entropy.py; optimizer/distrib_optimizer.py"},
+    {.name = "llama.cpp",
+     .runs_pytorch = false,
+     .doc =
+         "llama.cpp: weights as they are stored, a cache that is allocated whole, ggml's buffers",
+     .source = "ggml/src/ggml-alloc.c; src/llama-kv-cache.cpp"},
 };
 
 }  // namespace

@@ -46,6 +46,7 @@ struct Stack {
   bool fp32_shards = false;         // FSDP under autocast keeps trained shards in fp32 (accelerate)
   bool fp32_adapters = false;       // peft's autocast_adapter_dtype
   bool loops_over_experts = false;  // a mixture runs one expert after the other
+  bool runs_pytorch = true;         // else the simulation of a step says nothing of it
   std::string_view doc;
   std::string_view source;
 };

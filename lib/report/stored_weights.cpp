@@ -60,14 +60,18 @@ std::vector<ModuleColumn> StoredColumns::columns() const {
                         binary_bytes)};
 }
 
-std::string stored_line(const Graph& graph, const StoredWeights& stored) {
+std::string format_list(const StoredWeights& stored) {
   std::vector<std::string> parts;
   for (const auto& f : stored_formats(stored))
     parts.push_back(fmt::format("{} {}", f.name, binary_bytes(f.bytes)));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string stored_line(const Graph& graph, const StoredWeights& stored) {
   const auto params = parameters(graph).sum().as_double();
-  return fmt::format(
-      "Stored weights: {} ({:.2f} bits a parameter): {}", binary_bytes(stored.bytes()),
-      8 * stored.bytes().as_double() / std::max(params, 1.0), fmt::join(parts, ", "));
+  return fmt::format("Stored weights: {} ({:.2f} bits a parameter): {}",
+                     binary_bytes(stored.bytes()),
+                     8 * stored.bytes().as_double() / std::max(params, 1.0), format_list(stored));
 }
 
 nlohmann::ordered_json stored_json(const StoredWeights& stored) {

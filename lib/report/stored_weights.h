@@ -28,6 +28,9 @@ class StoredColumns {
   Rollup bytes_;
 };
 
+// "Q4_K 3.40 GiB, Q6_K 1.17 GiB, ...", the largest first.
+[[nodiscard]] std::string format_list(const StoredWeights& stored);
+
 // "Stored weights: 4.58 GiB (4.89 bits a parameter): Q4_K 3.40 GiB, ..."
 [[nodiscard]] std::string stored_line(const Graph& graph, const StoredWeights& stored);
 

@@ -3,9 +3,11 @@
 #include "command.h"
 #include "core/error.h"
 #include "cost/generation.h"
+#include "frontends/gguf/gguf.h"
 #include "latency/execution.h"
 #include "memory/explain_memory.h"
 #include "memory_device.h"
+#include "memory_llama.h"
 #include "progress.h"
 #include "recipe_options.h"
 #include "terminal.h"
@@ -159,6 +161,8 @@ void check_types(const MemoryArguments& o) {
 
 void memory(MemoryArguments o) {
   resolve(o.place);
+  if (runs_llama_cpp(o.recipe))
+    return llama_memory({o.model, o.output, o.recipe, o.place, o.no_fold}, o.fail_if);
   if (o.allocator && (o.place.is_cpu() || (o.place.on && !has_caching_allocator(*o.place.on))))
     fail("{}", kNoAllocator);
   check_types(o);
@@ -210,8 +214,20 @@ void add_place(Command& c, MemoryArguments& o) {
   c.group = "Options";
 }
 
+// llama.cpp runs GGUF files, unless something else is asked for; it knows inference alone.
+void choose_stack(MemoryArguments& o, const Given& given) {
+  const bool training = given.has("--mode") && o.recipe.training();
+  if (!given.has("--stack") && !training && is_gguf(o.model.model)) o.recipe.stack = "llama.cpp";
+  if (runs_llama_cpp(o.recipe) && !given.has("--mode")) o.recipe.mode = "inference";
+}
+
 // Options that were given and change nothing, because nothing is trained.
 void tell_unused(const MemoryArguments& o, const Given& given) {
+  if (runs_llama_cpp(o.recipe)) {
+    if (const auto unused = unused_by_llama_cpp(given); !unused.empty())
+      tell(fmt::format("llama.cpp runs the model: {} changes nothing", fmt::join(unused, ", ")));
+    return;
+  }
   if (o.recipe.training()) return;
   auto unused = unused_in_inference(given);
   for (const char* name : {"--depth", "--no-fold"})
@@ -224,7 +240,7 @@ void tell_unused(const MemoryArguments& o, const Given& given) {
 std::string check_usage(const MemoryArguments& o) {
   if (auto fault = recipe_fault(o.recipe); !fault.empty()) return fault;
   if (o.allocator && o.place.is_cpu()) return kNoAllocator;
-  if (!o.place.fit.empty() && o.model.batch)
+  if (!o.place.fit.empty() && o.model.batch && !runs_llama_cpp(o.recipe))
     return "--fit finds the batch itself: leave out --batch";
   return usage_fault(o.place);
 }
@@ -238,7 +254,7 @@ Command memory_command() {
   add_recipe_options(c, o->recipe);
   add_place(c, *o);
   c.text("--fit", o->place.fit, "SIZE|DEVICE",
-         "Find the largest batch that fits: 24GB, 24GiB, a100-80gb");
+         "Find the largest batch that fits (of llama.cpp: context): 24GB, 24GiB, a100-80gb");
   c.text("--explain", o->explain, "PATH",
          "Every byte of the module or parameter PATH (.: the model), on one device");
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
@@ -258,10 +274,13 @@ Command memory_command() {
       "--lora-targets q_proj,v_proj --checkpoint block --seq-len 4096",
       "vitals memory my_vit.json --batch 32 --fail-if 'memory > 16GiB'",
       "vitals memory llama-3-8b --mode inference --precision bf16 --seq-len 4096 --new-tokens 512",
-      "vitals memory ./my-model --mode inference --quantize Q4_K_M --seq-len 2048"};
+      "vitals memory ./my-model --mode inference --quantize Q4_K_M --seq-len 2048",
+      "vitals memory model-Q4_K_M.gguf --seq-len 32768 --kv-dtype q8_0 --device rtx4090",
+      "vitals memory llama-3-70b --stack llama.cpp --quantize Q4_K_M --gpu-layers 40"};
   c.only("--explain", {"--dp", "--zero", "--fsdp", "--tp", "--sequence-parallel", "--pp",
                        "--interleave", "--timeline", "--allocator", "--depth", "--no-fold"});
   c.check = [o](const Given& given) {
+    choose_stack(*o, given);
     tell_unused(*o, given);
     return check_usage(*o);
   };

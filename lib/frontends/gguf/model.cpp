@@ -146,7 +146,7 @@ StoredParam::Part part_of(const StoredTensor& tensor, Count wanted) {
   const auto own = std::min(wanted, elements);
   const auto bytes =
       own == elements ? tensor.bytes() : own * tensor.type->bits / 8 / tensor.type->block;
-  return {std::string(tensor.type->name), own, bytes};
+  return {tensor.name, std::string(tensor.type->name), own, bytes};
 }
 
 std::shared_ptr<const StoredWeights> stored_of(const Graph& graph, const CheckpointFit& fit) {
