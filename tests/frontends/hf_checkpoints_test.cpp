@@ -142,10 +142,10 @@ TEST_CASE("a ViT checkpoint with the library's names fits") {
       stored.push_back({base + name + ".bias", {shape[0]}});
     }
   }
-  const json config = {{"model_type", "vit"},    {"architectures", {"ViTForImageClassification"}},
-                       {"image_size", 32},       {"hidden_size", 8},
-                       {"num_hidden_layers", 2}, {"num_attention_heads", 2},
-                       {"intermediate_size", 16}};
+  const json config = {{"model_type", "vit"},     {"architectures", {"ViTForImageClassification"}},
+                       {"image_size", 32},        {"hidden_size", 8},
+                       {"num_hidden_layers", 2},  {"num_attention_heads", 2},
+                       {"intermediate_size", 16}, {"patch_size", 16}};
   const test::TemporaryFolder folder;
   folder.write("config.json", test::dumped(config));
   const auto path = folder.write("model.safetensors", test::safetensors(stored));

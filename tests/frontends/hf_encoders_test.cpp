@@ -251,8 +251,6 @@ TEST_CASE("faults in a config are answered in its own words") {
       {{{"model_type", "bert"}, {"position_embedding_type", "relative_key"}},
        "/position_embedding_type"},
       {{{"model_type", "bert"}, {"num_hidden_layers", -1}}, "/num_hidden_layers"},
-      {{{"model_type", "bert"}, {"architectures", {"BertForMultipleChoice"}}},
-       "BertForMultipleChoice"},
       {{{"model_type", "distilbert"}, {"dim", 770}}, "/dim: 770 is not divisible"},
       {{{"model_type", "roberta"}, {"max_position_embeddings", 2}}, "/max_position_embeddings"},
       {{{"model_type", "albert"}, {"num_hidden_groups", 13}},

@@ -102,8 +102,26 @@ TEST_CASE("what no count contains is told, and so is what the class decides") {
   CHECK(contains(composite.all_notes().at(1), "text_config/hidden_size: absent"));
   const auto v3 = test::model({{"model_type", "deepseek_v3"}, {"num_nextn_predict_layers", 1}});
   CHECK(v3.left_out.size() == 1);
-  CHECK(test::model({{"model_type", "llama"}, {"hidden_size", 64}, {"num_hidden_layers", 1}})
-            .by_default.empty());
+  const json llama = {{"model_type", "llama"},    {"hidden_size", 64},
+                      {"num_hidden_layers", 1},   {"intermediate_size", 128},
+                      {"num_attention_heads", 2}, {"vocab_size", 100}};
+  CHECK(test::model(llama).by_default.empty());
+  // An absent size that moves the count is said, whichever it is (granite-4.0-h-micro as a table of
+  // models printed it, without shared_intermediate_size).
+  auto without = [&](const char* field) {
+    auto config = llama;
+    config.erase(field);
+    return test::model(config).by_default.at(0);
+  };
+  CHECK(contains(without("vocab_size"), "taken from the class's defaults: vocab_size 32000"));
+  CHECK(contains(without("intermediate_size"), "intermediate_size 11008"));
+  CHECK(contains(
+      test::model({{"model_type", "granitemoehybrid"}, {"num_local_experts", 0}}).by_default.back(),
+      "shared_intermediate_size 1024"));
+  // A draft model's class around known layers: EAGLE and its kin.
+  auto draft = llama;
+  draft["architectures"] = {"PEagleDraftModel"};
+  CHECK(contains(test::model(draft).left_out.at(0), "the class 'PEagleDraftModel' is unknown"));
 }
 
 TEST_CASE("an unknown type is described by its class, or by its text part") {
@@ -292,4 +310,40 @@ TEST_CASE("a recurrence keeps no token") {
     return macs_by_module(model.build({.seq_len = 1, .past_len = past})).sum();
   };
   CHECK(products(16) == products(1600));
+}
+
+// The sizes of MiniMax-M3's text part: 9 matrices of the shared expert and three dense layers less
+// would be 15 % of the difference; the indexer of its sparse attention is told to be left out.
+TEST_CASE("types that are known layers under other names of fields") {
+  const auto m3 = test::model({{"model_type", "minimax_m3"},
+                               {"moe_layer_freq", {0, 1}},
+                               {"num_hidden_layers", 2},
+                               {"num_local_experts", 4},
+                               {"hidden_size", 512},
+                               {"intermediate_size", 256},
+                               {"dense_intermediate_size", 1024},
+                               {"shared_intermediate_size", 256},
+                               {"vocab_size", 1000},
+                               {"num_attention_heads", 8},
+                               {"num_key_value_heads", 2},
+                               {"hidden_act", "swigluoai"},
+                               {"sparse_attention_config", {{"use_sparse_attention", true}}}});
+  const std::uint64_t attention = 512 * 128 * (2 * 8 + 2 * 2) + 2 * 128;
+  const std::uint64_t dense = 3 * 512 * 1024;
+  const std::uint64_t experts = 4 * 3 * 512 * 256 + 3 * 512 * 256 + 4 * 512 + 4;
+  const auto graph = m3.build({.seq_len = 1});
+  CHECK(parameters(graph).sum().value() >= 2 * attention + dense + experts + 2 * 1000 * 512);
+  CHECK(parameters(graph).sum().value() <=
+        2 * attention + dense + experts + 2 * 1000 * 512 + 5 * 512 + 4);
+  CHECK(contains(m3.left_out.at(0), "the indexer"));
+  // A part inside a part: the thinker's text.
+  const auto omni =
+      test::model({{"model_type", "qwen3_omni_moe"},
+                   {"thinker_config", {{"text_config", {{"num_hidden_layers", 1}}}}}});
+  CHECK(omni.build({.seq_len = 1}).params.size() > 0);
+  CHECK(contains(
+      test::model({{"model_type", "mllama"},
+                   {"text_config", {{"cross_attention_layers", {1}}, {"num_hidden_layers", 2}}}})
+          .left_out.at(0),
+      "attend to the image"));
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace vitals {
 namespace {
@@ -59,6 +60,20 @@ std::vector<std::string> own_fields(const json& group, const HfFamily& family) {
   return own;
 }
 
+// Whether a default is a size that moves counts: an integer that the family reads, and that is none
+// of those which move no parameter ("no_size").
+bool is_size(const std::string& name, const json& value, const HfFamily& family) {
+  auto among = [&](const char* list) {
+    const auto& names = entry_of(family, list);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const bool several =
+      value.is_array() && !value.empty() &&
+      std::all_of(value.begin(), value.end(), [](auto& x) { return x.is_number_integer(); });
+  return (value.is_number_integer() || several) && value != 0 && !among("no_size") &&
+         !among("ignored");
+}
+
 }  // namespace
 
 void refuse_other_sizes(const HfValues& values, const HfFamily& family) {
@@ -79,12 +94,20 @@ void refuse_other_sizes(const HfValues& values, const HfFamily& family) {
 
 std::vector<std::string> absent_sizes(const HfValues& values, const HfFamily& family) {
   std::vector<std::string> absent;
+  std::set<std::string> told;
   const auto& groups = entry_of(family, "sizes");
   for (std::size_t i = 0; i < std::min<std::size_t>(2, groups.size()); ++i)
     for (const auto& name : own_fields(groups[i], family))
-      if (!values.stated(name) && values.has(name))
+      if (!values.stated(name) && values.has(name) && told.insert(name).second)
         absent.push_back(fmt::format("{}: absent; its class's default {} is taken", name,
                                      brief(values.at(name))));
+  std::vector<std::string> others;
+  for (const auto& [name, value] : entry_of(family, "defaults").items())
+    if (is_size(name, value, family) && !values.stated(name) && !told.contains(name))
+      others.push_back(fmt::format("{} {}", name, brief(value)));
+  if (!others.empty())
+    absent.push_back(
+        fmt::format("absent sizes, taken from the class's defaults: {}", fmt::join(others, ", ")));
   return absent;
 }
 

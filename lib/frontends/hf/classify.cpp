@@ -82,9 +82,20 @@ void set_head(HfKind& kind, const ClassName& from, const nlohmann::json& config)
     if (head.key().starts_with("For") && from.name.ends_with(head.key()) &&
         head.key().size() > best.size())
       best = head.key();
-  if (best.empty())
+  // Of several parts, the class may leave some out: no head tells which.
+  const bool known_layers =
+      heads.contains("Model") && !family.contains("towers") && !family.contains("part");
+  if (best.empty() && !known_layers)
     fail("/{}: '{}' is no class of model_type '{}' that is known; those are: {}", from.field,
          from.name, family["name"].get<std::string>(), heads_of(family));
+  if (best.empty()) {  // a class of somebody's own around the layers of the type
+    kind.head = "Model";
+    kind.left_out.push_back(
+        fmt::format("{}: the class '{}' is unknown; model_type '{}' is described without a head, "
+                    "and what the class adds is left out (known classes: {})",
+                    from.field, from.name, family["name"].get<std::string>(), heads_of(family)));
+    return;
+  }
   kind.head = best;
   kind.notes.push_back(fmt::format("{}: the class '{}' is unknown; described as model_type '{}' {}",
                                    from.field, from.name, family["name"].get<std::string>(), best));
@@ -145,12 +156,12 @@ HfKind kind_of_config(const nlohmann::json& config, const std::string& path) {
   HfKind kind;
   if (type == config.end()) {
     if (from.name.empty() && !text_part_of(config).empty())
-      return {find_hf_family("composite_of_unknown_type"), "", {}};
+      return {find_hf_family("composite_of_unknown_type"), "", {}, {}};
     if (from.name.empty())
       fail("{}/model_type: is missing, and architectures names no class; known model_types: {}",
            path, fmt::join(hf_model_types(), ", "));
     const auto found = find_hf_class(from.name);
-    if (found.family != nullptr) return {found.family, found.head, {}};
+    if (found.family != nullptr) return {found.family, found.head, {}, {}};
   } else if (!type->is_string()) {
     fail("{}/model_type: expected a string, got {}", path, type->dump());
   } else if (const auto* family = find_hf_family(type->get<std::string>())) {

@@ -13,8 +13,9 @@ namespace vitals {
 
 struct HfKind {
   const HfFamily* family = nullptr;
-  std::string head;                // "ForCausalLM"
-  std::vector<std::string> notes;  // what was assumed
+  std::string head;                        // "ForCausalLM"
+  std::vector<std::string> notes = {};     // what was assumed
+  std::vector<std::string> left_out = {};  // what no count contains
 };
 
 // `path` is where the config stands in its file, for messages: "" or "/text_config". Throws Error

@@ -83,14 +83,13 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
   return notes;
 }
 
-std::vector<std::string> left_out_of(const HfValues& values) {
+// Fields of parts that the description does not have, with what they are, as the family states
+// them.
+std::vector<std::string> left_out_of(const HfValues& values, const HfFamily& family) {
   std::vector<std::string> parts;
-  for (const auto* field : {"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"})
+  for (const auto& [field, what] : entry_of(family, "left_out").items())
     if (values.has(field) && values.at(field) != 0)
-      parts.push_back(fmt::format(
-          "{}: the layers that predict further tokens are left out, as the library does not load "
-          "them",
-          field));
+      parts.push_back(fmt::format("{}: {}", field, what.get<std::string>()));
   return parts;
 }
 
@@ -236,6 +235,7 @@ ordered_json described(const json& config, const HfKind& kind, const std::string
   auto spec = composite ? part_of(config, kind, path, origins)
                         : hf_spec(config, *kind.family, kind.head, path);
   for (const auto& note : kind.notes) spec["notes"].push_back(note);
+  for (const auto& part : kind.left_out) spec["left_out"].push_back(part);
   return spec;
 }
 
@@ -285,7 +285,7 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   for (const auto& [target, expression] : entry_of(family, "derive").items())
     if (const auto value = derived(expression, values); !value.is_null() && value != json::array())
       set_at(spec, target, value);
-  auto left_out = left_out_of(values);
+  auto left_out = left_out_of(values, family);
   for (const auto& other : others)
     left_out.push_back(fmt::format("{}: left out, all counts are the language model's", other));
   auto by_default = absent_sizes(values, family);
