@@ -71,6 +71,7 @@ struct DeviceRow {
   std::string name;
   std::string title;
   std::optional<Count> memory;
+  std::optional<Count> usable;  // of it, what a step may take
   Machine machine;
   std::vector<std::string> calibrated;  // ways to run with published measurements
   std::string source;

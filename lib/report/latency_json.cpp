@@ -156,6 +156,7 @@ ordered_json devices_json(const std::vector<DeviceRow>& devices) {
                       {"fp8", number(d.machine.fp8)}}},
                     {"bandwidth_bytes_per_s", d.machine.bandwidth},
                     {"memory_bytes", d.memory ? ordered_json(d.memory->value()) : nullptr},
+                    {"usable_bytes", d.usable ? ordered_json(d.usable->value()) : nullptr},
                     {"units", d.machine.units},
                     {"calibrated", d.calibrated},
                     {"source", d.source}});

@@ -1,5 +1,6 @@
 #include "frontends/gguf/gguf.h"
 
+#include "core/bit_cast.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "frontends/checkpoint/safetensors.h"
@@ -9,12 +10,14 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <filesystem>
 
 namespace vitals {
 namespace {
+
+// std::has_single_bit, which libc++ 14 lacks.
+bool is_power_of_two(std::uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
 using nlohmann::json;
 
@@ -99,9 +102,9 @@ json read_scalar(GgufCursor& in, ValueType type) {
     case ValueType::i64:
       return in.number<std::int64_t>();
     case ValueType::f32:
-      return shortest(std::bit_cast<float>(in.number<std::uint32_t>()));
+      return shortest(bit_cast<float>(in.number<std::uint32_t>()));
     case ValueType::f64:
-      return std::bit_cast<double>(in.number<std::uint64_t>());
+      return bit_cast<double>(in.number<std::uint64_t>());
     case ValueType::boolean: {
       const auto value = in.number<std::uint8_t>();
       if (value > 1) fail("expected a truth value, 0 or 1, got {}", value);
@@ -161,7 +164,7 @@ std::uint64_t alignment_of(const json& metadata) {
   if (!it->is_number_unsigned())
     fail("key 'general.alignment': expected a count, got {}", it->dump());
   const auto alignment = it->get<std::uint64_t>();
-  if (!std::has_single_bit(alignment))
+  if (!is_power_of_two(alignment))
     fail("key 'general.alignment': {} is not a power of two", alignment);
   return alignment;
 }

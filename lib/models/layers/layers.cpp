@@ -86,8 +86,9 @@ Tensor global_response_norm(Builder& b, std::string_view name, Tensor x, bool ch
   return b.call(name, {"GlobalResponseNorm", Role::norm}, {x}, [&] {
     const auto y = channels_first ? channels_last(b, x) : x;
     const Shape channels{y.dim(-1)};
-    const auto normed = b.add(op::GlobalResponseNorm{1e-6}, {y}, b.param("weight", channels),
-                              b.param("bias", channels));
+    const auto weight = b.param("weight", channels);
+    const auto bias = b.param("bias", channels);
+    const auto normed = b.add(op::GlobalResponseNorm{1e-6}, {y}, weight, bias);
     return channels_first ? channels_second(b, normed) : normed;
   });
 }
@@ -97,7 +98,8 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer)
     return b.call(name, {"Affine", Role::norm}, {x}, [&] {
       const Shape shape{1, 1, x.dim(-1)};
       const auto alpha = b.parameter("alpha", shape);
-      return x * alpha + b.parameter("beta", shape, Role::norm, true);
+      const auto scaled = x * alpha;
+      return scaled + b.parameter("beta", shape, Role::norm, true);
     });
   return norm(
       b, name, x,

@@ -135,8 +135,9 @@ Tensor mlp_hidden(Builder& b, Tensor x, const StackLayer& o) {
   }
   if (o.mlp == StackMlp::packed) {
     const auto both = linear(b, n.up, x, 2 * o.hidden, Role::gate_up, o.mlp_bias);
-    return activation(b, n.act, b.slice(both, -1, 0, o.hidden), o.act) *
-           b.slice(both, -1, o.hidden, o.hidden);
+    const auto gate = b.slice(both, -1, 0, o.hidden);
+    const auto up = b.slice(both, -1, o.hidden, o.hidden);
+    return activation(b, n.act, gate, o.act) * up;
   }
   return activation(b, n.act, linear(b, n.up, x, o.hidden, Role::up, o.mlp_bias), o.act);
 }

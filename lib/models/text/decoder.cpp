@@ -39,7 +39,8 @@ Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint6
   if (c.parallel_residual) {
     const auto first = normed(n.attn_norm, x);
     const auto second = c.parallel_norms == 2 ? normed(n.mlp_norm, x) : first;
-    const auto sum = attention(first) + mlp(second);
+    const auto attended = attention(first);
+    const auto sum = attended + mlp(second);
     const bool drops = c.joint_dropout && c.resid_pdrop > 0;
     return add(x, drops ? dropout(b, "dropout", sum, c.resid_pdrop) : sum);
   }

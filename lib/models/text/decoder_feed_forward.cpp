@@ -23,7 +23,9 @@ Tensor dense(Builder& b, Tensor x, std::uint64_t width, const DecoderContext& ct
     y = gate * project(b, n.up, x, width, Role::up, ctx);
   } else {
     const auto both = project(b, n.gate_up, x, 2 * width, Role::gate_up, ctx);
-    y = activation(b, n.act, b.slice(both, -1, 0, width), act) * b.slice(both, -1, width, width);
+    const auto gate = b.slice(both, -1, 0, width);
+    const auto up = b.slice(both, -1, width, width);
+    y = activation(b, n.act, gate, act) * up;
   }
   return project(b, n.down, y, ctx.config.hidden_size, Role::down, ctx);
 }
@@ -86,11 +88,14 @@ Tensor run_experts(Builder& b, Tensor x, Tensor choice, const DecoderContext& ct
       y = b.activation(expert_linear(b, n.expert_up, x, choice, width, Role::up, ctx), act);
     } else if (n.expert_gate_up.empty()) {
       const auto gate = expert_linear(b, n.expert_gate, x, choice, width, Role::gate, ctx);
-      y = b.activation(gate, act) * expert_linear(b, n.expert_up, x, choice, width, Role::up, ctx);
+      const auto active = b.activation(gate, act);
+      y = active * expert_linear(b, n.expert_up, x, choice, width, Role::up, ctx);
     } else {
       const auto both =
           expert_linear(b, n.expert_gate_up, x, choice, 2 * width, Role::gate_up, ctx);
-      y = b.activation(b.slice(both, -1, 0, width), act) * b.slice(both, -1, width, width);
+      const auto gate = b.slice(both, -1, 0, width);
+      const auto up = b.slice(both, -1, width, width);
+      y = b.activation(gate, act) * up;
     }
     return expert_linear(b, n.expert_down, y, choice, x.dim(-1), Role::down, ctx);
   });
@@ -118,7 +123,8 @@ Tensor mixture(Builder& b, Tensor x, const DecoderContext& ctx) {
   const auto input =
       latent > 0 ? linear(b, "fc1_latent_proj", flat, latent, Role::projection, ctx.config.mlp_bias)
                  : flat;
-  auto y = run_experts(b, input, choice, ctx) * b.reshape(choice, {rows, active, 1});
+  auto y = run_experts(b, input, choice, ctx);
+  y = y * b.reshape(choice, {rows, active, 1});
   y = b.add(op::Reduce{op::ReduceKind::sum, 1}, {y});
   if (latent > 0) y = linear(b, "fc2_latent_proj", y, width, Role::projection, ctx.config.mlp_bias);
   if (ctx.config.shared_expert_intermediate_size > 0) y = y + shared_expert(b, flat, ctx);

@@ -95,8 +95,8 @@ Tensor mamba2(Builder& b, Tensor x, const DecoderConfig& c) {
                 .window = 1});
   const auto all = linear(b, "in_proj", x, width + mixed + heads, Role::gate_up, c.mamba_proj_bias);
   const auto gate = b.slice(all, -1, 0, width);
-  const auto dt =
-      b.slice(all, -1, width + mixed, heads) + b.parameter("dt_bias", {heads}, Role::other);
+  const auto steps = b.slice(all, -1, width + mixed, heads);
+  const auto dt = steps + b.parameter("dt_bias", {heads}, Role::other);
   const auto u = silu(
       b, causal_conv(b, "conv1d", b.slice(all, -1, width, mixed), c.mamba_conv, c.mamba_conv_bias));
   const auto in = split_features(b, b.slice(u, -1, width, groups), c.mamba_groups);
@@ -105,7 +105,8 @@ Tensor mamba2(Builder& b, Tensor x, const DecoderConfig& c) {
   const auto skip = b.parameter("D", {heads}, Role::other);
   auto y = recur(b, op::RecurrenceKind::ssd,
                  {split_features(b, b.slice(u, -1, 0, width), heads), dt, decay, in, out, skip});
-  y = join_features(b, y) * silu(b, gate);
+  y = join_features(b, y);
+  y = y * silu(b, gate);
   if (c.mamba_norm) y = norm(b, "norm", y, rms(c));
   return linear(b, "out_proj", y, x.dim(-1), Role::down, c.mamba_proj_bias);
 }
@@ -124,9 +125,9 @@ Tensor gated_delta(Builder& b, Tensor x, const DecoderConfig& c) {
   const auto u = silu(
       b, causal_conv(b, "conv1d", b.slice(all, -1, 0, mixed), c.linear_conv_kernel_dim, false));
   const auto beta = sigmoid(b, b.slice(ba, -1, 0, heads));
-  const auto decay =
-      (b.slice(ba, -1, heads, heads) + b.parameter("dt_bias", {heads}, Role::other)) *
-      b.parameter("A_log", {heads}, Role::other);
+  const auto steps = b.slice(ba, -1, heads, heads);
+  const auto dt = steps + b.parameter("dt_bias", {heads}, Role::other);
+  const auto decay = dt * b.parameter("A_log", {heads}, Role::other);
   const auto times = heads / c.linear_num_key_heads;
   const auto q = split_features(b, b.slice(u, -1, 0, keys), c.linear_num_key_heads);
   const auto k = split_features(b, b.slice(u, -1, keys, keys), c.linear_num_key_heads);
@@ -134,7 +135,8 @@ Tensor gated_delta(Builder& b, Tensor x, const DecoderConfig& c) {
   auto y = recur(b, op::RecurrenceKind::gated_delta,
                  {repeat_features(b, q, times), repeat_features(b, k, times), v, decay, beta});
   const auto gate = split_features(b, b.slice(all, -1, mixed, values), heads);
-  y = norm(b, "norm", y, rms(c)) * silu(b, gate);
+  y = norm(b, "norm", y, rms(c));
+  y = y * silu(b, gate);
   return linear(b, "out_proj", join_features(b, y), x.dim(-1), Role::attention_output, false);
 }
 
@@ -142,9 +144,10 @@ Tensor short_convolution(Builder& b, Tensor x, const DecoderConfig& c) {
   const auto width = x.dim(-1);
   b.keep_cache({.key = width * (c.conv_kernel - 1), .value = 0, .heads = 1, .window = 1});
   const auto all = linear(b, "in_proj", x, 3 * width, Role::gate_up, c.conv_bias);
-  const auto in = b.slice(all, -1, 0, width) * b.slice(all, -1, 2 * width, width);
-  const auto y =
-      b.slice(all, -1, width, width) * causal_conv(b, "conv", in, c.conv_kernel, c.conv_bias);
+  const auto gate_in = b.slice(all, -1, 0, width);
+  const auto gate_out = b.slice(all, -1, width, width);
+  const auto in = gate_in * b.slice(all, -1, 2 * width, width);
+  const auto y = gate_out * causal_conv(b, "conv", in, c.conv_kernel, c.conv_bias);
   return linear(b, "out_proj", y, width, Role::down, c.conv_bias);
 }
 

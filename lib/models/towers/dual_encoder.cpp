@@ -62,7 +62,9 @@ Tensors forward(Builder& b, const DualEncoderConfig& c) {
     text = linear(b, "text_projection", text, c.projection_dim, Role::projection, false);
     image = linear(b, "visual_projection", image, c.projection_dim, Role::projection, false);
   }
-  auto logits = b.matmul(unit_vector(b, text), b.transpose(unit_vector(b, image), 0, 1));
+  const auto picture_vector = unit_vector(b, image);
+  const auto text_vector = unit_vector(b, text);
+  auto logits = b.matmul(text_vector, b.transpose(picture_vector, 0, 1));
   logits = logits * b.activation(scale, op::ActivationKind::exp);
   if (c.logit_bias) logits = logits + b.parameter("logit_bias", scalar, Role::other);
   return {logits};

@@ -85,7 +85,8 @@ Tensor masked_embeddings(Builder& b, Tensor x, const ImageTowerConfig& c,
   x = x + b.slice(table, 1, 1, patches);
   const auto keep = static_cast<std::uint64_t>(static_cast<double>(patches) * (1 - c.mask_ratio));
   x = b.contiguous(b.slice(x, 1, 0, keep));
-  return b.concat({class_token(b, c, n) + b.slice(table, 1, 0, 1), x}, 1);
+  const auto token = class_token(b, c, n);
+  return b.concat({token + b.slice(table, 1, 0, 1), x}, 1);
 }
 
 Tensor embeddings(Builder& b, Tensor image, const ImageTowerConfig& c, const ImageTowerNames& n) {
@@ -124,11 +125,14 @@ Tensor attention_head(Builder& b, Tensor x, const ImageTowerConfig& c) {
       const auto bias = b.parameter("in_proj_bias", {3 * h}, Role::qkv, true);
       auto project = [&](Tensor t, std::uint64_t part) {
         const auto w = b.transpose(b.slice(weight, 0, part * h, h), 0, 1);
-        return heads_of(b, b.matmul(t, w) + b.slice(bias, 0, part * h, h), heads);
+        const auto product = b.matmul(t, w);
+        return heads_of(b, product + b.slice(bias, 0, part * h, h), heads);
       };
+      const auto q = project(probe, 0);
+      const auto k = project(x, 1);
+      const auto v = project(x, 2);
       const auto attended = attention_core(
-          b, project(probe, 0), project(x, 1), project(x, 2),
-          {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .drop_name = ""});
+          b, q, k, v, {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .drop_name = ""});
       return linear(b, "out_proj", merge_heads(b, attended), h, Role::attention_output);
     });
     const auto normed = norm(b, "layernorm", y, norm_of(c));

@@ -16,14 +16,17 @@ double lambda_init(const VitBlock& o) {
 // what it starts from.
 Tensor differential_lambda(Builder& b, std::uint64_t width, const VitBlock& o) {
   auto product = [&](std::string_view x, std::string_view y) {
-    auto sum = b.add(op::Reduce{op::ReduceKind::sum, 0},
-                     {b.parameter(x, {width}, Role::scale) * b.parameter(y, {width}, Role::scale)});
+    const auto first = b.parameter(x, {width}, Role::scale);
+    const auto second = b.parameter(y, {width}, Role::scale);
+    auto sum = b.add(op::Reduce{op::ReduceKind::sum, 0}, {first * second});
     return b.activation(sum, op::ActivationKind::exp);
   };
   const auto start = b.constant({}, [value = lambda_init(o)](std::span<float> values) {
     values[0] = static_cast<float>(value);
   });
-  return product("lambda_q1", "lambda_k1") - product("lambda_q2", "lambda_k2") + start;
+  const auto plus = product("lambda_q1", "lambda_k1");
+  const auto minus = product("lambda_q2", "lambda_k2");
+  return plus - minus + start;
 }
 
 // One fused op a map: each then weighs the values by itself.
@@ -32,11 +35,13 @@ Tensor fused_difference(Builder& b, Tensor q, Tensor k, Tensor v, double scale, 
   const auto queries = b.reshape(q, pairs);
   const auto keys = b.reshape(k, pairs);
   auto attend = [&](std::uint64_t map) {
-    return attention_core(b, b.select(queries, 2, map), b.select(keys, 2, map), v,
-                          {.scale = scale, .attn_drop = o.attn_drop});
+    const auto query = b.select(queries, 2, map);
+    const auto key = b.select(keys, 2, map);
+    return attention_core(b, query, key, v, {.scale = scale, .attn_drop = o.attn_drop});
   };
   const auto first = attend(0);
-  return first - attend(1) * differential_lambda(b, q.dim(-1), o);
+  const auto second = attend(1);
+  return first - second * differential_lambda(b, q.dim(-1), o);
 }
 
 // Two softmax maps, the second subtracted from the first (Ye et al. 2024, arXiv:2410.05258):
@@ -51,7 +56,9 @@ Tensor differential_core(Builder& b, Tensor q, Tensor k, Tensor v, const VitBloc
     auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
     const auto lambda = differential_lambda(b, q.dim(-1), o);
     weights = b.reshape(weights, {q.dim(0), o.num_heads, 2, tokens, tokens});
-    weights = b.select(weights, 2, 0) - b.select(weights, 2, 1) * lambda;
+    const auto first = b.select(weights, 2, 0);
+    const auto second = b.select(weights, 2, 1);
+    weights = first - second * lambda;
     return b.matmul(weights, v);
   };
   return norm(b, "sub_norm", mixed(), LayerSpec{"RmsNorm", 1e-5, {}, {}, {}}) *
