@@ -35,7 +35,9 @@ std::vector<std::string> ways(const DeviceSpec& device) {
 std::string devices_text(const DevicesArguments& o) {
   std::vector<DeviceRow> rows;
   for (const auto& d : known_devices(o.file))
-    rows.push_back({d.name, d.title, d.memory, d.machine, ways(d), d.source});
+    rows.push_back({d.name, d.title, d.memory,
+                    d.memory ? std::optional(memory_budget(d).bytes) : std::nullopt, d.machine,
+                    ways(d), d.source});
   return written({.json = [&] { return devices_json(rows); },
                   .numbers = [&] { return device_numbers(rows); },
                   .page = [&] { return render(device_table(rows), o.output); }},
