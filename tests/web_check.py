@@ -135,7 +135,7 @@ class Browser:
 
 
 CELL = "(title => { for (const r of document.querySelectorAll('#answers tbody tr')) if (r.cells[0].textContent.startsWith(title)) return r.cells[1].textContent; return ''; })"
-STEADY = "document.getElementById('status').textContent === 'up to date'"
+STEADY = "document.getElementById('results').getAttribute('aria-busy') === 'false'"
 SET = "((id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('change', {bubbles: true})); })"
 
 
@@ -192,10 +192,11 @@ def use(browser, width, folder):
 def fast(browser):
     opened(browser, Path(web, "vitals.html").resolve().as_uri() + "#model=llama-3-70b", 1280)
     took = browser.value("(async () => { const t = []; for (let i = 0; i < 5; ++i) { const s = performance.now(); await ask([...memoryArguments(), '--device', state.device], {drop: ['modules', 'timeline']}); t.push(performance.now() - s); } return Math.min(...t); })()")
-    print(f"memory of llama-3-70b in the page: {took:.0f} ms")
+    print(f"memory of llama-3-70b in the page: {took:.0f} ms")  # told, not judged: machines differ
 
 
-same_answers()
+if "--page" not in sys.argv:
+    same_answers()
 with tempfile.TemporaryDirectory() as folder:
     browser = Browser(folder + "/profile")
     try:

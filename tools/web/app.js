@@ -219,6 +219,7 @@ async function update() {
     return;
   }
   running = true;
+  byId("results").setAttribute("aria-busy", "true");
   const slow = setTimeout(() => (byId("status").textContent = "computing ..."), 150);
   do {
     again = false;
@@ -227,6 +228,7 @@ async function update() {
   clearTimeout(slow);
   byId("status").textContent = last ? "up to date" : "";
   running = false;
+  byId("results").setAttribute("aria-busy", "false");
   saveState();
 }
 
