@@ -8,10 +8,15 @@
 #include "models/towers/text_tower.h"
 #include "models/vision/beit.h"
 #include "models/vision/convnext.h"
+#include "models/vision/densenet.h"
+#include "models/vision/efficientnet.h"
 #include "models/vision/eva.h"
 #include "models/vision/mlp_mixer.h"
+#include "models/vision/regnet.h"
 #include "models/vision/relpos.h"
+#include "models/vision/resnet.h"
 #include "models/vision/swin.h"
+#include "models/vision/vgg.h"
 #include "models/vision/vit.h"
 
 #include <algorithm>
@@ -20,19 +25,15 @@ namespace vitals {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
-      vit_architecture(),
-      deit_architecture(),
-      eva_architecture(),
-      beit_architecture(),
-      relpos_architecture(),
-      mlp_mixer_architecture(),
-      swin_architecture(),
-      convnext_architecture(),
-      decoder_architecture(),
-      encoder_architecture(),
-      encoder_decoder_architecture(),
-      image_tower_architecture(),
-      text_tower_architecture(),
+      vit_architecture(),          deit_architecture(),
+      eva_architecture(),          beit_architecture(),
+      relpos_architecture(),       mlp_mixer_architecture(),
+      swin_architecture(),         convnext_architecture(),
+      resnet_architecture(),       regnet_architecture(),
+      efficientnet_architecture(), densenet_architecture(),
+      vgg_architecture(),          decoder_architecture(),
+      encoder_architecture(),      encoder_decoder_architecture(),
+      image_tower_architecture(),  text_tower_architecture(),
       dual_encoder_architecture(),
   };
   return all;

@@ -43,6 +43,12 @@ std::vector<Kind> kinds_of(const Graph& graph) {
     if (weight != kNone && traits(node.op).weight == WeightKind::factor)
       kinds[weight] = Kind::factor;
     if (bias != kNone) kinds[bias] = Kind::bias;
+    // The running mean and variance of a batch norm, where they are the model's own.
+    if (std::holds_alternative<op::BatchNorm>(node.op) && node.inputs.size() == 3)
+      for (std::size_t i = 1; i < 3; ++i)
+        if (const auto& from = graph.nodes[node.inputs[i]];
+            std::holds_alternative<op::Parameter>(from.op))
+          kinds[from.params[0]] = i == 1 ? Kind::bias : Kind::factor;
     const auto* binary = std::get_if<op::Binary>(&node.op);
     if (binary == nullptr || binary->kind != op::BinaryKind::mul) continue;
     for (auto input : node.inputs)
