@@ -81,6 +81,8 @@ Tensor square_conv(Builder& b, std::string_view name, Tensor x, std::uint64_t ou
                    const SquareConv& c) {
   return b.call(name, {"Conv2d", Role::convolution, TorchClass::conv2d}, {x}, [&] {
     const auto in = x.dim(1);
+    if (out == 0)
+      fail("{}: no channels are left; widths are too small for what divides them", name);
     if (c.groups == 0 || in % c.groups != 0 || out % c.groups != 0)
       fail("{}: {} groups divide {} channels in or {} out into no whole number", name, c.groups, in,
            out);

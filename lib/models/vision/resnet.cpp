@@ -23,9 +23,12 @@ void validate(const ResNetConfig& c) {
 
 Tensor normed(Builder& b, std::string_view name, Tensor x, const ResNetConfig& c) {
   if (c.norm_layer != "groupnorm") return batch_norm(b, name, x);
+  constexpr std::uint64_t kGroups = 32;
+  if (x.dim(1) % kGroups != 0)
+    fail("/norm_layer: {} groups do not divide {} channels", kGroups, x.dim(1));
   return b.call(name, {"GroupNorm", Role::norm, TorchClass::group_norm}, {x}, [&] {
     const Shape channels{x.dim(1)};
-    return b.add(op::GroupNorm{32, 1e-5, true, false}, {x}, b.param("weight", channels),
+    return b.add(op::GroupNorm{kGroups, 1e-5, true, false}, {x}, b.param("weight", channels),
                  b.param("bias", channels));
   });
 }
