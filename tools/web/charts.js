@@ -16,7 +16,7 @@ function countText(n) {
   if (n === null || n === undefined) return "-";
   for (const [size, letter] of [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])
     if (Math.abs(n) >= size) return (n / size).toPrecision(3) + " " + letter;
-  return String(n);
+  return Number.isInteger(n) ? String(n) : n.toPrecision(3);
 }
 
 const svg = (width, height, label, inside) =>
@@ -32,7 +32,7 @@ function timelineChart(points, limit) {
   let marks = "", last = "";
   points.forEach((p, i) => {
     if (p.phase !== last) {
-      marks += `<line x1="${x(i)}" x2="${x(i)}" y1="4" y2="${height - bottom}" stroke="currentColor" opacity="0.25"/><text x="${x(i) + 3}" y="${height - 6}">${escapeText(p.phase)}</text>`;
+      marks += `<line x1="${x(i)}" x2="${x(i)}" y1="4" y2="${height - bottom}" stroke="currentColor" opacity="0.25"/><text x="${Math.min(x(i) + 3, width - 60)}" y="${height - 6}">${escapeText(p.phase)}</text>`;
       last = p.phase;
     }
   });
@@ -53,6 +53,12 @@ function barChart(shares, whole) {
     at += w;
   });
   return svg(width, 50 + Math.ceil(shares.length / 3) * row, "What fills the peak", bars + legend);
+}
+
+// The whole name where it fits, else its end.
+function labelOf(cell) {
+  const fits = [cell.name, cell.name.split(".").pop()].find((name) => cell.w > name.length * 6.5 + 8);
+  return fits && cell.h > 18 ? `<text x="${cell.x + 4}" y="${cell.y + 15}">${escapeText(fits)}</text>` : "";
 }
 
 // Squarified treemap (Bruls, Huizing and van Wijk 2000) of named sizes.
@@ -84,7 +90,7 @@ function treemapChart(items) {
   }
   return svg(width, height, "Parameters by module", cells.map((c, i) =>
     `<g class="cell"><rect x="${c.x}" y="${c.y}" width="${c.w}" height="${c.h}" fill="${kPalette[i % kPalette.length]}" stroke="var(--ground)"><title>${escapeText(c.name)}: ${countText(c.size)}</title></rect>` +
-    (c.w > c.name.length * 6.5 + 8 && c.h > 18 ? `<text x="${c.x + 4}" y="${c.y + 15}" fill="#fff">${escapeText(c.name)}</text>` : "") + "</g>").join(""));
+    labelOf(c) + "</g>").join(""));
 }
 
 // FLOP/s that a module can reach at most, by its arithmetic intensity, under a device's roof.
