@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,11 @@ struct Model {
   std::string changes = {};  // "depth 24, num_classes 10": fields that were overridden
   // Of a description that comes with its weights (GGUF); null otherwise.
   std::shared_ptr<const StoredWeights> stored = {};
+  // What describes the model where it has no fields: JSON that reads as the same model again. Empty
+  // otherwise.
+  std::string document = {};
+  // The one batch that it can be built with, where it was recorded with it.
+  std::optional<std::uint64_t> recorded_batch = {};
 
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     auto graph = architecture->build(name, config.get(), options);

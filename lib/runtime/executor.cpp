@@ -76,7 +76,8 @@ std::span<float> Executor::input(std::size_t i) const {
 std::span<std::int64_t> Executor::token_ids(std::size_t i) const {
   const auto& view = program_.value[graph_.inputs[i]];
   assert(program_.buffers[view.buffer].dtype == DType::i64);
-  return {static_cast<std::int64_t*>(at(view)), static_cast<std::size_t>(numel(view.shape).value())};
+  return {static_cast<std::int64_t*>(at(view)),
+          static_cast<std::size_t>(numel(view.shape).value())};
 }
 
 void Executor::run(const std::function<void(double part)>& progress) {

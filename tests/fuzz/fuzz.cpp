@@ -5,6 +5,7 @@
 #include "cost/rollup.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
+#include "frontends/torch/model.h"
 #include "report/summary.h"
 #include "support/sums.h"
 
@@ -22,7 +23,9 @@ constexpr std::size_t kMaxOps = 2'000;
 void check_spec(const Model& model) {
   const auto spec = spec_of(model);
   const auto text = spec.dump();
-  const auto again = model_from_spec(parse_json(text, "its own spec"), "its own spec", "");
+  const auto json = parse_json(text, "its own spec");
+  const auto again = model.document.empty() ? model_from_spec(json, "its own spec", "")
+                                            : model_from_trace_json(json, "its own spec");
   require(spec_of(again).dump() == text, "a model's spec describes the same model");
 }
 

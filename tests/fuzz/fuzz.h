@@ -16,6 +16,7 @@ void gguf(std::string_view text);
 void hf_config(std::string_view text);
 void safetensors(std::string_view text);
 void spec(std::string_view text);
+void trace(std::string_view text);
 }  // namespace target
 
 // Ends the process with the statement that does not hold.

@@ -18,6 +18,7 @@ const std::map<std::string_view, void (*)(std::string_view)> kTargets = {
     {"hf_config", vitals::fuzz::target::hf_config},
     {"safetensors", vitals::fuzz::target::safetensors},
     {"spec", vitals::fuzz::target::spec},
+    {"trace", vitals::fuzz::target::trace},
 };
 
 }  // namespace

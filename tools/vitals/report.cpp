@@ -58,7 +58,7 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
   auto trained = one;
   trained.training = true;
   auto served = one;
-  served.batch = o.model.batch.value_or(kBatch);
+  served.batch = o.model.batch.value_or(model.recorded_batch.value_or(kBatch));
   served.attention = AttentionKernel::fused;
   auto step = served;
   step.training = true;
@@ -107,7 +107,8 @@ Command report_command() {
   models.most = 8;
   models.reads = files_of_model;
   if (can_measure())
-    c.flag("--bench", o->bench, "Run a forward pass of each model, and show it beside the roofline");
+    c.flag("--bench", o->bench,
+           "Run a forward pass of each model, and show it beside the roofline");
   add_device_options(c, o->device,
                      "Whose peak and bandwidth the roofline shows: a name that `vitals devices` "
                      "shows, or a file that `vitals bench --save-device` wrote");

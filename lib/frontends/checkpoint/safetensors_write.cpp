@@ -1,5 +1,6 @@
-#include "core/bit_cast.h"
 #include "frontends/checkpoint/safetensors_write.h"
+
+#include "core/bit_cast.h"
 
 #include <nlohmann/json.hpp>
 

@@ -9,6 +9,7 @@
 #include "frontends/spec/builtin.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
+#include "frontends/torch/model.h"
 
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,9 @@ bool looks_like_path(const std::string& argument) {
 }
 
 namespace fs = std::filesystem;
+
+// A trace of ten thousand nodes has a few megabytes; configs stay far below.
+constexpr std::size_t kMaxTraceBytes = std::size_t{256} << 20;
 
 constexpr const char* kPreprocessor = "preprocessor_config.json";
 
@@ -55,7 +59,9 @@ nlohmann::json described_as(nlohmann::json description, const std::string& as,
 
 Model from_text(const std::string& argument, const std::string& as) {
   const std::string source = argument == "-" ? "standard input" : argument;
-  const auto description = described_as(parse_json(read_text(argument), source), as, source);
+  const auto description =
+      described_as(parse_json(read_text(argument, kMaxTraceBytes), source), as, source);
+  if (torch::is_trace(description)) return model_from_trace_json(description, source);
   if (argument == "-") return model_from_json(description, source, "stdin");
   return model_from_json(description, argument, name_of(argument),
                          is_hf_config(description) ? preprocessor_beside(argument) : nullptr);

@@ -232,6 +232,7 @@ Model with_overrides(const Model& model, const std::vector<Override>& overrides)
 }
 
 ordered_json spec_of(const Model& model) {
+  if (!model.document.empty()) return ordered_json::parse(model.document);
   ordered_json spec = {{"name", model.name}, {"architecture", model.architecture->name}};
   // Access is not const-correct because it also serves parsing; a copy keeps the model untouched.
   const auto config = model.architecture->clone(model.config.get());
