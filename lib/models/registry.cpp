@@ -7,6 +7,7 @@
 #include "models/towers/image_tower.h"
 #include "models/towers/text_tower.h"
 #include "models/vision/beit.h"
+#include "models/vision/cait.h"
 #include "models/vision/convnext.h"
 #include "models/vision/densenet.h"
 #include "models/vision/efficientnet.h"
@@ -18,6 +19,7 @@
 #include "models/vision/swin.h"
 #include "models/vision/vgg.h"
 #include "models/vision/vit.h"
+#include "models/vision/xcit.h"
 
 #include <algorithm>
 
@@ -25,16 +27,13 @@ namespace vitals {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
-      vit_architecture(),          deit_architecture(),
-      eva_architecture(),          beit_architecture(),
-      relpos_architecture(),       mlp_mixer_architecture(),
-      swin_architecture(),         convnext_architecture(),
-      resnet_architecture(),       regnet_architecture(),
-      efficientnet_architecture(), densenet_architecture(),
-      vgg_architecture(),          decoder_architecture(),
-      encoder_architecture(),      encoder_decoder_architecture(),
-      image_tower_architecture(),  text_tower_architecture(),
-      dual_encoder_architecture(),
+      vit_architecture(),          deit_architecture(),       eva_architecture(),
+      beit_architecture(),         relpos_architecture(),     mlp_mixer_architecture(),
+      swin_architecture(),         cait_architecture(),       xcit_architecture(),
+      convnext_architecture(),     resnet_architecture(),     regnet_architecture(),
+      efficientnet_architecture(), densenet_architecture(),   vgg_architecture(),
+      decoder_architecture(),      encoder_architecture(),    encoder_decoder_architecture(),
+      image_tower_architecture(),  text_tower_architecture(), dual_encoder_architecture(),
   };
   return all;
 }

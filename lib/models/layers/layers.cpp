@@ -263,6 +263,11 @@ Tensor qkv_without_k_bias(Builder& b, Tensor x, std::uint64_t width, bool bias) 
   return b.linear(x, 3 * width, weight, joined);
 }
 
+Tensor unit_length(Builder& b, Tensor x) {
+  const auto length = b.add(op::Reduce{op::ReduceKind::l2, -1, true}, {x});
+  return b.add(op::Binary{op::BinaryKind::div}, {x, length});
+}
+
 Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads) {
   return b.transpose(b.reshape(x, {x.dim(0), x.dim(1), heads, x.dim(-1) / heads}), 1, 2);
 }

@@ -104,6 +104,8 @@ struct Qkv {
 // BEiT's joint projection [B, N, 3 * width]: queries and values have a bias (q_bias, v_bias), keys
 // have none, so that timm applies the weight of `qkv` with the three joined.
 [[nodiscard]] Tensor qkv_without_k_bias(Builder& b, Tensor x, std::uint64_t width, bool bias);
+// x over the length of its last dimension (F.normalize).
+[[nodiscard]] Tensor unit_length(Builder& b, Tensor x);
 // [B, N, heads * d] -> [B, heads, N, d]
 [[nodiscard]] Tensor heads_of(Builder& b, Tensor x, std::uint64_t heads);
 // [B, heads, N, d] -> [B, N, heads * d]

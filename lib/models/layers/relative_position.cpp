@@ -53,10 +53,11 @@ Tensor relative_bias_mlp(Builder& b, const Size2& window, std::uint64_t heads,
                                       [window, swin = o.swin](std::span<float> values) {
                                         relative_log_coordinates(window, swin, values);
                                       });
-  auto table = b.call("mlp", "Mlp", {coordinates}, [&] {
-    auto x = activation(b, "act", linear(b, "fc1", coordinates, o.hidden, Role::position_bias),
+  auto table = b.call(o.name, "Mlp", {coordinates}, [&] {
+    auto x = activation(b, "act", linear(b, o.first, coordinates, o.hidden, Role::position_bias),
                         op::ActivationKind::relu);
-    return linear(b, "fc2", dropout(b, "drop1", x, 0.125), heads, Role::position_bias, !o.swin);
+    x = dropout(b, "drop1", x, o.swin && o.name != "mlp" ? 0.0 : 0.125);
+    return linear(b, o.second, x, heads, Role::position_bias, !o.swin);
   });
   table = b.reshape(table, {relative_positions(window, false), heads});
   auto bias = looked_up(b, table, window, false, heads, window);

@@ -20,10 +20,14 @@ namespace vitals {
                                          bool class_token,
                                          std::optional<Size2> table = std::nullopt);
 
-// timm's RelPosMlp: fc1 (2 -> hidden), ReLU, fc2 (-> heads) over all offsets of the window.
+// timm's RelPosMlp, or Swin V2's cpb_mlp: fc1 (2 -> hidden), ReLU, fc2 (-> heads) over all offsets
+// of the window.
 struct RelPosMlp {
   std::uint64_t hidden = 128;
   bool swin = false;  // the sigmoid of Swin V2, and no bias in fc2
+  std::string_view name = "mlp";
+  std::string_view first = "fc1";
+  std::string_view second = "fc2";
 };
 // [1, heads, N, N]; rows and columns of prefix tokens are zeros.
 [[nodiscard]] Tensor relative_bias_mlp(Builder& b, const Size2& window, std::uint64_t heads,

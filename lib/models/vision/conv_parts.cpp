@@ -34,7 +34,7 @@ void pad(op::Conv& conv, const SquareConv& c, std::size_t axis, std::uint64_t in
 }
 
 // timm's names, with the numbers that the op takes.
-const std::pair<std::string_view, op::Unary> kActs[] = {
+const std::pair<std::string_view, op::Unary> kConvActivations[] = {
     {"relu", {op::UnaryKind::relu}},
     {"relu6", {op::UnaryKind::clip, 0, 6}},
     {"silu", {op::UnaryKind::silu}},
@@ -50,7 +50,7 @@ const std::pair<std::string_view, op::Unary> kActs[] = {
 };
 
 Tensor acted(Builder& b, Tensor x, std::string_view act) {
-  for (const auto& [name, op] : kActs)
+  for (const auto& [name, op] : kConvActivations)
     if (same_name(name, act)) return b.add(op, {x});
   fail("/act_layer: unknown activation '{}'", act);
 }
@@ -122,7 +122,7 @@ Tensor activation(Builder& b, std::string_view name, Tensor x, std::string_view 
 const std::vector<std::string_view>& conv_activation_names() {
   static const std::vector<std::string_view> names = [] {
     std::vector<std::string_view> all;
-    for (const auto& act : kActs) all.push_back(act.first);
+    for (const auto& act : kConvActivations) all.push_back(act.first);
     return all;
   }();
   return names;

@@ -51,9 +51,9 @@ MobileBlockKind kind_in(std::string_view word) {
 }
 
 std::string activation_in(std::string_view word) {
-  constexpr std::pair<std::string_view, std::string_view> kActs[] = {
+  constexpr std::pair<std::string_view, std::string_view> kShortNames[] = {
       {"nre", "relu"}, {"nr6", "relu6"}, {"nhs", "hard_swish"}, {"nsw", "silu"}, {"nmi", "mish"}};
-  for (const auto& [name, act] : kActs)
+  for (const auto& [name, act] : kShortNames)
     if (name == word) return std::string(act);
   fail("/blocks: unknown activation '{}'; known are nre, nr6, nhs, nsw, nmi", word);
 }

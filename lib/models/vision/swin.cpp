@@ -88,6 +88,7 @@ SwinBlock block_of(const SwinConfig& c, std::size_t stage, std::uint64_t index) 
   o.num_heads = at_stage(c.num_heads, stage);
   o.head_dim = head_dim_at(c, stage);
   o.window = window_at(c, stage);
+  o.second_version = c.version == 2;
   if (c.full_bias_tables) o.table_window = o.window;
   const auto patches = image_of(c).grid();
   const Size2 grid{patches.height >> stage, patches.width >> stage};
@@ -107,21 +108,24 @@ SwinBlock block_of(const SwinConfig& c, std::size_t stage, std::uint64_t index) 
 }
 
 // Four neighbours become one patch of twice the width: [B, H, W, C] -> [B, H/2, W/2, 2C].
-Tensor patch_merging(Builder& b, Tensor x, const LayerSpec& layer) {
+Tensor patch_merging(Builder& b, Tensor x, const LayerSpec& layer, bool norm_last) {
   return b.call("downsample", "PatchMerging", {x}, [&] {
     auto y = pad_zeros(b, x, 2, 0, x.dim(2) % 2);
     y = pad_zeros(b, y, 1, 0, y.dim(1) % 2);
     const auto s = y.shape();
     y = b.reshape(y, {s[0], s[1] / 2, 2, s[2] / 2, 2, s[3]});
     y = b.permute(y, {0, 1, 3, 4, 2, 5});
-    y = norm(b, "norm", b.reshape(y, {s[0], s[1] / 2, s[2] / 2, 4 * s[3]}), layer);
+    y = b.reshape(y, {s[0], s[1] / 2, s[2] / 2, 4 * s[3]});
+    if (norm_last)
+      return norm(b, "norm", linear(b, "reduction", y, 2 * s[3], Role::projection, false), layer);
+    y = norm(b, "norm", y, layer);
     return linear(b, "reduction", y, 2 * s[3], Role::projection, false);
   });
 }
 
 Tensor stage(Builder& b, Tensor x, const SwinConfig& c, std::size_t index) {
   x = index == 0 ? identity(b, "downsample", x)
-                 : patch_merging(b, x, norm_or_default(c.norm_layer, 1e-5));
+                 : patch_merging(b, x, norm_or_default(c.norm_layer, 1e-5), c.version == 2);
   return b.call("blocks", kSequential, {x}, [&] {
     auto y = x;
     for (std::uint64_t i = 0; i < c.depths[index]; ++i)
@@ -180,6 +184,10 @@ std::vector<Field> stage_fields() {
           "full_bias_tables",
           "Tables of relative positions keep window_size where the grid is smaller, as Hugging "
           "Face's do."),
+      field<&C::version>("version",
+                         "2: Swin V2, with norms behind attention and MLP, cosine attention and "
+                         "biases from a small network.")
+          .between(1, 2),
       field<&C::mlp_ratio>("mlp_ratio",
                            "Hidden features of the MLP as a multiple of the width, of each stage.")
           .above(0)

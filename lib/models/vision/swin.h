@@ -21,6 +21,7 @@ struct SwinConfig {
   bool always_partition = false;
   bool strict_img_size = true;
   bool full_bias_tables = false;
+  std::uint64_t version = 1;
   std::vector<double> mlp_ratio{4.0};
   bool qkv_bias = true;
   double drop_rate = 0.0;

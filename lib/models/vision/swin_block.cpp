@@ -4,6 +4,7 @@
 #include "models/layers/tables.h"
 
 #include <cmath>
+#include <limits>
 
 namespace vitals {
 namespace {
@@ -34,7 +35,35 @@ Tensor join_windows(Builder& b, Tensor x, const Size2& window, const Size2& wind
                    {batch, windows.height * window.height, windows.width * window.width, channels});
 }
 
+// min(logit_scale, log(100)).exp(): the factor of every head.
+Tensor cosine_scale(Builder& b, std::uint64_t heads) {
+  auto scale = b.parameter("logit_scale", {heads, 1, 1}, Role::scale);
+  const double most = std::log(100.0);
+  scale = b.add(op::Unary{op::UnaryKind::clip, -std::numeric_limits<double>::infinity(), most},
+                {scale});
+  return b.activation(scale, op::UnaryKind::exp);
+}
+
+Tensor cosine_attention(Builder& b, Tensor x, std::optional<Tensor> mask, const SwinBlock& o) {
+  return b.call("attn", attention_type("WindowAttention", o.num_heads, o.num_heads), {x}, [&] {
+    const auto width = o.num_heads * o.head_dim;
+    const auto [q, k, v] = split_heads(b, qkv_without_k_bias(b, x, width, o.qkv_bias), o.num_heads);
+    const AttentionCore core{
+        .bias = relative_bias_mlp(
+            b, o.window, o.num_heads, 0,
+            {.hidden = 512, .swin = true, .name = "cpb_mlp", .first = "0", .second = "2"}),
+        .window_mask = mask,
+        .attn_drop = o.attn_drop};
+    // The factor is that of the scores, which it reaches with the queries.
+    const auto query = unit_length(b, q) * cosine_scale(b, o.num_heads);
+    const auto y = merge_heads(b, attention_core(b, query, unit_length(b, k), v, core));
+    return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1), Role::attention_output),
+                   o.proj_drop);
+  });
+}
+
 Tensor attention(Builder& b, Tensor x, std::optional<Tensor> mask, const SwinBlock& o) {
+  if (o.second_version) return cosine_attention(b, x, mask, o);
   return b.call("attn", attention_type("WindowAttention", o.num_heads, o.num_heads), {x}, [&] {
     const auto width = o.num_heads * o.head_dim;
     const auto [q, k, v] =
@@ -97,6 +126,13 @@ Tensor windowed_attention(Builder& b, Tensor x, const SwinBlock& o) {
 
 Tensor swin_block(Builder& b, Tensor x, const SwinBlock& block) {
   const auto shape = x.shape();
+  if (block.second_version) {
+    auto y = norm(b, "norm1", windowed_attention(b, x, block), block.norm);
+    x = b.reshape(x + drop_path(b, "drop_path1", y, block.drop_path),
+                  {shape[0], shape[1] * shape[2], shape[3]});
+    y = norm(b, "norm2", mlp(b, "mlp", x, block.mlp), block.norm);
+    return b.reshape(x + drop_path(b, "drop_path2", y, block.drop_path), shape);
+  }
   x = x + drop_path(b, "drop_path1", windowed_attention(b, norm(b, "norm1", x, block.norm), block),
                     block.drop_path);
   x = b.reshape(x, {shape[0], shape[1] * shape[2], shape[3]});

@@ -20,6 +20,9 @@ struct SwinBlock {
   double proj_drop = 0.0;
   double attn_drop = 0.0;
   double drop_path = 0.0;
+  // Swin V2 (arXiv:2111.09883): norms behind attention and MLP, attention by the cosine of queries
+  // and keys with a learned factor, biases from a small network over the offsets.
+  bool second_version = false;
 };
 
 // Throws Error "/img_size: ..." when the windows of the grid and those of the mask differ.

@@ -1,4 +1,4 @@
-// Convolutional networks of timm: parameters and GMACs to the digits that timm's result tables
+// Models of timm: parameters and GMACs to the digits that timm's result tables
 // print.
 #include "conventions/conventions.h"
 #include "cost/rollup.h"
@@ -34,7 +34,7 @@ bool prints_as(double value, const std::string& published) {
 }  // namespace
 
 TEST_CASE("parameters and GMACs are those of timm's result tables") {
-  std::istringstream lines(test::data("timm/convolutional.csv"));
+  std::istringstream lines(test::data("timm/result_tables.csv"));
   std::string line;
   std::getline(lines, line);
   std::size_t rows = 0;
