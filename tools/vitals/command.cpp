@@ -102,7 +102,7 @@ void add_model_options(Command& c, ModelOptions& o, ModelParts parts) {
   if (parts.model)
     c.text("model", o.model, "MODEL",
            "A built-in name (vit_base_patch32), a spec file, a Hugging Face config.json or its "
-           "folder, a GGUF file, a recorded trace, or - for JSON on standard input")
+           "folder, a GGUF file, a recorded trace or .pt2, or - for JSON on standard input")
         .required = true;
   if (parts.model) c.options.back().reads = files_of_model;
   c.group = "Model";

@@ -4,6 +4,7 @@
 #include "frontends/checkpoint/safetensors.h"
 #include "frontends/gguf/gguf.h"
 #include "frontends/spec/json_text.h"
+#include "frontends/torch/pt2.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -236,6 +237,7 @@ bool is_checkpoint(const std::string& path) {
   if (path.ends_with(kSuffix) || path.ends_with(kIndexSuffix)) return fs::exists(path, code);
   if (!fs::is_regular_file(path, code)) return false;
   if (is_gguf(path)) return true;
+  if (is_pt2(path)) return false;  // a model with its graph
   const RandomAccessFile file(path);
   const auto head = file.head(kHeadBytes);
   return looks_like_safetensors(head, file.size()) || foreign_format(head, path).has_value();

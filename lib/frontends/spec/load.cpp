@@ -10,6 +10,7 @@
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
 #include "frontends/torch/model.h"
+#include "frontends/torch/pt2.h"
 
 #include <nlohmann/json.hpp>
 
@@ -20,7 +21,8 @@ namespace {
 
 bool looks_like_path(const std::string& argument) {
   return argument.find('/') != std::string::npos || argument.ends_with(".json") ||
-         argument.ends_with(".safetensors") || argument.ends_with(".gguf");
+         argument.ends_with(".safetensors") || argument.ends_with(".gguf") ||
+         argument.ends_with(".pt2");
 }
 
 namespace fs = std::filesystem;
@@ -110,6 +112,11 @@ Model load_model(const std::string& argument, const std::string& as) {
   if (is_gguf(argument)) {
     if (!as.empty()) fail("{}: a GGUF file states its own architecture; leave out --as", argument);
     return from_gguf(argument);
+  }
+  if (is_pt2(argument)) {
+    if (!as.empty())
+      fail("{}: an exported program has no type to be read as; leave out --as", argument);
+    return model_from_pt2(argument, name_of(argument));
   }
   if (is_checkpoint(argument)) return from_checkpoint(argument, as);
   if (fs::is_directory(argument, code)) return from_folder(argument, as);

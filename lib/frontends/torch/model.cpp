@@ -46,8 +46,7 @@ const Architecture& recorded_architecture() {
 
 }  // namespace
 
-Model model_from_trace(const torch::TraceFile& trace, const std::string& source,
-                       const std::string& document) {
+Model model_from_trace(const torch::TraceFile& trace, const std::string& source) {
   auto recorded = std::make_shared<Recorded>();
   try {
     recorded->graph = torch::import_trace(trace);
@@ -57,13 +56,15 @@ Model model_from_trace(const torch::TraceFile& trace, const std::string& source,
   Model model;
   model.name = trace.model.empty() ? "model" : trace.model;
   model.architecture = &recorded_architecture();
-  model.document = document;
+  model.document = torch::trace_to_json(trace).dump();
   model.recorded_batch = recorded->graph.batch;
-  const auto mode = trace.training ? "training mode" : "evaluation, without dropout";
+  const auto* mode = !trace.training   ? ""
+                     : *trace.training ? " in training mode"
+                                       : " in evaluation, without dropout";
   std::string inputs;
   for (const auto value : trace.inputs)
     inputs += (inputs.empty() ? "" : ", ") + to_string(trace.values[value].shape);
-  model.notes.push_back(fmt::format("{}: recorded in {}{}, inputs {}", source, mode,
+  model.notes.push_back(fmt::format("{}: recorded{}{}, inputs {}", source, mode,
                                     trace.producer.empty() ? "" : " by " + trace.producer, inputs));
   model.config = recorded;
   return model;
@@ -72,7 +73,7 @@ Model model_from_trace(const torch::TraceFile& trace, const std::string& source,
 Model model_from_trace_json(const nlohmann::json& json, const std::string& source) {
   try {
     const auto trace = torch::trace_from_json(json);
-    return model_from_trace(trace, source, json.dump());
+    return model_from_trace(trace, source);
   } catch (const Error& error) {
     const std::string message = error.what();
     if (message.starts_with(printable_line(source))) throw;

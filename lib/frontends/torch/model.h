@@ -12,8 +12,7 @@ namespace vitals {
 
 // From the JSON form of a trace. Throws Error "<source>: /place: ...".
 [[nodiscard]] Model model_from_trace_json(const nlohmann::json& json, const std::string& source);
-// From a trace that another front end has made. `document` is what `vitals spec` prints of it.
-[[nodiscard]] Model model_from_trace(const torch::TraceFile& trace, const std::string& source,
-                                     const std::string& document);
+// From a trace that another front end has made. `vitals spec` prints it in its own format.
+[[nodiscard]] Model model_from_trace(const torch::TraceFile& trace, const std::string& source);
 
 }  // namespace vitals

@@ -70,7 +70,7 @@ struct TraceCall {
 struct TraceFile {
   std::string model;
   std::string producer;
-  bool training = false;
+  std::optional<bool> training;      // Module.training; nothing: not known
   std::vector<TraceModule> modules;  // parents first; the first is the model itself, with path ""
   std::vector<TraceParameter> parameters;
   std::vector<TraceValue> values;
@@ -84,6 +84,9 @@ struct TraceFile {
 
 // Reads the JSON form; throws Error with a JSON pointer: "/nodes/3/in/0: ...".
 [[nodiscard]] TraceFile trace_from_json(const nlohmann::json& json);
+
+// The same the other way: what it reads is the same trace.
+[[nodiscard]] nlohmann::ordered_json trace_to_json(const TraceFile& trace);
 
 // Whether an object states the format.
 [[nodiscard]] bool is_trace(const nlohmann::json& json);
