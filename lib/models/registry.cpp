@@ -1,5 +1,7 @@
 // The list of architectures. A new one adds its line here.
 #include "models/architecture.h"
+#include "models/audio/speech_encoder.h"
+#include "models/diffusion/joint_transformer.h"
 #include "models/text/decoder.h"
 #include "models/text/encoder.h"
 #include "models/text/encoder_decoder.h"
@@ -27,13 +29,29 @@ namespace vitals {
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all = {
-      vit_architecture(),          deit_architecture(),       eva_architecture(),
-      beit_architecture(),         relpos_architecture(),     mlp_mixer_architecture(),
-      swin_architecture(),         cait_architecture(),       xcit_architecture(),
-      convnext_architecture(),     resnet_architecture(),     regnet_architecture(),
-      efficientnet_architecture(), densenet_architecture(),   vgg_architecture(),
-      decoder_architecture(),      encoder_architecture(),    encoder_decoder_architecture(),
-      image_tower_architecture(),  text_tower_architecture(), dual_encoder_architecture(),
+      vit_architecture(),
+      deit_architecture(),
+      eva_architecture(),
+      beit_architecture(),
+      relpos_architecture(),
+      mlp_mixer_architecture(),
+      swin_architecture(),
+      cait_architecture(),
+      xcit_architecture(),
+      convnext_architecture(),
+      resnet_architecture(),
+      regnet_architecture(),
+      efficientnet_architecture(),
+      densenet_architecture(),
+      vgg_architecture(),
+      decoder_architecture(),
+      encoder_architecture(),
+      encoder_decoder_architecture(),
+      image_tower_architecture(),
+      text_tower_architecture(),
+      dual_encoder_architecture(),
+      speech_encoder_architecture(),
+      joint_transformer_architecture(),
   };
   return all;
 }

@@ -347,3 +347,31 @@ TEST_CASE("types that are known layers under other names of fields") {
           .left_out.at(0),
       "attend to the image"));
 }
+
+// num_parameters() of facebook/wav2vec2-base-960h, wav2vec2-base, hubert-base-ls960,
+// wavlm-base, and wav2vec2-xls-r-300m without its head.
+TEST_CASE("encoders of sound") {
+  CHECK(params_of({{"model_type", "wav2vec2"}, {"architectures", {"Wav2Vec2ForCTC"}}}) ==
+        94'396'320);
+  CHECK(params_of({{"model_type", "wav2vec2"}, {"architectures", {"Wav2Vec2ForPreTraining"}}}) ==
+        95'044'608);
+  CHECK(params_of({{"model_type", "hubert"}}) == 94'371'712);
+  CHECK(params_of({{"model_type", "wavlm"}}) == 94'381'936);
+  CHECK(params_of(json::parse(R"({"model_type":"wav2vec2","hidden_size":1024,
+      "num_hidden_layers":24,"num_attention_heads":16,"intermediate_size":4096,
+      "do_stable_layer_norm":true,"feat_extract_norm":"layer","conv_bias":true})")) == 315'438'720);
+}
+
+// black-forest-labs/FLUX.1-schnell, FLUX.1-dev and stabilityai/stable-diffusion-3-medium:
+// elements of the tensors in their checkpoints, without the positions' buffer.
+TEST_CASE("denoisers of diffusers, by their _class_name") {
+  json flux = {{"_class_name", "FluxTransformer2DModel"}, {"guidance_embeds", false}};
+  CHECK(params_of(flux) == 11'891'178'560);
+  flux["guidance_embeds"] = true;
+  CHECK(params_of(flux) == 11'901'408'320);
+  CHECK(params_of(json::parse(R"({"_class_name":"SD3Transformer2DModel","attention_head_dim":64,
+      "caption_projection_dim":1536,"in_channels":16,"joint_attention_dim":4096,
+      "num_attention_heads":24,"num_layers":24,"out_channels":16,"patch_size":2,
+      "pooled_projection_dim":2048,"sample_size":128})")) == 2'028'328'000);
+  CHECK(contains(fault_of({{"_class_name", "NoSuchModel"}}), "NoSuchModel"));
+}

@@ -18,8 +18,13 @@ struct ClassName {
   std::string field;  // where it stands
 };
 
-// architectures[0], which a table of models may write as architecture.
+// architectures[0], which a table of models may write as architecture; diffusers' _class_name.
 ClassName class_of(const nlohmann::json& config) {
+  if (const auto name = config.find("_class_name"); name != config.end()) {
+    if (!name->is_string())
+      fail("/_class_name: expected the name of a class, got {}", brief(*name));
+    return {name->get<std::string>(), "_class_name"};
+  }
   const auto list = config.value("architectures", nlohmann::json());
   if (!list.is_null() && !list.is_array())
     fail("/architectures: expected a list of class names, like [\"LlamaForCausalLM\"], got {}",

@@ -265,7 +265,8 @@ std::vector<std::string> taken_out(ordered_json& spec, const char* key, const st
 }  // namespace
 
 bool is_hf_config(const json& config) {
-  return config.is_object() && (config.contains("model_type") || config.contains("architectures"));
+  return config.is_object() && (config.contains("model_type") || config.contains("architectures") ||
+                                config.contains("_class_name"));
 }
 
 ordered_json hf_spec(const json& config, const HfFamily& family, const std::string& head,
