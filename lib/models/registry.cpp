@@ -14,9 +14,11 @@
 #include "models/vision/densenet.h"
 #include "models/vision/efficientnet.h"
 #include "models/vision/eva.h"
+#include "models/vision/metaformer.h"
 #include "models/vision/mlp_mixer.h"
 #include "models/vision/regnet.h"
 #include "models/vision/relpos.h"
+#include "models/vision/repvgg.h"
 #include "models/vision/resnet.h"
 #include "models/vision/swin.h"
 #include "models/vision/vgg.h"
@@ -50,6 +52,8 @@ const std::vector<Architecture>& architectures() {
       image_tower_architecture(),
       text_tower_architecture(),
       dual_encoder_architecture(),
+      metaformer_architecture(),
+      repvgg_architecture(),
       speech_encoder_architecture(),
       joint_transformer_architecture(),
   };

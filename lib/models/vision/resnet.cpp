@@ -16,6 +16,7 @@ void validate(const ResNetConfig& c) {
   if (c.layers.size() != c.channels.size())
     fail("/layers: {} stages, but channels has {}", c.layers.size(), c.channels.size());
   if (c.layers.empty()) fail("/layers: no stage; expected blocks of each stage, like [3, 4, 6, 3]");
+  if (c.block == "basic" && c.scale != 1) fail("/scale: basic blocks have one scale");
   if (c.block == "basic" && (c.cardinality != 1 || c.base_width != 64))
     fail("/{}: basic blocks have neither groups nor a width of their own",
          c.cardinality != 1 ? "cardinality" : "base_width");
@@ -82,6 +83,27 @@ Tensor shortcut(Builder& b, Tensor x, std::uint64_t out, std::uint64_t stride,
   });
 }
 
+// Res2Net's block (Gao et al. 2019, arXiv:1904.01169): shares of the channels, each convolved with
+// what the one before has given; the last one is pooled, or passes.
+Tensor scales(Builder& b, Tensor x, std::uint64_t planes, std::uint64_t width, std::uint64_t stride,
+              const ResNetConfig& c) {
+  const bool first = stride != 1 || x.dim(1) != 4 * planes;
+  auto y = square_conv(b, "conv1", x, width * c.scale, {});
+  y = activation(b, "relu", normed(b, "bn1", y, c), c.act_layer);
+  const auto shares = b.split(y, 1, std::vector<std::uint64_t>(c.scale, width));
+  Tensors outputs;
+  for (std::uint64_t i = 0; i + 1 < c.scale; ++i) {
+    const auto in = i == 0 || first ? shares[i] : outputs.back() + shares[i];
+    const auto number = std::to_string(i);
+    const SquareConv conv{.kernel = 3, .stride = stride, .groups = c.cardinality};
+    const auto out = square_conv(b, "convs." + number, in, width, conv);
+    outputs.push_back(activation(b, "relu", normed(b, "bns." + number, out, c), c.act_layer));
+  }
+  const SquarePool pool{.kind = op::PoolKind::avg, .kernel = 3, .stride = stride, .padding = 1};
+  outputs.push_back(first ? square_pool(b, "pool", shares.back(), pool) : shares.back());
+  return normed(b, "bn3", square_conv(b, "conv3", b.concat(outputs, 1), 4 * planes, {}), c);
+}
+
 // Convolutions of a block: 3x3 and 3x3, or 1x1, 3x3 in groups and 1x1.
 Tensor convolutions(Builder& b, Tensor x, std::uint64_t planes, std::uint64_t stride,
                     const ResNetConfig& c) {
@@ -95,6 +117,7 @@ Tensor convolutions(Builder& b, Tensor x, std::uint64_t planes, std::uint64_t st
     return normed(b, "bn2", square_conv(b, "conv2", y, planes, {.kernel = 3}), c);
   }
   const auto width = planes * c.base_width / 64 * c.cardinality;
+  if (c.scale > 1) return scales(b, x, planes, width, stride, c);
   auto y = square_conv(b, "conv1", x, width / c.block_reduce_first, {});
   y = activation(b, "act1", normed(b, "bn1", y, c), c.act_layer);
   y = square_conv(b, "conv2", y, width, {.kernel = 3, .stride = strided, .groups = c.cardinality});
@@ -151,6 +174,8 @@ std::vector<Field> resnet_fields() {
       field<&C::cardinality>("cardinality", "Groups of the 3x3 convolutions (ResNeXt).")
           .between(1, kMaxWidth),
       field<&C::base_width>("base_width", "Width of a group at 64 channels.").between(1, kMaxWidth),
+      field<&C::scale>("scale", "Shares of the channels inside a block (Res2Net); 1: none.")
+          .between(1, 1024),
       field<&C::stem_width>("stem_width", "Width of a deep stem's first convolutions.")
           .between(1, kMaxWidth),
       field<&C::stem_type>("stem_type", "Stem: one 7x7 convolution (''), or three 3x3.")

@@ -20,6 +20,7 @@ struct ResNetConfig {
   std::vector<std::uint64_t> channels{64, 128, 256, 512};
   std::uint64_t cardinality = 1;
   std::uint64_t base_width = 64;
+  std::uint64_t scale = 1;
   std::uint64_t stem_width = 64;
   std::string stem_type;
   bool replace_stem_pool = false;
