@@ -59,6 +59,7 @@ void gather(std::vector<std::string>& all, const std::vector<std::string>& more)
 }  // namespace
 
 const ModelNotes& model_notes() { return gathered_notes(); }
+void forget_model_notes() { gathered_notes() = {}; }
 
 Model ModelOptions::load(const std::string& name) const {
   // Once: standard input can be read no second time, and notes are told once.

@@ -82,6 +82,8 @@ struct ModelNotes {
   std::vector<std::string> left_out;
 };
 [[nodiscard]] const ModelNotes& model_notes();
+// Before another command runs in the same process.
+void forget_model_notes();
 
 // --fail-if: conditions on the figures `known`, whose values do not matter here.
 void add_fail_if(Command& command, std::vector<FailCondition>& conditions,

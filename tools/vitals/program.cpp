@@ -1,9 +1,14 @@
 #include "program.h"
 
 #include "command.h"
+#include "core/error.h"
 #include "machine.h"
+#include "streams.h"
 #include "terminal.h"
 #include "version.h"
+
+#include <exception>
+#include <new>
 
 namespace vitals::cli {
 
@@ -30,6 +35,39 @@ std::unique_ptr<Program> make_program() {
                 "vitals summary my_vit.json --num-classes 10 --format json",
                 "vitals list 'deit*'"};
   return program;
+}
+
+int run_program(int argc, char** argv) {
+  try {
+    return run(*make_program(), argc, argv);
+  } catch (const ConditionFailed& error) {
+    tell(error.what());
+    return 3;
+  } catch (const Error& error) {
+    tell(error.what());
+    return 1;
+  } catch (const std::bad_alloc&) {
+    write_err("vitals: out of memory\n");  // allocates nothing
+    return 1;
+  } catch (const std::exception& error) {  // what the system refuses, such as another thread
+    tell(error.what());
+    return 1;
+  }
+}
+
+ProgramAnswer answer_of(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {"vitals"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  forget_model_notes();
+  const CapturedStreams streams;
+  ProgramAnswer answer;
+  answer.exit_code = run_program(static_cast<int>(words.size()), argv.data());
+  answer.out = streams.out();
+  answer.err = streams.err();
+  return answer;
 }
 
 }  // namespace vitals::cli

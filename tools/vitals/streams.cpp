@@ -9,6 +9,14 @@
 #include <unistd.h>
 
 namespace vitals::cli {
+namespace {
+
+CapturedStreams* captured = nullptr;
+
+}  // namespace
+
+CapturedStreams::CapturedStreams() { captured = this; }
+CapturedStreams::~CapturedStreams() { captured = nullptr; }
 
 void hold_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
@@ -17,10 +25,19 @@ void hold_standard_streams() {
 }
 
 void write_out(std::string_view text) {
+  if (captured != nullptr) {
+    captured->out_ += text;
+    return;
+  }
   const int code = write_all(STDOUT_FILENO, text);
   if (code != 0 && code != EPIPE) fail("standard output: {}", std::strerror(code));
 }
 
-void write_err(std::string_view text) noexcept { (void)write_all(STDERR_FILENO, text); }
+void write_err(std::string_view text) noexcept {
+  if (captured != nullptr)
+    captured->err_ += text;
+  else
+    (void)write_all(STDERR_FILENO, text);
+}
 
 }  // namespace vitals::cli
