@@ -15,20 +15,34 @@ class Needs {
  public:
   explicit Needs(const FitQuestion& question) : question_(question) {}
 
-  Count operator()(std::uint64_t samples) {
-    const auto [it, added] = known_.try_emplace(samples);
+  Count exact(std::uint64_t samples) {
+    const auto [it, added] = exact_.try_emplace(samples);
+    if (added) it->second = needed(samples, question_.memory);
+    return it->second;
+  }
+  // A value on the same side of the budget, which is found much sooner.
+  Count rough(std::uint64_t samples) {
+    if (const auto it = exact_.find(samples); it != exact_.end()) return it->second;
+    const auto [it, added] = rough_.try_emplace(samples);
     if (added) {
-      auto build = question_.build;
-      build.batch = samples;
-      it->second = needed_memory(question_.model(build), question_.memory);
+      auto quick = question_.memory;
+      quick.budget = question_.budget;
+      it->second = needed(samples, quick);
     }
     return it->second;
   }
-  bool fits(std::uint64_t samples) { return (*this)(samples) <= question_.budget; }
+  bool fits(std::uint64_t samples) { return rough(samples) <= question_.budget; }
 
  private:
+  [[nodiscard]] Count needed(std::uint64_t samples, const MemoryOptions& options) const {
+    auto build = question_.build;
+    build.batch = samples;
+    return needed_memory(question_.model(build), options);
+  }
+
   const FitQuestion& question_;
-  std::map<std::uint64_t, Count> known_;
+  std::map<std::uint64_t, Count> exact_;
+  std::map<std::uint64_t, Count> rough_;
 };
 
 struct Change {
@@ -114,18 +128,18 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
 std::uint64_t next_guess(Needs& needs, Count budget, std::uint64_t before, std::uint64_t good,
                          std::uint64_t bad) {
   const auto other = bad > 0 ? bad : before;
-  const auto rise = needs(other).as_double() - needs(good).as_double();
+  const auto rise = needs.rough(other).as_double() - needs.rough(good).as_double();
   const auto run = static_cast<double>(other) - static_cast<double>(good);
-  const auto room = budget.as_double() - needs(good).as_double();
+  const auto room = budget.as_double() - needs.rough(good).as_double();
   const auto most = bad > 0 ? bad - 1 : std::min(good * 64, kMostSamples);
   const double steps = rise * run > 0 ? room / rise * run : static_cast<double>(most);
   return std::clamp(good + static_cast<std::uint64_t>(std::min(steps, static_cast<double>(most))),
                     good + 1, most);
 }
 
-// In micro-batches; at most kMostSamples.
-Fit search(const FitQuestion& question, Needs& needs) {
-  if (!needs.fits(1)) return {0, needs(1), needs(1)};
+// The largest number of samples in a micro-batch, at most kMostSamples; 0 where not even one fits.
+std::uint64_t search(const FitQuestion& question, Needs& needs) {
+  if (!needs.fits(1)) return 0;
   std::uint64_t before = 0;
   std::uint64_t good = 1;
   std::uint64_t bad = 0;
@@ -142,19 +156,20 @@ Fit search(const FitQuestion& question, Needs& needs) {
       bad = guess;
     }
   }
-  const auto micro = question.memory.parallel.micro_batches;
-  return {good * micro, needs(good), needs(good + 1)};
+  return good;
 }
 
 }  // namespace
 
 Fit largest_batch(const FitQuestion& question) {
   Needs needs(question);
-  const auto fit = search(question, needs);
-  if (fit.batch >= kMostSamples)
+  const auto samples = search(question, needs);
+  if (samples >= kMostSamples)
     fail("the budget is too large: more than {} samples fit, and no larger batch is tried",
          kMostSamples);
-  return fit;
+  if (samples == 0) return {0, needs.exact(1), needs.exact(1)};
+  return {samples * question.memory.parallel.micro_batches, needs.exact(samples),
+          needs.exact(samples + 1)};
 }
 
 std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
@@ -165,8 +180,8 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
   // Notes a change that helps.
   const auto tell = [&](const Change& change, const FitQuestion& changed) {
     Needs needs(changed);
-    const auto need = needs(samples);
-    const auto largest = search(changed, needs).batch;
+    const auto need = needs.exact(samples);
+    const auto largest = search(changed, needs) * changed.memory.parallel.micro_batches;
     const bool helps = largest > fit.batch || need.as_double() < 0.995 * fit.need.as_double();
     if (helps) advice.push_back({change.change, change.meaning, change.cost, need, largest});
     return helps;

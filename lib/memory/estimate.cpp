@@ -38,6 +38,7 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.latent = o.latent;
   step.packed = o.packed;
   step.allocator = o.allocator;
+  step.budget = o.budget;
   return step;
 }
 

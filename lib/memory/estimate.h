@@ -51,6 +51,9 @@ struct MemoryOptions {
   eager::PackedWeights packed;  // weights that are stored quantised
   bool composition = true;      // what fills the peak; costs a second run
   bool allocator = false;       // replay PyTorch's caching allocator
+  // Only as far as needed to know whether it fits into this: `allocator` of the estimate is then
+  // any value on the same side of it.
+  std::optional<Count> budget = {};
 };
 
 // What matrix products run in: keys and values are kept in it.
@@ -112,7 +115,7 @@ struct MemoryEstimate {
 [[nodiscard]] MemoryEstimate estimate_memory(const Graph& graph, const MemoryOptions& options);
 
 // The allocator's need, or the peak where the options do not ask for it: what a search over batch
-// sizes asks for.
+// sizes asks for. With a budget in the options: any value on the same side of it.
 [[nodiscard]] Count needed_memory(const Graph& graph, const MemoryOptions& options);
 
 }  // namespace vitals

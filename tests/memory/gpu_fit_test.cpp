@@ -155,3 +155,32 @@ TEST_CASE("what is freed in pieces serves nothing whole") {
   log.step = {{1, 300 * kMiB, false}, {1, 0, true}, {2, 400 * kMiB, false}, {2, 0, true}};
   CHECK(eager::least_capacity(log).value() <= 416 * kMiB);
 }
+
+// Sizes of all pools, freed in another order than they were taken.
+TEST_CASE("a budget changes how long the search takes, not whether the step fits") {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  std::uint64_t state = 7;
+  const auto random = [&](std::uint64_t below) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return (state >> 33U) % below;
+  };
+  for (int round = 0; round < 20; ++round) {
+    eager::MemoryLog log;
+    std::vector<std::uint64_t> live;
+    log.before = {{1, (1 + random(300)) * kMiB, false}};
+    for (std::uint64_t number = 2; number < 120; ++number) {
+      const auto bytes = random(3) == 0 ? 1 + random(kMiB) : 1 + random(200 * kMiB);
+      log.step.push_back({number, bytes, false});
+      live.push_back(number);
+      while (live.size() > 1 && random(2) == 0) {
+        const auto i = random(live.size());
+        log.step.push_back({live[i], 0, true});
+        live.erase(live.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+    const auto need = eager::least_capacity(log);
+    for (const auto budget :
+         {Count(1), need - 20 * kMiB, need - 1, need, need + 1, need + 20 * kMiB, need * 2})
+      CHECK((eager::least_capacity(log, budget) <= budget) == (need <= budget));
+  }
+}

@@ -118,16 +118,18 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
                                : latency::predict(a.graph, setup);
   a.range = between(found.range, found.near_range, a.prediction.adjustment.confidence);
   a.range.high = std::min(a.range.high, 1 / a.share_of_peak());  // no faster than the peak rate
-  if (memory == WithMemory::yes) {
+  if (memory != WithMemory::no) {
     a.memory = LatencyAnswer::Memory{};
+    if (on.memory) a.memory->usable = memory_budget(on).bytes;
     if (a.own_kernels) {
       a.memory->peak = a.memory->need = own_memory(a.graph, element);
     } else {
-      const auto e = estimate_memory(a.graph, memory_options(a, on));
+      auto recipe = memory_options(a, on);
+      if (memory == WithMemory::verdict) recipe.budget = a.memory->usable;
+      const auto e = estimate_memory(a.graph, recipe);
       a.memory->peak = e.peak.bytes;
       a.memory->need = e.allocator.value_or(e.peak.bytes);
     }
-    if (on.memory) a.memory->usable = memory_budget(on).bytes;
   }
   return a;
 }

@@ -28,7 +28,8 @@ void add_latency_options(Command& command, LatencyOptions& options, bool require
 // What is wrong with what they name.
 [[nodiscard]] std::string latency_fault(const LatencyOptions& options);
 
-enum class WithMemory { yes, no };
+// verdict: whether it fits is exact, what it needs only lies on the same side of what can be used.
+enum class WithMemory { yes, verdict, no };
 [[nodiscard]] LatencyAnswer predict_latency(const Model& model, const LatencyOptions& options,
                                             const BuildOptions& build, WithMemory memory);
 

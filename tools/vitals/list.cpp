@@ -36,7 +36,7 @@ bool matches(const std::string& pattern, const std::string& name) {
 ListedModel::Latency model_latency(const Model& model, const ListArguments& o) {
   BuildOptions build;
   build.batch = o.batch;
-  const auto a = predict_latency(model, o.latency, build, WithMemory::yes);
+  const auto a = predict_latency(model, o.latency, build, WithMemory::verdict);
   const double rate = a.samples_per_s();
   return {a.batch, a.prediction.seconds(), rate, rate * a.range.low, rate * a.range.high, a.fits()};
 }

@@ -33,12 +33,19 @@ struct Block {
   Block* behind = nullptr;
 };
 
-// Best fit: the smallest, then the lowest.
-struct BySize {
-  bool operator()(const Block* a, const Block* b) const {
-    return a->size != b->size ? a->size < b->size : a->address < b->address;
+// A free block as the pool finds it, best fit: the smallest, then the lowest. The keys are copied,
+// since following a pointer at every comparison takes most of a replay's time.
+struct Entry {
+  std::uint64_t size = 0;
+  std::uint64_t address = 0;
+  Block* block = nullptr;
+
+  bool operator<(const Entry& other) const {
+    return size != other.size ? size < other.size : address < other.address;
   }
 };
+
+Entry entry(Block& block) { return {block.size, block.address, &block}; }
 
 class CachingAllocator {
  public:
@@ -63,33 +70,61 @@ class CachingAllocator {
     active_ -= block->size;
     block->free = true;
     if (auto* before = block->before; before != nullptr && before->free) {
-      pool(*before).erase(before);
-      take_in(*before, *block);
+      take_out(*before);
+      merge(*before, *block);
       block = before;
     }
     if (auto* behind = block->behind; behind != nullptr && behind->free) {
-      pool(*behind).erase(behind);
-      take_in(*block, *behind);
+      take_out(*behind);
+      merge(*block, *behind);
     }
-    pool(*block).insert(block);
+    put_in(*block);
   }
 
   [[nodiscard]] std::uint64_t most_reserved() const { return most_reserved_; }
   [[nodiscard]] std::uint64_t most_active() const { return most_active_; }
+  // How often segments came or went. Between two steps, when all that they made is free again, free
+  // neighbours are one block: the same segments mean the same state.
+  [[nodiscard]] std::uint64_t segment_changes() const { return segment_changes_; }
 
  private:
-  using Pool = std::set<Block*, BySize>;
+  using Pool = std::set<Entry>;
 
-  Pool& pool(const Block& block) { return pools_[block.small ? 0 : 1]; }
+  Pool& pool(bool small) { return pools_[small ? 0 : 1]; }
+
+  // Nodes of the pools are used again: most allocations take one block out and put one in.
+  void put_in(Block& block) {
+    auto& blocks = pool(block.small);
+    if (spare_nodes_.empty()) {
+      blocks.insert(entry(block));
+      return;
+    }
+    auto node = std::move(spare_nodes_.back());
+    spare_nodes_.pop_back();
+    node.value() = entry(block);
+    blocks.insert(std::move(node));
+  }
+
+  void take_out(Block& block) {
+    auto& blocks = pool(block.small);
+    spare_nodes_.push_back(blocks.extract(blocks.find(entry(block))));
+  }
 
   Block* cached(std::uint64_t size, bool small) {
-    Block wanted{0, size, small, false, nullptr, nullptr};
-    auto& blocks = pool(wanted);
-    const auto found = blocks.lower_bound(&wanted);
+    auto& blocks = pool(small);
+    const auto found = blocks.lower_bound({size, 0, nullptr});
     if (found == blocks.end()) return nullptr;
-    auto* block = *found;
-    blocks.erase(found);
+    auto* block = found->block;
+    spare_nodes_.push_back(blocks.extract(found));
     return block;
+  }
+
+  Block& new_block(const Block& block) {
+    if (spare_blocks_.empty()) return blocks_.emplace_back(block);
+    auto& used_again = *spare_blocks_.back();
+    spare_blocks_.pop_back();
+    used_again = block;
+    return used_again;
   }
 
   Block* new_segment(std::uint64_t size, bool small) {
@@ -99,17 +134,23 @@ class CachingAllocator {
     if (reserved_ + bytes > capacity_) return_free_segments();
     if (reserved_ + bytes > capacity_) return nullptr;
     reserved_ += bytes;
+    ++segment_changes_;
     most_reserved_ = std::max(most_reserved_, reserved_);
-    blocks_.push_back({next_address_, bytes, small, false, nullptr, nullptr});
+    auto& block = new_block({next_address_, bytes, small, false, nullptr, nullptr});
     next_address_ += bytes;
-    return &blocks_.back();
+    return &block;
   }
 
   void return_free_segments() {
     for (auto& blocks : pools_)
       for (auto it = blocks.begin(); it != blocks.end();) {
-        const bool whole = (*it)->before == nullptr && (*it)->behind == nullptr;
-        if (whole) reserved_ -= (*it)->size;
+        auto& block = *it->block;
+        const bool whole = block.before == nullptr && block.behind == nullptr;
+        if (whole) {
+          reserved_ -= block.size;
+          ++segment_changes_;
+          spare_blocks_.push_back(&block);
+        }
         it = whole ? blocks.erase(it) : std::next(it);
       }
   }
@@ -117,19 +158,20 @@ class CachingAllocator {
   void split(Block& block, std::uint64_t size) {
     const auto rest = block.size - size;
     if (block.small ? rest < kBlock : rest <= kMostSmall) return;
-    blocks_.push_back({block.address + size, rest, block.small, true, &block, block.behind});
-    auto& remaining = blocks_.back();
+    auto& remaining =
+        new_block({block.address + size, rest, block.small, true, &block, block.behind});
     if (block.behind != nullptr) block.behind->before = &remaining;
     block.behind = &remaining;
     block.size = size;
-    pool(remaining).insert(&remaining);
+    put_in(remaining);
   }
 
-  // `second` stands behind `first`.
-  static void take_in(Block& first, const Block& second) {
+  // `second` stands behind `first`, and exists no longer.
+  void merge(Block& first, Block& second) {
     first.size += second.size;
     first.behind = second.behind;
     if (second.behind != nullptr) second.behind->before = &first;
+    spare_blocks_.push_back(&second);
   }
 
   std::uint64_t capacity_;
@@ -138,8 +180,11 @@ class CachingAllocator {
   std::uint64_t active_ = 0;
   std::uint64_t most_active_ = 0;
   std::uint64_t next_address_ = 0;
+  std::uint64_t segment_changes_ = 0;
   std::array<Pool, 2> pools_;
   std::deque<Block> blocks_;
+  std::vector<Block*> spare_blocks_;
+  std::vector<Pool::node_type> spare_nodes_;
 };
 
 struct Replay {
@@ -188,19 +233,26 @@ Replay replay(const MemoryLog& log, std::uint64_t capacity) {
   Player player(capacity);
   bool runs = player.play(log.before);
   for (int step = 0; runs && step < kSteps; ++step) {
+    const auto before = player.allocator().segment_changes();
     player.clean_up(log.step);
     runs = player.play(log.step);
+    // Such a step is repeated by all that follow.
+    if (step > 0 && player.allocator().segment_changes() == before) break;
   }
   return {runs, player.allocator().most_reserved(), player.allocator().most_active()};
 }
 
 }  // namespace
 
-Count least_capacity(const MemoryLog& log) {
+Count least_capacity(const MemoryLog& log, std::optional<Count> budget) {
+  const auto limit = budget.value_or(0);
+  const auto decided = [&](Count too_little, Count enough) {
+    return budget && (enough <= limit || too_little >= limit);
+  };
   const auto unlimited = replay(log, std::numeric_limits<std::uint64_t>::max() / 2);
   auto enough = unlimited.reserved;
   auto too_little = unlimited.active - 1;
-  while (enough - too_little > kPrecision) {
+  while (enough - too_little > kPrecision && !decided(too_little, enough)) {
     const auto middle = too_little + (enough - too_little) / 2;
     (replay(log, middle).runs ? enough : too_little) = middle;
   }

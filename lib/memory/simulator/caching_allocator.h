@@ -6,6 +6,7 @@
 #include "core/count.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace vitals::eager {
@@ -22,7 +23,9 @@ struct MemoryLog {
 };
 
 // The least memory, within 16 MiB, in which the step runs again and again. What is left when a step
-// ends is freed when the next one begins.
-[[nodiscard]] Count least_capacity(const MemoryLog& log);
+// ends is freed when the next one begins. With a budget the search stops as soon as it is known
+// whether that memory fits: the answer is then another value on the same side of the budget (equal
+// to it: it fits), which takes a fraction of the time.
+[[nodiscard]] Count least_capacity(const MemoryLog& log, std::optional<Count> budget = {});
 
 }  // namespace vitals::eager

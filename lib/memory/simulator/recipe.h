@@ -64,8 +64,9 @@ struct StepOptions {
   // What micro-batches hold that went forward on this pipeline stage and wait for their backward
   // pass.
   Count waiting;
-  bool allocator = false;    // ask what PyTorch's caching allocator needs
-  bool composition = false;  // list what is live at the highest moment
+  bool allocator = false;            // ask what PyTorch's caching allocator needs,
+  std::optional<Count> budget = {};  // or only whether that is more than this
+  bool composition = false;          // list what is live at the highest moment
 };
 
 // The largest of so many parts.

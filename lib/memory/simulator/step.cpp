@@ -57,11 +57,18 @@ class Runner {
     step_.points = memory_.points();
     step_.most_temporary = memory_.most_temporary();
     step_.composition = memory_.watched();
-    if (options_.allocator) step_.allocator = least_capacity(memory_.log());
+    if (options_.allocator) step_.allocator = needed_by_allocator();
     return std::move(step_);
   }
 
  private:
+  // What is live at the peak is the least that it can need.
+  [[nodiscard]] Count needed_by_allocator() const {
+    const auto peak = step_.highest().bytes;
+    if (options_.budget && peak > *options_.budget) return peak;
+    return least_capacity(memory_.log(), options_.budget);
+  }
+
   static Variants variants(const StepOptions& o) {
     return {[&o](ParamId id) { return o.packed.is_packed(id); },
             o.packed.unpacked,
