@@ -14,6 +14,7 @@ namespace target {
 void command_line(std::string_view text);
 void gguf(std::string_view text);
 void hf_config(std::string_view text);
+void onnx(std::string_view text);
 void pt2(std::string_view text);
 void safetensors(std::string_view text);
 void spec(std::string_view text);

@@ -16,6 +16,7 @@ const std::map<std::string_view, void (*)(std::string_view)> kTargets = {
     {"command_line", vitals::fuzz::target::command_line},
     {"gguf", vitals::fuzz::target::gguf},
     {"hf_config", vitals::fuzz::target::hf_config},
+    {"onnx", vitals::fuzz::target::onnx},
     {"pt2", vitals::fuzz::target::pt2},
     {"safetensors", vitals::fuzz::target::safetensors},
     {"spec", vitals::fuzz::target::spec},

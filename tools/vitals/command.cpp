@@ -75,6 +75,7 @@ Model ModelOptions::read(const std::string& name) const {
   if (num_classes) add("num_classes", std::to_string(*num_classes), "--num-classes");
   if (img_size) add("img_size", img_size_json(*img_size), "--img-size");
   if (in_chans) add("in_chans", std::to_string(*in_chans), "--in-chans");
+  if (!dims.empty()) add("dims", nlohmann::json(dims).dump(), "--dim");
   for (const auto& text : set) {
     const auto equals = text.find('=');
     const auto key = text.substr(0, equals);
@@ -114,6 +115,8 @@ void add_model_options(Command& c, ModelOptions& o, ModelParts parts) {
   c.text("--img-size", o.img_size, "N|HxW", "Image size in pixels", check_img_size);
   c.count("--in-chans", o.in_chans, "Image channels");
   if (parts.tokens) c.count("--seq-len", o.seq_len, "Tokens of a language model's input");
+  c.texts("--dim", o.dims, "NAME=N",
+          "Size of a dimension that an ONNX file leaves open (repeatable)", check_set);
   c.texts("--set", o.set, "KEY=VALUE",
           "Any field of the spec; VALUE is JSON, else a string (repeatable, applied last)",
           check_set);

@@ -39,6 +39,7 @@ struct ModelOptions {
   std::optional<std::string> img_size;
   std::optional<std::uint64_t> in_chans;
   std::vector<std::string> set;
+  std::vector<std::string> dims;  // "NAME=N" of an ONNX file's open dimensions
 
  private:
   [[nodiscard]] Model read(const std::string& name) const;

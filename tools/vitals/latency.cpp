@@ -113,6 +113,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   options.training = a.training;
   options.attention = a.fused_attention ? AttentionKernel::fused : AttentionKernel::eager;
   a.graph = model.build(options);
+  a.batch = a.graph.batch;
   const auto element = a.precision == "bf16" ? Element::kBf16 : Element::kF32;
   a.prediction = a.own_kernels ? latency::predict(a.graph, step_kernels(a.graph, element), setup)
                                : latency::predict(a.graph, setup);

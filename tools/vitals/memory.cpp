@@ -183,7 +183,7 @@ void memory(MemoryArguments o) {
   MemoryAnswer answer{graph,
                       options,
                       build_options(o).attention,
-                      o.model.batch.value_or(1),
+                      graph.batch,
                       o.place.device.name,
                       estimate_memory(graph, alone),
                       std::nullopt,

@@ -3,6 +3,7 @@
 #include "frontends/checkpoint/foreign_format.h"
 #include "frontends/checkpoint/safetensors.h"
 #include "frontends/gguf/gguf.h"
+#include "frontends/onnx/onnx_model.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/torch/pt2.h"
 
@@ -238,6 +239,7 @@ bool is_checkpoint(const std::string& path) {
   if (!fs::is_regular_file(path, code)) return false;
   if (is_gguf(path)) return true;
   if (is_pt2(path)) return false;  // a model with its graph
+  if (is_onnx_file(path)) return false;  // a model of its own
   const RandomAccessFile file(path);
   const auto head = file.head(kHeadBytes);
   return looks_like_safetensors(head, file.size()) || foreign_format(head, path).has_value();

@@ -6,6 +6,7 @@
 #include "frontends/gguf/model.h"
 #include "frontends/hf/classify.h"
 #include "frontends/hf/config.h"
+#include "frontends/onnx/onnx_model.h"
 #include "frontends/spec/builtin.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
@@ -22,7 +23,7 @@ namespace {
 bool looks_like_path(const std::string& argument) {
   return argument.find('/') != std::string::npos || argument.ends_with(".json") ||
          argument.ends_with(".safetensors") || argument.ends_with(".gguf") ||
-         argument.ends_with(".pt2");
+         argument.ends_with(".pt2") || argument.ends_with(".onnx");
 }
 
 namespace fs = std::filesystem;
@@ -117,6 +118,10 @@ Model load_model(const std::string& argument, const std::string& as) {
     if (!as.empty())
       fail("{}: an exported program has no type to be read as; leave out --as", argument);
     return model_from_pt2(argument, name_of(argument));
+  }
+  if (is_onnx_file(argument)) {
+    if (!as.empty()) fail("{}: an ONNX file states its own ops; leave out --as", argument);
+    return model_from_onnx(argument, name_of(argument));
   }
   if (is_checkpoint(argument)) return from_checkpoint(argument, as);
   if (fs::is_directory(argument, code)) return from_folder(argument, as);
