@@ -125,7 +125,6 @@ TEST_CASE("other formats are recognised by their bytes, whatever they are called
       {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."s, "a PyTorch checkpoint (pickle)"},
       {"\x89HDF\r\n\x1a\n"s + std::string(16, '\0'), "an HDF5 file"},
       {"\x93NUMPY\x01\0"s + std::string(16, '\0'), "a NumPy array"},
-      {"\x08\x08\x12\x07pytorch\x1a\x05"s, "an ONNX model"},
       {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 440449768\n"s,
        "a Git LFS pointer"},
       {"<!DOCTYPE html><html>"s, "a web page"},
