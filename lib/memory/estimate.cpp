@@ -12,6 +12,12 @@ DType product_type(const MemoryOptions& o) {
   return o.amp_dtype.value_or(o.device == eager::Device::cpu ? DType::bf16 : DType::f16);
 }
 
+BlockFormat cache_format(const MemoryOptions& o) {
+  if (o.cache_format != nullptr) return *o.cache_format;
+  const auto dtype = product_type(o);
+  return {to_string(dtype), 1, size_of(dtype)};
+}
+
 namespace {
 
 eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
@@ -36,6 +42,7 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.checkpoints = checkpoint_ranges(graph, o.checkpoint);
   step.cached_tokens = o.cached_tokens;
   step.latent = o.latent;
+  step.cache_format = o.cache_format;
   step.packed = o.packed;
   step.allocator = o.allocator;
   step.budget = o.budget;

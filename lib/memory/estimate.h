@@ -48,9 +48,10 @@ struct MemoryOptions {
   // them.
   std::uint64_t cached_tokens = 0;
   LatentCache latent = LatentCache::expanded;
-  eager::PackedWeights packed;  // weights that are stored quantised
-  bool composition = true;      // what fills the peak; costs a second run
-  bool allocator = false;       // replay PyTorch's caching allocator
+  const BlockFormat* cache_format = nullptr;  // of keys and values; null: the type of the products
+  eager::PackedWeights packed;                // weights that are stored quantised
+  bool composition = true;                    // what fills the peak; costs a second run
+  bool allocator = false;                     // replay PyTorch's caching allocator
   // Only as far as needed to know whether it fits into this: `allocator` of the estimate is then
   // any value on the same side of it.
   std::optional<Count> budget = {};
@@ -58,6 +59,8 @@ struct MemoryOptions {
 
 // What matrix products run in: keys and values are kept in it.
 [[nodiscard]] DType product_type(const MemoryOptions& options);
+// What the cache of keys and values is stored in.
+[[nodiscard]] BlockFormat cache_format(const MemoryOptions& options);
 
 // The sum of the parts; they need not be live at one moment.
 struct MemoryBytes {

@@ -220,6 +220,15 @@ std::vector<RecipeField> adapter_fields() {
   };
 }
 
+// Those of llama.cpp's caches, and 8-bit floats, which serving engines keep.
+constexpr BlockFormat kFp8{"fp8", 1, 1};
+
+std::vector<std::string> cache_types() {
+  auto types = llama::kv_dtypes();
+  types.insert(types.begin() + 3, "fp8");
+  return types;
+}
+
 std::vector<RecipeField> inference_fields() {
   const std::string group = "Inference of language models";
   return {
@@ -235,6 +244,9 @@ std::vector<RecipeField> inference_fields() {
        at(&Recipe::latent_cache),
        "Keys and values of latent attention: expanded, as eager keeps them, or compressed",
        {"expanded", "compressed"}},
+      {"kv-dtype", group, at(&Recipe::kv_dtype),
+       "The type of the cache of keys and values (that of the products; of llama.cpp f16)",
+       cache_types()},
       {"logits",
        group,
        at(&Recipe::logits),
@@ -246,8 +258,6 @@ std::vector<RecipeField> inference_fields() {
 std::vector<RecipeField> llama_fields() {
   const std::string group = "llama.cpp";
   return {
-      {"kv-dtype", group, at(&Recipe::kv_dtype), "The type of the cache of keys and values (f16)",
-       llama::kv_dtypes()},
       {"gpu-layers",
        group,
        at(&Recipe::gpu_layers),
@@ -382,9 +392,9 @@ std::string recipe_fault(const Recipe& r) {
   const bool pytorch = stack(r.stack).runs_pytorch;
   if (!pytorch && r.training())
     return fmt::format("--stack {} trains nothing: leave out --mode training", r.stack);
-  if (pytorch &&
-      (!r.kv_dtype.empty() || r.gpu_layers || !r.override_tensors.empty() || r.ubatch != 512))
-    return "--kv-dtype, --gpu-layers, --override-tensor and --ubatch are for --stack llama.cpp, "
+  if (r.training() && !r.kv_dtype.empty()) return "--kv-dtype is for --mode inference";
+  if (pytorch && (r.gpu_layers || !r.override_tensors.empty() || r.ubatch != 512))
+    return "--gpu-layers, --override-tensor and --ubatch are for --stack llama.cpp, "
            "which a "
            "GGUF file implies";
   if (r.training() && (r.new_tokens || r.latent_cache != "expanded" || r.logits != "all"))
@@ -454,6 +464,8 @@ MemoryOptions memory_options(const Recipe& r, eager::Device device) {
   m.checkpoint = checkpoint_named(r.checkpoint).value_or(ActivationCheckpointing::none);
   m.parallel = r.parallel;
   if (r.latent_cache == "compressed") m.latent = LatentCache::compressed;
+  if (!r.kv_dtype.empty())
+    m.cache_format = r.kv_dtype == kFp8.name ? &kFp8 : &block_format(r.kv_dtype);
   return m;
 }
 

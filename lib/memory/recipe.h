@@ -45,8 +45,8 @@ struct Recipe {
   std::optional<std::uint64_t> new_tokens;
   std::string latent_cache = "expanded";
   std::string logits = "all";
-  // Of llama.cpp.
   std::string kv_dtype;
+  // Of llama.cpp.
   std::optional<std::uint64_t> gpu_layers;
   std::vector<std::string> override_tensors;
   std::uint64_t ubatch = 512;

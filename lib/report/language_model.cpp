@@ -89,16 +89,15 @@ Table generation_table(const Generation& g) {
   return table;
 }
 
-ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype) {
-  const auto size = size_of(dtype);
+ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, const BlockFormat& format) {
   const auto bytes = [&](LatentCache latent) {
-    return (kv_cache_elements(graph, tokens, latent) * size).value();
+    return bytes_of(format, kv_cache_elements(graph, tokens, latent)).value();
   };
   const auto growth = [&](LatentCache latent) {
-    return (kv_cache_growth(graph, latent) * size).value();
+    return bytes_of(format, kv_cache_growth(graph, latent)).value();
   };
   ordered_json result = {{"tokens", tokens},
-                         {"dtype", to_string(dtype)},
+                         {"dtype", format.name},
                          {"bytes", bytes(LatentCache::expanded)},
                          {"bytes_per_token", growth(LatentCache::expanded)}};
   if (is_latent(graph)) {
@@ -108,7 +107,7 @@ ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype
   auto& layers = result["layers"] = ordered_json::array();
   for (const auto& cache : graph.kv_caches) {
     const auto own = [&](LatentCache latent) {
-      return (kv_cache_elements(cache, tokens, latent) * graph.batch * size).value();
+      return bytes_of(format, kv_cache_elements(cache, tokens, latent) * graph.batch).value();
     };
     ordered_json layer = {{"path", graph.modules[cache.module].path},
                           {"tokens", cached_tokens(cache, tokens).value()},
@@ -120,14 +119,13 @@ ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens, DType dtype
   return result;
 }
 
-Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
+Table kv_cache_table(const Graph& graph, std::uint64_t tokens, const BlockFormat& format) {
   Table table;
   table.columns = {{"KV cache"}, {"kept", true}, {"per token", true}, {"bytes", true}};
   const bool latent = is_latent(graph);
   auto row = [&](std::string name, Count kept, Count per_token, Count elements) {
-    const auto size = size_of(dtype);
-    table.rows.push_back({std::move(name), grouped(kept), binary_bytes(per_token * size),
-                          binary_bytes(elements * size)});
+    table.rows.push_back({std::move(name), grouped(kept), binary_bytes(bytes_of(format, per_token)),
+                          binary_bytes(bytes_of(format, elements))});
   };
   auto part = [&](const CacheKind& kind, LatentCache form, const char* suffix) {
     row(cache_name(kind) + suffix, cached_tokens(kind.cache, tokens),
@@ -138,9 +136,9 @@ Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype) {
   if (latent)
     for (const auto& kind : cache_kinds(graph)) part(kind, LatentCache::compressed, ", latent");
   table.notes.push_back(fmt::format(
-      "{} tokens in {}, {} in all{}.", grouped(tokens), to_string(dtype),
+      "{} tokens in {}, {} in all{}.", grouped(tokens), format.name,
       binary_bytes(
-          (kv_cache_elements(graph, tokens, LatentCache::expanded) * size_of(dtype)).as_double()),
+          bytes_of(format, kv_cache_elements(graph, tokens, LatentCache::expanded)).as_double()),
       latent ? " with keys and values written out, as PyTorch eager keeps them" : ""));
   return table;
 }

@@ -17,8 +17,9 @@ namespace vitals {
 
 // Of `tokens` tokens a sample, in elements of `dtype`. Layers that are alike are one row.
 [[nodiscard]] nlohmann::ordered_json kv_cache_json(const Graph& graph, std::uint64_t tokens,
-                                                   DType dtype);
-[[nodiscard]] Table kv_cache_table(const Graph& graph, std::uint64_t tokens, DType dtype);
+                                                   const BlockFormat& format);
+[[nodiscard]] Table kv_cache_table(const Graph& graph, std::uint64_t tokens,
+                                   const BlockFormat& format);
 
 [[nodiscard]] nlohmann::ordered_json training_compute_json(const TrainingCompute& t);
 [[nodiscard]] Table training_compute_table(const TrainingCompute& t);

@@ -396,7 +396,7 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   const std::string fence = options.markdown ? "```\n" : "";
   if (height > 0) text += '\n' + fence + timeline_text(a.on_device(), width, height) + fence;
   add(at_the_peak(a));
-  if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), product_type(a.options)));
+  if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), cache_format(a.options)));
   if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));
   if (a.options.training) add(memory_modules(a, options.tree));
   add(rules_table(a));

@@ -155,7 +155,7 @@ ordered_json memory_json(const MemoryAnswer& a) {
   if (a.share) json["per_device"] = share_json(a);
   if (a.fit) json["fit"] = fit_json(*a.fit);
   if (a.keeps_cache())
-    json["kv_cache"] = kv_cache_json(a.graph, a.cached_tokens(), product_type(a.options));
+    json["kv_cache"] = kv_cache_json(a.graph, a.cached_tokens(), cache_format(a.options));
   if (!a.quantization.empty())
     json["quantization"] = quantized_json(a.quantization, quantized_size(a.graph, a.quantization));
   json["rule_of_thumb"] = {{"inference_2phi", rules::inference_2phi(params).value()},

@@ -115,7 +115,8 @@ TEST_CASE("memory answers llama.cpp's questions") {
   CHECK(run({"memory", path, "--quantize", "Q4_K_M"}).exit_code == 1);
   CHECK(run({"memory", path, "--override-tensor", "x=disk"}).exit_code == 1);
   CHECK(run({"memory", path, "--stack", "llama.cpp", "--mode", "training"}).exit_code == 2);
-  CHECK(run({"memory", "gpt2", "--kv-dtype", "q8_0"}).exit_code == 2);
+  CHECK(run({"memory", "gpt2", "--kv-dtype", "q8_0"}).exit_code == 2);  // in training
+  CHECK(run({"memory", path, "--kv-dtype", "fp8"}).exit_code == 1);
   CHECK(run({"memory", path, "--fail-if", "kv_cache > 1KiB"}).exit_code == 3);
 }
 
@@ -130,4 +131,19 @@ TEST_CASE("an architecture that is not known is listed, and refused where a mode
   CHECK(flops.exit_code == 1);
   CHECK(flops.out.empty());
   CHECK(flops.err.find("did you mean 'llama'") != std::string::npos);
+}
+
+// 24 layers of 2 x 1024 elements a token; a block of q8_0 has 34 bytes for 32 elements.
+TEST_CASE("the cache of a PyTorch model has the type that is asked for") {
+  const auto cache = [](const char* type) {
+    return json_of({"memory", "gpt2-medium", "--mode", "inference", "--precision", "fp16",
+                    "--seq-len", "512", "--kv-dtype", type})["bytes"]["kv_cache"]
+        .get<std::uint64_t>();
+  };
+  const std::uint64_t elements = 24ULL * 2 * 1024 * 512;
+  CHECK(cache("f16") == elements * 2);
+  CHECK(cache("fp8") == elements);
+  CHECK(cache("f32") == elements * 4);
+  CHECK(cache("q8_0") == elements / 32 * 34);
+  CHECK(cache("q4_0") == elements / 32 * 18);
 }

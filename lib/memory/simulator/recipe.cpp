@@ -108,8 +108,9 @@ Count kv_cache_bytes(const Graph& graph, const StepOptions& options) {
   Count bytes;
   for (const auto& cache : graph.kv_caches) {
     if (!runs_in(graph, cache.module, options.stage)) continue;
-    const auto whole =
-        kv_cache_elements(cache, tokens, options.latent) * graph.batch * size_of(dtype);
+    const auto elements = kv_cache_elements(cache, tokens, options.latent) * graph.batch;
+    const auto whole = options.cache_format != nullptr ? bytes_of(*options.cache_format, elements)
+                                                       : elements * size_of(dtype);
     // Heads are shared out among tensor-parallel ranks, layers among pipeline stages; a latent has
     // no heads.
     const bool heads = options.latent == LatentCache::expanded || cache.compressed == 0;

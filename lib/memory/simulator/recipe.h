@@ -2,6 +2,7 @@
 // device holds; and what it holds of every parameter. Knows no ops.
 #pragma once
 
+#include "core/block_format.h"
 #include "cost/kv_cache.h"
 #include "graph/blocks.h"
 #include "memory/optimizer.h"
@@ -57,6 +58,7 @@ struct StepOptions {
   // Of a model that generates: tokens in the cache (0: those of the trace), and its form.
   std::uint64_t cached_tokens = 0;
   LatentCache latent = LatentCache::expanded;
+  const BlockFormat* cache_format = nullptr;  // null: the type of the products
   PackedWeights packed;
   bool keep_gradients = false;  // allocated through the forward pass, as without set_to_none
   // Run without recording, and again in the backward pass (torch.utils.checkpoint).
