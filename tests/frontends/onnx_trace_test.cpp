@@ -127,3 +127,16 @@ TEST_CASE("every command takes an ONNX file, or says why not") {
   CHECK(cut.out.empty());
   CHECK(test::says(cut.err, "cut.onnx"));
 }
+
+TEST_CASE("chains of an exporter are lifted to the function that they are") {
+  const auto graph = load_model(path_of("tf_encoder.onnx")).build();
+  std::size_t functions = 0;
+  for (const auto& node : graph.nodes)
+    if (const auto* u = std::get_if<op::Unary>(&node.op))
+      functions += u->kind == op::UnaryKind::gelu ? 1 : 0;
+  REQUIRE(graph.lifted.size() == 1);
+  CHECK(graph.lifted[0].pattern == "gelu by erf");
+  CHECK(graph.lifted[0].times == functions);
+  CHECK(graph.lifted[0].nodes == 5 * functions);
+  CHECK(functions > 0);
+}

@@ -238,7 +238,7 @@ bool is_checkpoint(const std::string& path) {
   if (path.ends_with(kSuffix) || path.ends_with(kIndexSuffix)) return fs::exists(path, code);
   if (!fs::is_regular_file(path, code)) return false;
   if (is_gguf(path)) return true;
-  if (is_pt2(path)) return false;  // a model with its graph
+  if (is_pt2(path)) return false;        // a model with its graph
   if (is_onnx_file(path)) return false;  // a model of its own
   const RandomAccessFile file(path);
   const auto head = file.head(kHeadBytes);

@@ -2,6 +2,7 @@
 
 #include "cost/macs.h"
 #include "frontends/onnx/emit_ops.h"
+#include "frontends/onnx/lift.h"
 #include "frontends/onnx/module_path.h"
 
 #include <fmt/format.h>
@@ -147,8 +148,7 @@ class Emitter final : public StepWriter {
     for (std::size_t i = begin; i < end;) {
       const auto& parts = paths_[i].parts;
       if (parts.size() <= depth) {
-        emit_step(i);
-        ++i;
+        i += emit_from(i, end);
         continue;
       }
       std::size_t next = i + 1;
@@ -208,6 +208,36 @@ class Emitter final : public StepWriter {
       for (const auto id : program_.steps[i].outputs)
         if (id != kAbsent && last_use_[id] > end) outputs.push_back(id);
     return outputs;
+  }
+
+  // One step, or several that are one function, of those before `end`. Returns how many.
+  std::size_t emit_from(std::size_t index, std::size_t end) {
+    const auto lifted = lift_at(program_, index, last_use_);
+    if (!lifted || index + lifted->steps > end || !same_module(index, lifted->steps)) {
+      emit_step(index);
+      return 1;
+    }
+    tensors_[lifted->output] = b_.add(lifted->op, {value(lifted->input)}).id();
+    note_lifted(*lifted);
+    return lifted->steps;
+  }
+  bool same_module(std::size_t first, std::size_t count) const {
+    for (std::size_t i = first + 1; i < first + count; ++i)
+      if (paths_[i].parts != paths_[first].parts) return false;
+    return true;
+  }
+  void note_lifted(const Lifted& lifted) {
+    auto& all = b_.graph().lifted;
+    const auto known = std::find_if(all.begin(), all.end(), [&](const LiftedPattern& pattern) {
+      return pattern.pattern == lifted.pattern;
+    });
+    if (known == all.end()) {
+      all.push_back({std::string(lifted.pattern), std::string(vitals::name_of(lifted.op.kind)), 1,
+                     lifted.steps});
+      return;
+    }
+    ++known->times;
+    known->nodes += lifted.steps;
   }
 
   void emit_step(std::size_t index) {
