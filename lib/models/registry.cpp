@@ -1,7 +1,9 @@
 // The list of architectures. A new one adds its line here.
 #include "models/architecture.h"
 #include "models/audio/speech_encoder.h"
+#include "models/diffusion/autoencoder.h"
 #include "models/diffusion/joint_transformer.h"
+#include "models/diffusion/unet.h"
 #include "models/text/decoder.h"
 #include "models/text/encoder.h"
 #include "models/text/encoder_decoder.h"
@@ -56,6 +58,8 @@ const std::vector<Architecture>& architectures() {
       repvgg_architecture(),
       speech_encoder_architecture(),
       joint_transformer_architecture(),
+      unet_architecture(),
+      autoencoder_architecture(),
   };
   return all;
 }

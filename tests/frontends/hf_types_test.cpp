@@ -375,3 +375,23 @@ TEST_CASE("denoisers of diffusers, by their _class_name") {
       "pooled_projection_dim":2048,"sample_size":128})")) == 2'028'328'000);
   CHECK(contains(fault_of({{"_class_name", "NoSuchModel"}}), "NoSuchModel"));
 }
+
+// The UNets of stable-diffusion-v1-5 and stable-diffusion-xl-base-1.0 and the former's autoencoder:
+// num_parameters() of diffusers' classes.
+TEST_CASE("UNets and autoencoders of diffusers") {
+  CHECK(params_of({{"_class_name", "UNet2DConditionModel"},
+                   {"cross_attention_dim", 768},
+                   {"attention_head_dim", 8}}) == 859'520'964);
+  CHECK(params_of(json::parse(R"({"_class_name":"UNet2DConditionModel","cross_attention_dim":2048,
+      "attention_head_dim":[5,10,20],"block_out_channels":[320,640,1280],
+      "down_block_types":["DownBlock2D","CrossAttnDownBlock2D","CrossAttnDownBlock2D"],
+      "up_block_types":["CrossAttnUpBlock2D","CrossAttnUpBlock2D","UpBlock2D"],
+      "transformer_layers_per_block":[1,2,10],"use_linear_projection":true,
+      "addition_embed_type":"text_time","projection_class_embeddings_input_dim":2816,
+      "sample_size":128})")) == 2'567'463'684);
+  CHECK(params_of(json::parse(R"({"_class_name":"AutoencoderKL","layers_per_block":2,
+      "block_out_channels":[128,256,512,512],"sample_size":256})")) == 83'653'863);
+  CHECK(contains(
+      fault_of({{"_class_name", "UNet2DConditionModel"}, {"down_block_types", {"DownBlock2D"}}}),
+      "/down_block_types: 1 blocks"));
+}
