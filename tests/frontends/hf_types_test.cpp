@@ -395,3 +395,18 @@ TEST_CASE("UNets and autoencoders of diffusers") {
       fault_of({{"_class_name", "UNet2DConditionModel"}, {"down_block_types", {"DownBlock2D"}}}),
       "/down_block_types: 1 blocks"));
 }
+
+// modeling_deberta_v2.py's ConvLayer: a Conv1d of the width, with a bias, and a LayerNorm.
+TEST_CASE("DeBERTa v2's convolution behind the first layer") {
+  json config = {{"model_type", "deberta-v2"},   {"hidden_size", 64},
+                 {"num_hidden_layers", 2},       {"num_attention_heads", 4},
+                 {"intermediate_size", 128},     {"vocab_size", 100},
+                 {"max_position_embeddings", 32}};
+  const auto without = params_of(config);
+  config["conv_kernel_size"] = 3;
+  CHECK(params_of(config) == without + 64 * 64 * 3 + 64 + 2 * 64);
+  config["conv_groups"] = 4;
+  CHECK(params_of(config) == without + 64 * 16 * 3 + 64 + 2 * 64);
+  config["conv_kernel_size"] = 4;
+  CHECK(contains(fault_of(config), "expected an odd kernel"));
+}

@@ -180,9 +180,10 @@ Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& 
 }
 
 Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Tensor x,
-                   std::uint64_t count, const StackLayer& layer, StackContext& ctx) {
+                   std::uint64_t count, const StackLayer& layer, StackContext& ctx,
+                   std::uint64_t from) {
   return b.within(list, kModuleList, [&] {
-    for (std::uint64_t i = 0; i < count; ++i) {
+    for (std::uint64_t i = from; i < count; ++i) {
       auto o = layer;
       o.first_norm = layer.first_norm || i > 0;
       if (!layer.drop_path_constant) o.drop_path = drop_path_rate_at(layer.drop_path, i, count);

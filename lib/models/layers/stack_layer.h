@@ -86,9 +86,10 @@ struct StackContext {
 // [B, N, C] -> [B, N, C]; runs inside the layer's own module call.
 Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& ctx);
 
-// The layers "<list>.0", "<list>.1", ...
+// The layers "<list>.0", "<list>.1", ..., of which the first is number `from`.
 Tensor layer_stack(Builder& b, std::string_view list, std::string_view type, Tensor x,
-                   std::uint64_t count, const StackLayer& layer, StackContext& ctx);
+                   std::uint64_t count, const StackLayer& layer, StackContext& ctx,
+                   std::uint64_t from = 0);
 
 // Runs `body` as a call of the module `name`, or as a part of the current one when it has no name.
 template <std::invocable F>

@@ -21,6 +21,9 @@ std::uint64_t positions(const EncoderConfig& c) {
 }
 
 void validate(const EncoderConfig& c) {
+  if (c.conv_kernel > 0 && (c.conv_kernel % 2 == 0 || c.hidden_size % c.conv_groups != 0))
+    fail("/conv_kernel: expected an odd kernel, and groups that divide hidden_size {}",
+         c.hidden_size);
   const auto& n = *find_encoder_names(c.naming);
   if (c.hidden_size % c.num_attention_heads != 0)
     fail("/hidden_size: {} is not divisible by num_attention_heads {}; {} heads divide it",
@@ -132,6 +135,38 @@ void read_relative_positions(Builder& b, const EncoderConfig& c, StackContext& c
   context.own_position_projections = c.own_position_projections;
 }
 
+// A convolution over the embeddings, added to what the first layer makes of them (DeBERTa v2's).
+Tensor with_convolution(Builder& b, Tensor embedded, Tensor x, const EncoderConfig& c) {
+  return b.call("encoder.conv", "ConvLayer", {embedded, x}, [&] {
+    const auto width = c.hidden_size;
+    auto y = b.transpose(embedded, 1, 2);
+    y = b.call("conv", {"Conv1d", Role::convolution, TorchClass::conv1d}, {y}, [&] {
+      op::Conv conv;
+      conv.in = width;
+      conv.out = width;
+      conv.kernel[0] = static_cast<std::uint32_t>(c.conv_kernel);
+      conv.padding[0] = static_cast<std::uint32_t>((c.conv_kernel - 1) / 2);
+      conv.groups = c.conv_groups;
+      conv.spatial_dims = 1;
+      const auto weight = b.param("weight", {width, width / c.conv_groups, c.conv_kernel});
+      return b.add(conv, {y}, weight, b.param("bias", {width}));
+    });
+    y = b.activation(b.dropout(b.transpose(y, 1, 2), c.hidden_dropout_prob),
+                     op::ActivationKind::gelu);
+    return norm(b, "LayerNorm", x + y, norm_of(c));
+  });
+}
+
+// The layers; a convolution stands behind the first of them where there is one.
+Tensor encoder_layers(Builder& b, Tensor x, const EncoderConfig& c, const EncoderNames& n,
+                      const StackLayer& layer, StackContext& context) {
+  if (c.conv_kernel == 0 || c.num_hidden_layers == 0)
+    return layer_stack(b, n.layers, "EncoderLayer", x, c.num_hidden_layers, layer, context);
+  const auto first = layer_stack(b, n.layers, "EncoderLayer", x, 1, layer, context);
+  return layer_stack(b, n.layers, "EncoderLayer", with_convolution(b, x, first, c),
+                     c.num_hidden_layers, layer, context, 1);
+}
+
 EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const EncoderNames& n) {
   ParamId table = kNone;
   auto x = embeddings(b, ids, c, n, table);
@@ -142,9 +177,8 @@ EncoderOutput encode(Builder& b, Tensor ids, const EncoderConfig& c, const Encod
   context.relative_buckets = c.relative_buckets;
   if (c.position_embedding == "rope") context.rope = b.constant({ids.dim(1), 2 * layer.head_dim});
   if (c.relative_positions > 0) read_relative_positions(b, c, context);
-  x = c.num_hidden_groups > 0
-          ? shared_layers(b, x, c, n, layer)
-          : layer_stack(b, n.layers, "EncoderLayer", x, c.num_hidden_layers, layer, context);
+  x = c.num_hidden_groups > 0 ? shared_layers(b, x, c, n, layer)
+                              : encoder_layers(b, x, c, n, layer, context);
   if (c.final_norm) x = norm(b, n.final_norm, x, norm_of(c));
   if (c.contact_head)
     b.within("contact_head.regression", {"Linear", Role::classifier, TorchClass::linear}, [&] {
@@ -236,6 +270,10 @@ std::vector<Field> kind_fields() {
       field<&C::relative_buckets>(
           "relative_buckets", "Rows of a table of relative positions (MPNet); 0: there is none.")
           .at_most(1e6),
+      field<&C::conv_kernel>("conv_kernel",
+                             "Kernel of a convolution behind the first layer; 0: there is none.")
+          .at_most(kMaxSide),
+      field<&C::conv_groups>("conv_groups", "Its groups.").between(1, kMaxWidth),
       field<&C::relative_positions>("relative_positions",
                                     "Rows of the table of disentangled attention (DeBERTa); 0: "
                                     "there is none.")

@@ -41,6 +41,8 @@ struct EncoderConfig {
   bool content_to_position = false;
   bool position_to_content = false;
   bool own_position_projections = false;
+  std::uint64_t conv_kernel = 0;
+  std::uint64_t conv_groups = 1;
   bool attention_bias = true;
   bool attention_out_bias = true;
   bool mlp_bias = true;
