@@ -2,10 +2,12 @@
 
 #include "core/error.h"
 #include "core/suggest.h"
+#include "core/text.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -23,24 +25,40 @@ bool ends_path(std::string_view path, std::string_view suffix) {
   return path.substr(at) == suffix && (at == 0 || path[at - 1] == '.');
 }
 
-// Modules that run a linear layer themselves.
-std::set<ModuleId> linear_modules(const Graph& graph) {
-  std::set<ModuleId> modules;
+// Modules that run a linear layer themselves, with the role of its weight. A head may use the table
+// of the embedding.
+std::map<ModuleId, Role> linear_modules(const Graph& graph) {
+  std::map<ModuleId, Role> modules;
   for (const auto& node : graph.nodes)
-    if (std::holds_alternative<op::Linear>(node.op)) modules.insert(graph.calls[node.call].module);
+    if (std::holds_alternative<op::Linear>(node.op) && node.params[0] != kNone)
+      modules[graph.calls[node.call].module] = graph.params[node.params[0]].role;
   return modules;
 }
 
-std::set<ModuleId> targets_of(const Graph& graph, const std::vector<std::string>& names) {
+bool makes_scores(Role role) {
+  return role == Role::head || role == Role::embedding || role == Role::classifier;
+}
+
+constexpr std::string_view kAllLinear = "all-linear";
+
+std::set<ModuleId> targets_of(const Graph& graph, std::vector<std::string> names) {
+  if (names.empty()) names = default_lora_targets(graph);
+  if (names.empty())
+    fail(
+        "--lora-rank: {} has no projections of queries and values, which adapters stand beside by "
+        "default; name the layers with --lora-targets",
+        graph.model);
   const auto linears = linear_modules(graph);
   std::set<ModuleId> targets;
-  for (const auto& name : names) {
+  for (const auto& text : names) {
+    const auto name = trimmed(text);
     const auto before = targets.size();
-    for (const auto id : linears)
-      if (ends_path(graph.modules[id].path, name)) targets.insert(id);
+    for (const auto& [id, role] : linears)
+      if (name == kAllLinear ? !makes_scores(role) : ends_path(graph.modules[id].path, name))
+        targets.insert(id);
     if (targets.size() > before) continue;
     std::set<std::string> known;
-    for (const auto id : linears) known.emplace(last_name(graph.modules[id].path));
+    for (const auto& linear : linears) known.emplace(last_name(graph.modules[linear.first].path));
     fail("--lora-targets: no linear layer is called '{}' (there are {}){}", name,
          fmt::join(known, ", "), did_you_mean(name, {known.begin(), known.end()}));
   }
@@ -181,6 +199,14 @@ void train(Graph& graph, const std::vector<std::string>& paths, bool only) {
   if (only)
     for (auto& param : graph.params) param.trainable = false;
   set_trainable(graph, paths, true, "--train");
+}
+
+std::vector<std::string> default_lora_targets(const Graph& graph) {
+  std::set<std::string> names;
+  for (const auto& [id, role] : linear_modules(graph))
+    if (role == Role::query || role == Role::value || role == Role::qkv)
+      names.emplace(last_name(graph.modules[id].path));
+  return {names.begin(), names.end()};
 }
 
 Graph with_lora(const Graph& graph, const Lora& lora) {

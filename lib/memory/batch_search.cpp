@@ -45,14 +45,6 @@ class Needs {
   std::map<std::uint64_t, Count> rough_;
 };
 
-struct Change {
-  std::string change;
-  std::string meaning;
-  std::string cost;
-  std::function<void(FitQuestion&)> apply;
-  bool needs_devices = false;
-};
-
 bool trains_in_fp32(const Precision& p) { return p.weights == DType::f32 && !p.autocast; }
 
 void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
@@ -117,6 +109,7 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
     changes.push_back({"--optimizer adamw8bit", "optimizer states of one byte",
                        "another optimizer's accuracy",
                        [](FitQuestion& c) { c.memory.optimizer = optimizer("adamw8bit"); }});
+  changes.insert(changes.end(), q.adapters.begin(), q.adapters.end());
   const auto& p = q.memory.parallel;
   const bool fsdp = q.memory.stack.fp32_shards && p.tensor == 1 && p.pipeline == 1;
   if (p.zero < 3 && p.fsdp == 0) changes.push_back(fully_sharded(p, fsdp && p.zero == 0));
@@ -189,6 +182,7 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
   auto together = question;
   Change all{"", "all of these that need no further device", "their sum", {}};
   int joined = 0;
+  const Change* adapted = nullptr;
   const auto changes = possible_changes(question);
   const auto all_steps = static_cast<double>(changes.size() + 1);
   for (std::size_t i = 0; i < changes.size(); ++i) {
@@ -199,10 +193,20 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
     const bool helps = tell(change, changed);
     // Whole blocks include what selective checkpointing spares.
     if (!helps || change.needs_devices || change.change == "--checkpoint selective") continue;
+    if (change.trains_less) {
+      adapted = &change;
+      continue;
+    }
     change.apply(together);
     all.change += (joined++ > 0 ? " " : "") + change.change;
   }
   if (joined > 1) tell(all, together);
+  if (joined > 0 && adapted != nullptr) {
+    adapted->apply(together);
+    all.change += " " + adapted->change;
+    all.meaning = "these, and the adapters";
+    tell(all, together);
+  }
   return advice;
 }
 

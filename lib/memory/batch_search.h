@@ -11,11 +11,26 @@
 
 namespace vitals {
 
+struct FitQuestion;
+
+// A change of the question that may make a larger batch fit.
+struct Change {
+  std::string change;  // "--checkpoint block"
+  std::string meaning;
+  std::string cost;
+  std::function<void(FitQuestion&)> apply;
+  bool needs_devices = false;
+  bool trains_less = false;
+};
+
 struct FitQuestion {
   std::function<Graph(const BuildOptions&)> model;
   BuildOptions build;  // its batch is not looked at
   MemoryOptions memory;
   Count budget;
+  // Ways to train less of the model, which the caller knows how to apply; each includes the ones
+  // before it.
+  std::vector<Change> adapters = {};
 };
 
 struct Fit {
@@ -38,7 +53,7 @@ struct Advice {
   std::uint64_t largest = 0;
 };
 // Changes that help, in order of their cost; each alone, then all that need no further device
-// together. `progress` is told how much is done, 0 to 1.
+// together, and with the last of the adapters. `progress` is told how much is done, 0 to 1.
 [[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
                                          const std::function<void(double part)>& progress = {});
 

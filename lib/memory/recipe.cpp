@@ -160,7 +160,9 @@ std::vector<RecipeField> adapter_fields() {
       {"lora-targets",
        "Adapters",
        at(&Recipe::lora_targets),
-       "Linear layers that get one, by name: qkv,proj",
+       "Linear layers that get one, by name: qkv,proj; all-linear: all but the head (PEFT's "
+       "default: "
+       "those of queries and values)",
        {},
        0,
        0,
@@ -386,8 +388,7 @@ const std::vector<RecipeField>& recipe_fields() {
 }
 
 std::string recipe_fault(const Recipe& r) {
-  if (r.lora_rank.has_value() != !r.lora_targets.empty())
-    return "--lora-rank and --lora-targets belong together";
+  if (!r.lora_rank && !r.lora_targets.empty()) return "--lora-targets requires --lora-rank";
   const bool lora = r.lora_rank.has_value();
   const bool pytorch = stack(r.stack).runs_pytorch;
   if (!pytorch && r.training())
@@ -401,7 +402,7 @@ std::string recipe_fault(const Recipe& r) {
     return "--new-tokens, --latent-cache and --logits are for --mode inference";
   if (r.training() && !r.quantize.empty() && !lora)
     return "--quantize in training: weights of few bits are not trained; adapters beside them are, "
-           "with --lora-rank and --lora-targets";
+           "with --lora-rank";
   if (!r.weights.empty() && r.precision != "amp")
     return fmt::format("--weights is for --precision amp; {} states the weights' type itself",
                        r.precision);

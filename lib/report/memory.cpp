@@ -291,10 +291,12 @@ Table rules_table(const MemoryAnswer& a) {
 // ---- fit
 
 std::string fit_text(const MemoryAnswer::FitResult& f) {
-  return fmt::format(
+  auto text = fmt::format(
       "Batch {} is the largest that fits into {}:\nit needs {} of {}, the next one {}.\n",
       f.fit.batch, f.budget.text, binary_bytes(f.fit.need), binary_bytes(f.budget.bytes),
       binary_bytes(f.fit.next_need));
+  if (!f.command.empty()) text += fmt::format("Check it: {}\n", f.command);
+  return text;
 }
 
 std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_t height) {
@@ -407,8 +409,10 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
 }
 
 std::string nothing_fits(const MemoryAnswer::FitResult& f) {
-  return fmt::format("not even the smallest batch fits into {}: it needs {}", f.budget.text,
-                     binary_bytes(f.fit.need));
+  auto text = fmt::format("not even the smallest batch fits into {}: it needs {}", f.budget.text,
+                          binary_bytes(f.fit.need));
+  if (!f.command.empty()) text += fmt::format("\nThe least change that fits: {}", f.command);
+  return text;
 }
 
 }  // namespace vitals

@@ -35,6 +35,9 @@ struct MemoryAnswer {
     Fit fit;
     Budget budget;
     std::vector<Advice> advice;
+    // The command about the batch that was found; where none fits, with the cheapest change that
+    // makes one fit. Empty: no change does.
+    std::string command = {};
   };
   std::optional<FitResult> fit;
   std::optional<Budget> capacity;  // of a named device

@@ -71,11 +71,13 @@ ordered_json fit_json(const MemoryAnswer::FitResult& f) {
                       {"need", x.need.value()},
                       {"fits", x.need <= f.budget.bytes},
                       {"largest_batch", x.largest}});
-  return {{"budget", f.budget.bytes.value()},
-          {"batch", f.fit.batch},
-          {"need", f.fit.need.value()},
-          {"next_need", f.fit.next_need.value()},
-          {"advice", std::move(advice)}};
+  ordered_json json = {{"budget", f.budget.bytes.value()},
+                       {"batch", f.fit.batch},
+                       {"need", f.fit.need.value()},
+                       {"next_need", f.fit.next_need.value()},
+                       {"advice", std::move(advice)}};
+  if (!f.command.empty()) json["command"] = f.command;
+  return json;
 }
 
 ordered_json trained_json(const MemoryAnswer::Trained& t) {

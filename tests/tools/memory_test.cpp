@@ -158,7 +158,8 @@ TEST_CASE("memory: faults") {
   check_refused({vit, "--pp", "5"}, 1, "--pp 5 does not divide the 12 blocks");
   check_refused({vit, "--batch", "4", "--micro-batches", "3"}, 1, "does not divide the batch of 4");
   check_refused({vit, "--lora-rank", "4", "--lora-targets", "qvk"}, 1, "did you mean 'qkv'");
-  check_refused({vit, "--lora-rank", "4"}, 2, "belong together");
+  check_refused({vit, "--lora-targets", "qkv"}, 2, "--lora-targets requires --lora-rank");
+  check_refused({"resnet50", "--lora-rank", "4"}, 1, "name the layers with --lora-targets");
   check_refused({vit, "--freeze", "block"}, 1, "did you mean 'blocks'");
   check_refused({vit, "--zero", "2"}, 2, "--zero requires --dp");
   check_refused({vit, "--interleave", "2"}, 2, "--interleave requires --pp");
@@ -200,4 +201,49 @@ TEST_CASE("memory: nothing is listed that cannot be there") {
   const auto vit = run({"memory", "vit_tiny_patch16_224", "--mode", "inference"});
   CHECK_FALSE(test::says(vit.out, "kv cache"));
   CHECK(test::says(run({"memory", "gpt2", "--mode", "inference"}).out, "kv cache"));
+}
+
+// What the answer names runs: the batch fits, and the next one does not.
+TEST_CASE("memory: --fit names the command for what fits") {
+  const auto verdict = [](std::string command, int more) {
+    Words words;
+    std::istringstream text(command);
+    for (std::string word; text >> word;) words.push_back(word);
+    words.erase(words.begin());
+    const auto batch = std::find(words.begin(), words.end(), "--batch") + 1;
+    *batch = std::to_string(std::stoi(*batch) + more);
+    words.insert(words.end(), {"--format", "json"});
+    return json::parse(run(words).out)["fits"] == true;
+  };
+  const auto found = memory_json({"vit_base_patch16_224", "--attention", "eager", "--fit", "t4"});
+  const auto command = found["fit"]["command"].get<std::string>();
+  CHECK(command.find("--attention eager") != std::string::npos);
+  CHECK(verdict(command, 0));
+  CHECK_FALSE(verdict(command, 1));
+
+  // Nothing fits as asked, but with a change.
+  const auto r = run({"memory", "mistral-7b-v0.1", "--quantize", "nf4", "--lora-rank", "16",
+                      "--seq-len", "4096", "--fit", "rtx4090"});
+  CHECK(r.exit_code == 3);
+  const std::string before = "The least change that fits: ";
+  const auto at = r.err.find(before);
+  REQUIRE(at != std::string::npos);
+  const auto begin = at + before.size();
+  const auto changed = r.err.substr(begin, r.err.find('\n', begin) - begin);
+  CHECK(verdict(changed, 0));
+  CHECK_FALSE(verdict(changed, 1));
+}
+
+// peft/utils/constants.py: q_proj and v_proj of Llama; "all-linear" is all but the head, which here
+// uses the embedding's table.
+TEST_CASE("memory: adapters where PEFT puts them by default") {
+  const auto targets = [](const Words& words) {
+    return memory_json(words)["trained"]["lora"]["targets"];
+  };
+  CHECK(targets({"llama-3.2-1b", "--lora-rank", "8"}) == json{"q_proj", "v_proj"});
+  CHECK(targets({"gpt2", "--lora-rank", "8"}) == json{"c_attn"});
+  // 12 layers of c_attn (768 + 2304), c_proj (768 + 768), c_fc and c_proj (768 + 3072 each).
+  CHECK(
+      memory_json({"gpt2", "--lora-rank", "8", "--lora-targets", "all-linear"})["trained_params"] ==
+      12 * 8 * (768 + 2304 + 768 + 768 + 2 * (768 + 3072)));
 }

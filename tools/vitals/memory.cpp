@@ -32,6 +32,7 @@ struct MemoryArguments {
   bool timeline = false;
   std::optional<std::string> explain;
   std::vector<FailCondition> fail_if;
+  Given given;
 };
 
 constexpr const char* kNoAllocator =
@@ -101,11 +102,72 @@ Graph build(const Model& model, const MemoryArguments& o, BuildOptions options) 
 
 MemoryAnswer::Budget budget(MemoryBudget b) { return {b.bytes, std::move(b.text)}; }
 
+// As a shell reads it.
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:=@+%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// The same question about the batch that was found. Options that only say how the answer looks are
+// left out.
+std::string command_of(const MemoryArguments& o, const std::string& change, std::uint64_t batch) {
+  const std::vector<std::string> other = {"--fit",   "--batch", "--format", "--output", "--color",
+                                          "--width", "--depth", "--device", "--fail-if"};
+  auto text = "vitals memory " + shell_word(o.model.model);
+  for (const auto& [name, values] : o.given.values) {
+    const bool positional = !name.starts_with("--");
+    const bool changed = (" " + change + " ").find(" " + name + " ") != std::string::npos;
+    if (positional || changed || std::find(other.begin(), other.end(), name) != other.end())
+      continue;
+    for (const auto& value : values)
+      text += " " + name + (value == "true" ? "" : " " + shell_word(value));
+  }
+  if (!change.empty()) text += " " + change;
+  text += fmt::format(" --batch {}", batch);
+  if (o.place.fit_on || o.given.has("--device"))
+    text += " --device " + shell_word(o.place.fit_on ? o.place.fit : o.place.device.name);
+  return text;
+}
+
+constexpr std::uint64_t kAdvisedRank = 16;
+
+// Adapters instead of all weights, then the same beside weights of four bits.
+std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o) {
+  const auto& r = o.recipe;
+  const bool all_trained = r.freeze.empty() && r.train.empty();
+  if (!r.training() || !all_trained || !r.quantize.empty()) return {};
+  if (!r.lora_rank && default_lora_targets(model.build(build_options(o))).empty()) return {};
+  std::vector<Change> changes;
+  const auto add = [&](std::string change, const char* meaning, const char* cost,
+                       const MemoryArguments& changed) {
+    const auto apply = [&model, changed](FitQuestion& c) {
+      c.model = [&model, changed](const BuildOptions& b) { return build(model, changed, b); };
+      add_stored_weights(changed.recipe, c.model(build_options(changed)), c.memory);
+    };
+    changes.push_back({std::move(change), meaning, cost, apply, false, true});
+  };
+  auto changed = o;
+  if (!r.lora_rank) {
+    changed.recipe.lora_rank = kAdvisedRank;
+    add("--lora-rank 16", "train low-rank adapters of queries and values alone",
+        "what adapters cannot learn", changed);
+  }
+  changed.recipe.quantize = "nf4";
+  add(r.lora_rank ? "--quantize nf4" : "--lora-rank 16 --quantize nf4",
+      "adapters beside weights of four bits (QLoRA)",
+      "weights are rounded, and unpacked in each use", changed);
+  return changes;
+}
+
 MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   MemoryAnswer::FitResult result;
   result.budget = budget(o.place.budget());
   FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
-                       options_of(o), result.budget.bytes};
+                       options_of(o), result.budget.bytes, adapter_changes(model, o)};
   add_inference(model, build(model, o, build_options(o)), o, question.memory);
   Progress progress(2);
   progress.begin("searching the largest batch");
@@ -117,6 +179,15 @@ MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   }
   progress.begin("trying what saves memory");
   result.advice = advise(question, result.fit, [&](double part) { progress.show(part); });
+  if (result.fit.batch > 0) {
+    result.command = command_of(o, "", result.fit.batch);
+    return result;
+  }
+  for (const auto& advice : result.advice)
+    if (advice.largest > 0) {
+      result.command = command_of(o, advice.change, advice.largest);
+      break;
+    }
   return result;
 }
 
@@ -167,6 +238,8 @@ void memory(MemoryArguments o) {
     fail("{}", kNoAllocator);
   check_types(o);
   const auto model = o.model.load();
+  if (o.recipe.lora_rank && o.recipe.lora_targets.empty())  // named in the answer
+    o.recipe.lora_targets = default_lora_targets(model.build(build_options(o)));
   std::optional<MemoryAnswer::FitResult> fitted;
   if (!o.place.fit.empty()) {
     o.model.batch = o.recipe.parallel.micro_batches;
@@ -281,6 +354,7 @@ Command memory_command() {
                        "--interleave", "--timeline", "--allocator", "--depth", "--no-fold"});
   c.check = [o](const Given& given) {
     choose_stack(*o, given);
+    o->given = given;
     tell_unused(*o, given);
     return check_usage(*o);
   };
