@@ -7,7 +7,7 @@
 #include "frontends/torch/trace_file.h"
 #include "graph/graph.h"
 
-#include <initializer_list>
+#include <span>
 #include <string_view>
 #include <vector>
 

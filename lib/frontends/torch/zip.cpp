@@ -1,5 +1,6 @@
 #include "frontends/torch/zip.h"
 
+#include "core/count.h"
 #include "core/error.h"
 #include "core/text.h"
 
