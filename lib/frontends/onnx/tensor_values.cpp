@@ -1,10 +1,10 @@
 // Values of small tensors: the typed fields of a TensorProto, or its raw bytes.
+#include "core/bit_cast.h"
 #include "core/count.h"
 #include "frontends/onnx/read.h"
 #include "frontends/onnx/wire.h"
 
 #include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -23,7 +23,7 @@ double half(std::uint16_t bits) {
 }
 
 double bfloat(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
+  return bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
 }
 
 // Bytes of an element in raw data; 0: a type without plain values (strings, 4 bits, complex).
@@ -78,9 +78,9 @@ double real_from(DataType type, std::uint64_t bits) {
     case DataType::bfloat16:
       return bfloat(static_cast<std::uint16_t>(bits));
     case DataType::float32:
-      return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+      return bit_cast<float>(static_cast<std::uint32_t>(bits));
     default:
-      return std::bit_cast<double>(bits);
+      return bit_cast<double>(bits);
   }
 }
 

@@ -1,9 +1,9 @@
 #include "frontends/onnx/wire.h"
 
+#include "core/bit_cast.h"
 #include "core/error.h"
 
 #include <array>
-#include <bit>
 #include <type_traits>
 
 namespace vitals::onnx {
@@ -32,7 +32,7 @@ void append_fixed(const WireField& field, WireType single, std::vector<Out>& val
   constexpr auto kSize = sizeof(Number);
   using Bits = std::conditional_t<kSize == 4, std::uint32_t, std::uint64_t>;
   auto number = [](std::uint64_t bits) {
-    return static_cast<Out>(std::bit_cast<Number>(static_cast<Bits>(bits)));
+    return static_cast<Out>(bit_cast<Number>(static_cast<Bits>(bits)));
   };
   if (field.type == single) {
     values.push_back(number(field.value));
@@ -150,7 +150,7 @@ std::int64_t integer_of(const WireField& field) {
 
 double float_of(const WireField& field) {
   require_type(field, WireType::fixed32, "a float");
-  return std::bit_cast<float>(static_cast<std::uint32_t>(field.value));
+  return bit_cast<float>(static_cast<std::uint32_t>(field.value));
 }
 
 bool is_utf8(std::string_view text) {

@@ -1,8 +1,8 @@
 #include "models/vision/efficientnet_blocks.h"
 
 #include "core/error.h"
+#include "core/number.h"
 
-#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -20,12 +20,10 @@ std::vector<std::string_view> parts_of(std::string_view text, char separator) {
 }
 
 double number_in(std::string_view word, std::string_view digits) {
-  double value = 0;
-  const auto* end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, value);
-  if (error != std::errc() || stop != end || value < 0 || value > 1e6)
+  const auto value = parse_number(digits);
+  if (!value || *value < 0 || *value > 1e6)
     fail("/blocks: '{}' is no word of a block; expected like 'k3' or 'se0.25'", word);
-  return value;
+  return *value;
 }
 
 std::uint64_t count_in(std::string_view word, std::string_view digits) {
