@@ -52,7 +52,9 @@ std::string onnx_refusal(const std::string& bytes, const onnx::Sizes& sizes = {}
 
 TEST_CASE("exported models: multiply-accumulates and shapes of every node") {
   const auto all = facts();
-  for (const auto& [file, fact] : all.items()) {
+  for (const auto& item : all.items()) {
+    const std::string file = item.key();
+    const auto& fact = item.value();
     CAPTURE(file);
     const auto model = onnx::read_model_file(folder() + file);
     const auto program = onnx::expand(model, sizes_given(fact));

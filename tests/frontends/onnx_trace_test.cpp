@@ -40,7 +40,9 @@ const std::map<std::string, std::int64_t> kDifferences = {
 TEST_CASE("ONNX files have the parameters and multiply-accumulates of the modules") {
   std::size_t exact = 0;
   const auto facts = facts_of_files();
-  for (const auto& [file, fact] : facts.items()) {
+  for (const auto& item : facts.items()) {
+    const std::string file = item.key();
+    const auto& fact = item.value();
     CAPTURE(file);
     if (fact.contains("given")) continue;  // sizes that change the count: below
     const auto graph = load_model(path_of(file)).build();
@@ -58,7 +60,9 @@ TEST_CASE("ONNX files have the parameters and multiply-accumulates of the module
 TEST_CASE("modules of an ONNX file carry the paths and the work of PyTorch's") {
   std::size_t found = 0;
   const auto facts = facts_of_files();
-  for (const auto& [file, fact] : facts.items()) {
+  for (const auto& item : facts.items()) {
+    const std::string file = item.key();
+    const auto& fact = item.value();
     if (fact.contains("given") || file.find("localfn") != std::string::npos) continue;
     const auto graph = load_model(path_of(file)).build();
     const auto macs = macs_by_module(graph);
