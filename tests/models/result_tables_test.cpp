@@ -68,9 +68,10 @@ TEST_CASE("what a convolutional network's spec says wrong is named") {
       {{{"architecture", "densenet"}, {"block_config", json::array()}}, "/block_config"},
       {{{"architecture", "vgg"}, {"depths", {1}}}, "/depths: 1 stages"},
   };
-  for (const auto& [spec, message] : faults) {
+  for (const auto& fault : faults) {
+    const auto& described = fault.first;
+    const auto& message = fault.second;
     CAPTURE(message);
-    const auto& described = spec;
     const auto said =
         test::refusal([&] { return model_from_spec(described, "my.json", "my").build(); });
     CAPTURE(said);
