@@ -48,11 +48,7 @@ std::uint64_t samples_of(std::uint64_t frames, const SpeechEncoderConfig& c) {
 Tensor channel_norm(Builder& b, Tensor x, const SpeechEncoderConfig& c) {
   if (c.conv_layer_norms)
     return b.transpose(norm(b, "layer_norm", b.transpose(x, 1, 2), NormOptions{.eps = 1e-5}), 1, 2);
-  return b.call("layer_norm", {"GroupNorm", Role::norm, TorchClass::group_norm}, {x}, [&] {
-    const Shape channels{x.dim(1)};
-    return b.add(op::GroupNorm{x.dim(1), 1e-5, true, false}, {x}, b.param("weight", channels),
-                 b.param("bias", channels));
-  });
+  return group_norm(b, "layer_norm", x, x.dim(1), 1e-5);
 }
 
 // [B, samples] -> [B, T, conv_dim]

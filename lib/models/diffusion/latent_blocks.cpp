@@ -15,11 +15,7 @@ Tensor latent_conv(Builder& b, std::string_view name, Tensor x, std::uint64_t ou
 Tensor latent_norm(Builder& b, std::string_view name, Tensor x, std::uint64_t groups, double eps) {
   if (groups == 0 || x.dim(1) % groups != 0)
     fail("/norm_num_groups: {} groups do not divide {} channels", groups, x.dim(1));
-  return b.call(name, {"GroupNorm", Role::norm, TorchClass::group_norm}, {x}, [&] {
-    const Shape channels{x.dim(1)};
-    return b.add(op::GroupNorm{groups, eps, true, false}, {x}, b.param("weight", channels),
-                 b.param("bias", channels));
-  });
+  return group_norm(b, name, x, groups, eps);
 }
 
 Tensor latent_resnet(Builder& b, std::string_view name, Tensor x, std::uint64_t out,

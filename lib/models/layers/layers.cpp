@@ -106,6 +106,15 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer)
       NormOptions{.rms = same_name(layer.kind, "RmsNorm"), .eps = layer.eps.value_or(1e-6)});
 }
 
+Tensor group_norm(Builder& b, std::string_view name, Tensor x, std::uint64_t groups, double eps,
+                  std::string_view type) {
+  return b.call(name, {std::string(type), Role::norm, TorchClass::group_norm}, {x}, [&] {
+    const auto weight = b.param("weight", {x.dim(1)});
+    const auto bias = b.param("bias", {x.dim(1)});
+    return b.add(op::GroupNorm{groups, eps, true, false}, {x}, weight, bias);
+  });
+}
+
 Tensor norm_or_identity(Builder& b, std::string_view name, Tensor x, bool wanted,
                         const LayerSpec& layer) {
   if (wanted) return norm(b, name, x, layer);

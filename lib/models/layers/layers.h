@@ -48,6 +48,10 @@ Tensor norm(Builder& b, std::string_view name, Tensor x, const LayerSpec& layer)
 // timm's LayerNorm2d: over the channels of [B, C, H, W], whose memory then has the channels last.
 Tensor norm2d(Builder& b, std::string_view name, Tensor x, const NormOptions& options);
 // The same where it is wanted; else x, noted as the nn.Identity that timm has in its place.
+// nn.GroupNorm with weight and bias over the channels of [B, C, ...]: each group of channels of a
+// sample by itself. groups divides C.
+Tensor group_norm(Builder& b, std::string_view name, Tensor x, std::uint64_t groups, double eps,
+                  std::string_view type = "GroupNorm");
 Tensor norm_or_identity(Builder& b, std::string_view name, Tensor x, bool wanted,
                         const LayerSpec& layer);
 

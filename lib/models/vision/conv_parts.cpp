@@ -208,9 +208,9 @@ Tensor pool_image(Builder& b, std::string_view name, Tensor x, std::string_view 
         return b.reshape(b.add(pool, {x}), {x.dim(0), x.dim(1)});
       });
     };
-    if (global_pool == "avgmax")
-      return (pooled(op::PoolKind::avg) + pooled(op::PoolKind::max)) * 0.5;
-    return pooled(global_pool == "max" ? op::PoolKind::max : op::PoolKind::avg);
+    if (global_pool == "max") return pooled(op::PoolKind::max);
+    const auto mean = pooled(op::PoolKind::avg);
+    return global_pool == "avgmax" ? (mean + pooled(op::PoolKind::max)) * 0.5 : mean;
   });
 }
 

@@ -82,8 +82,10 @@ Tensor attention_pool(Builder& b, Tensor x, const AttentionPool& o) {
         auto kv = linear(b, "kv", x, 2 * width, Role::key_value);
         kv = b.permute(b.reshape(kv, {x.dim(0), x.dim(1), 2, o.num_heads, head_dim}),
                        {2, 0, 3, 1, 4});
+        const auto k = b.select(kv, 0, 0);
+        const auto v = b.select(kv, 0, 1);
         auto y = attention_core(
-            b, q, b.select(kv, 0, 0), b.select(kv, 0, 1),
+            b, q, k, v,
             {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim)), .scale_query = true});
         y = b.reshape(b.transpose(y, 1, 2), {x.dim(0), 1, width});
         y = dropout(b, "proj_drop", linear(b, "proj", y, width, Role::attention_output), 0.0);
@@ -101,10 +103,9 @@ Tensor pool_tokens(Builder& b, Tensor x, std::string_view global_pool, std::uint
   if (global_pool.empty()) return x;
   if (global_pool == "token") return b.select(x, 1, 0);
   if (prefix > 0) x = b.slice(x, 1, prefix, x.dim(1) - prefix);
-  const auto mean = [&] { return b.mean(x, 1); };
-  const auto max = [&] { return b.add(op::Reduce{op::ReduceKind::max, 1}, {x}); };
-  if (global_pool == "avg") return mean();
-  return global_pool == "max" ? max() : (max() + mean()) * 0.5;
+  if (global_pool == "avg") return b.mean(x, 1);
+  const auto max = b.add(op::Reduce{op::ReduceKind::max, 1}, {x});
+  return global_pool == "max" ? max : (max + b.mean(x, 1)) * 0.5;
 }
 
 void note_plain_stack(Builder& b, std::uint64_t depth, std::uint64_t embed_dim,

@@ -37,7 +37,9 @@ Tensor star_relu(Builder& b, std::string_view name, Tensor x, const MetaFormerCo
   if (c.act_layer != "star_relu") return activation(b, name, x, activation_kind(c.act_layer));
   return b.call(name, "StarReLU", {x}, [&] {
     const auto y = b.activation(x, op::ActivationKind::relu_squared);
-    return y * b.parameter("scale", {1}, Role::scale) + b.parameter("bias", {1}, Role::scale, true);
+    const auto scale = b.parameter("scale", {1}, Role::scale);
+    const auto bias = b.parameter("bias", {1}, Role::scale, true);
+    return y * scale + bias;
   });
 }
 
@@ -48,11 +50,7 @@ Tensor block_norm(Builder& b, std::string_view name, Tensor x, const MetaFormerC
     return x.shape().rank() == 3 ? norm(b, name, x, weight_alone)
                                  : norm2d(b, name, x, weight_alone);
   }
-  return b.call(name, {"GroupNorm1", Role::norm, TorchClass::group_norm}, {x}, [&] {
-    const Shape channels{x.dim(1)};
-    return b.add(op::GroupNorm{1, 1e-5, true, false}, {x}, b.param("weight", channels),
-                 b.param("bias", channels));
-  });
+  return group_norm(b, name, x, 1, 1e-5, "GroupNorm1");
 }
 
 Tensor mix_by_attention(Builder& b, Tensor x) {

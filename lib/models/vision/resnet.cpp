@@ -27,11 +27,7 @@ Tensor normed(Builder& b, std::string_view name, Tensor x, const ResNetConfig& c
   constexpr std::uint64_t kGroups = 32;
   if (x.dim(1) % kGroups != 0)
     fail("/norm_layer: {} groups do not divide {} channels", kGroups, x.dim(1));
-  return b.call(name, {"GroupNorm", Role::norm, TorchClass::group_norm}, {x}, [&] {
-    const Shape channels{x.dim(1)};
-    return b.add(op::GroupNorm{kGroups, 1e-5, true, false}, {x}, b.param("weight", channels),
-                 b.param("bias", channels));
-  });
+  return group_norm(b, name, x, kGroups, 1e-5);
 }
 
 // Halves the image without aliasing.

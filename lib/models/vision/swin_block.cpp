@@ -55,8 +55,10 @@ Tensor cosine_attention(Builder& b, Tensor x, std::optional<Tensor> mask, const 
         .window_mask = mask,
         .attn_drop = o.attn_drop};
     // The factor is that of the scores, which it reaches with the queries.
-    const auto query = unit_length(b, q) * cosine_scale(b, o.num_heads);
-    const auto y = merge_heads(b, attention_core(b, query, unit_length(b, k), v, core));
+    const auto direction = unit_length(b, q);
+    const auto key = unit_length(b, k);
+    const auto query = direction * cosine_scale(b, o.num_heads);
+    const auto y = merge_heads(b, attention_core(b, query, key, v, core));
     return dropout(b, "proj_drop", linear(b, "proj", y, x.dim(-1), Role::attention_output),
                    o.proj_drop);
   });

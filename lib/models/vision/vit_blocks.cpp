@@ -52,7 +52,8 @@ Tensor differential_core(Builder& b, Tensor q, Tensor k, Tensor v, const VitBloc
   const auto mixed = [&] {
     if (b.options().attention == AttentionKernel::fused)
       return fused_difference(b, q, k, v, scale, o);
-    const auto scores = b.matmul(q * scale, b.transpose(k, -2, -1));
+    const auto scaled = q * scale;
+    const auto scores = b.matmul(scaled, b.transpose(k, -2, -1));
     auto weights = dropout(b, "attn_drop", b.softmax(scores), o.attn_drop);
     const auto lambda = differential_lambda(b, q.dim(-1), o);
     weights = b.reshape(weights, {q.dim(0), o.num_heads, 2, tokens, tokens});
@@ -74,8 +75,10 @@ Tensor differential_attention(Builder& b, Tensor q, Tensor k, Tensor v, const Vi
 Tensor mixed_tokens(Builder& b, Tensor qkv, const VitBlock& o) {
   if (o.attn_layer == "diff" || o.attn_layer == "DiffAttention") {
     const auto width = qkv.dim(-1) / 3;
-    return differential_attention(b, b.slice(qkv, -1, 0, width), b.slice(qkv, -1, width, width),
-                                  b.slice(qkv, -1, 2 * width, width), o);
+    const auto q = b.slice(qkv, -1, 0, width);
+    const auto k = b.slice(qkv, -1, width, width);
+    const auto v = b.slice(qkv, -1, 2 * width, width);
+    return differential_attention(b, q, k, v, o);
   }
   auto [q, k, v] = split_heads(b, qkv, o.num_heads);
   q = norm_or_identity(b, "q_norm", q, o.qk_norm, o.norm);

@@ -67,8 +67,8 @@ Tensor cross_covariance(Builder& b, Tensor x, const XcitConfig& c) {
     const auto parts = b.unbind(heads, 0);
     const auto q = unit_length(b, parts[0]);
     const auto k = unit_length(b, parts[1]);
-    auto scores = b.matmul(q, b.transpose(k, -2, -1)) *
-                  b.parameter("temperature", {c.num_heads, 1, 1}, Role::scale);
+    auto scores = b.matmul(q, b.transpose(k, -2, -1));
+    scores = scores * b.parameter("temperature", {c.num_heads, 1, 1}, Role::scale);
     scores = dropout(b, "attn_drop", b.softmax(scores), c.attn_drop_rate);
     const auto y =
         b.reshape(b.permute(b.matmul(scores, parts[2]), {0, 3, 1, 2}), {x.dim(0), x.dim(1), width});
