@@ -21,7 +21,8 @@ class Tensor {
   Tensor(Builder& builder, NodeId id) : builder_(&builder), id_(id) {}
 
   [[nodiscard]] NodeId id() const { return id_; }
-  [[nodiscard]] const Shape& shape() const;
+  // A copy: the next op may move the nodes.
+  [[nodiscard]] Shape shape() const;
   // Python's indexing: dim(-1) is the number of features.
   [[nodiscard]] std::uint64_t dim(int i) const { return shape().at(i); }
   [[nodiscard]] Builder& builder() const { return *builder_; }
@@ -194,7 +195,7 @@ class Builder {
   std::unordered_map<std::string, ModuleId> by_path_;
 };
 
-inline const Shape& Tensor::shape() const { return builder_->graph_.nodes[id_].shape; }
+inline Shape Tensor::shape() const { return builder_->graph_.nodes[id_].shape; }
 
 [[nodiscard]] Tensor operator+(Tensor a, Tensor b);
 [[nodiscard]] Tensor operator-(Tensor a, Tensor b);

@@ -62,7 +62,7 @@ std::optional<Model> generated(const Architecture& a, Random& random) {
 
 // Calls check(model, graph) with some models of every architecture.
 void for_generated(const std::function<void(const Model&, const Graph&)>& check) {
-  constexpr int kTries = 80;
+  constexpr int kTries = 120;
   constexpr int kEnough = 10;
   for (const auto& a : architectures()) {
     CAPTURE(a.name);
