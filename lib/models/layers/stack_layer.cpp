@@ -102,16 +102,14 @@ Tensor turned(Builder& b, Tensor x, const StackContext& ctx) {
 }
 
 Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
-  return named_call(b, o.names.attn, attention_module(o), {x}, [&] {
-    const auto width = o.num_heads * o.head_dim;
-    if (o.causal) b.keep_cache({.key = width, .value = width, .heads = o.num_heads});
-    const auto all = projections(b, x, o);
-    const auto q = turned(b, all.q, ctx);
-    const auto kv = with_past(b, {turned(b, all.k, ctx), all.v}, o);
-    if (ctx.relative_buckets > 0 && (!ctx.relative_bias || ctx.relative_in_every_layer))
-      ctx.relative_bias = relative_bias(b, o, ctx.relative_buckets, q.dim(2), kv.k.dim(2));
-    return project_out(b, attend(b, q, kv, o, ctx, false), x.dim(-1), o);
-  });
+  const auto width = o.num_heads * o.head_dim;
+  if (o.causal) b.keep_cache({.key = width, .value = width, .heads = o.num_heads});
+  const auto all = projections(b, x, o);
+  const auto q = turned(b, all.q, ctx);
+  const auto kv = with_past(b, {turned(b, all.k, ctx), all.v}, o);
+  if (ctx.relative_buckets > 0 && (!ctx.relative_bias || ctx.relative_in_every_layer))
+    ctx.relative_bias = relative_bias(b, o, ctx.relative_buckets, q.dim(2), kv.k.dim(2));
+  return project_out(b, attend(b, q, kv, o, ctx, false), x.dim(-1), o);
 }
 
 Tensor cross_attention(Builder& b, Tensor x, const StackLayer& o, const StackContext& ctx) {
@@ -159,19 +157,39 @@ Tensor scaled(Builder& b, std::string_view name, Tensor y) {
 // x + f(norm(x)), or norm(x + f(x)).
 template <class F>
 Tensor residual(Builder& b, Tensor x, const StackLayer& o, std::string_view norm_name,
-                std::string_view scale_name, F&& f) {
-  const bool before = o.pre_norm && (o.first_norm || norm_name != o.names.attn_norm);
+                std::string_view scale_name, F&& f, bool has_norm = true) {
+  const bool before = o.pre_norm && has_norm;
   auto y = scaled(b, scale_name, f(before ? norm(b, norm_name, x, o.norm) : x));
   if (o.drop_path > 0) y = drop_path(b, "drop_path", y, o.drop_path);
   return o.pre_norm ? x + y : norm(b, norm_name, x + y, o.norm);
+}
+
+// Libraries whose names put the norm into the attention's module (BertAttention) add and normalise
+// there, too.
+Tensor attention_part(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {
+  const auto& n = o.names;
+  const auto type = attention_module(o);
+  const bool inside = !n.attn.empty() && n.attn_norm.starts_with(n.attn) &&
+                      n.attn_norm.substr(n.attn.size()).starts_with('.');
+  if (!inside)
+    return residual(
+        b, x, o, n.attn_norm, n.attn_scale,
+        [&](Tensor y) {
+          return named_call(b, n.attn, type, {y}, [&] { return self_attention(b, y, o, ctx); });
+        },
+        o.first_norm);
+  return b.call(n.attn, type, {x}, [&] {
+    return residual(
+        b, x, o, n.attn_norm.substr(n.attn.size() + 1), n.attn_scale,
+        [&](Tensor y) { return self_attention(b, y, o, ctx); }, o.first_norm);
+  });
 }
 
 }  // namespace
 
 Tensor stack_layer(Builder& b, Tensor x, const StackLayer& layer, StackContext& ctx) {
   const auto& n = layer.names;
-  x = residual(b, x, layer, n.attn_norm, n.attn_scale,
-               [&](Tensor y) { return self_attention(b, y, layer, ctx); });
+  x = attention_part(b, x, layer, ctx);
   if (layer.source > 0)
     x = residual(b, x, layer, n.cross_norm, "",
                  [&](Tensor y) { return cross_attention(b, y, layer, ctx); });
