@@ -2,7 +2,9 @@
 // family that names its weights differently is a table of rules, never code. Must not know models.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vitals {
@@ -26,5 +28,16 @@ struct CheckpointKeys {
   // dimension: a tensor must have the same dimensions in some order, and parts must sum up.
   bool any_layout = false;
 };
+
+// The stored names of the parameter that the trace calls `key`, in the order of its parts: those of
+// one rule, or of the first that matches. Empty where none does. `count` is the size of the
+// parameter's first dimension, for rules with a `#`.
+[[nodiscard]] std::vector<std::string> stored_names(const KeyRule& rule, std::string_view key,
+                                                    std::uint64_t count = 1);
+[[nodiscard]] std::vector<std::string> stored_names(const CheckpointKeys& keys,
+                                                    std::string_view key);
+
+// Whether a key matches a pattern, each star standing for one part.
+[[nodiscard]] bool key_matches(std::string_view pattern, std::string_view key);
 
 }  // namespace vitals

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "core/dtype.h"
+#include "graph/checkpoint_keys.h"
 #include "graph/op.h"
 #include "graph/role.h"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +36,9 @@ struct Param {
   Role role = Role::none;           // of the product or lookup that it belongs to
   bool bias = false;                // added to the result of its role's op
   std::uint64_t experts = 0;        // the first dimension counts experts; 0: no expert's
-  bool adapter = false;             // of a low-rank adapter, beside a layer of the model
+  // The block format in which its checkpoints are published ("MXFP4"); empty: none.
+  std::string_view stored_format = {};
+  bool adapter = false;  // of a low-rank adapter, beside a layer of the model
 };
 
 // Of an attention module: how many heads queries have, and how many keys and values.
@@ -141,6 +145,11 @@ struct Graph {
   std::uint64_t num_tokens = 0;    // length of the main sequence
   std::vector<KvCache> kv_caches;  // of a model that generates, by layer
   std::vector<Adapter> adapters;   // in the order of their nodes
+  // What PEFT adapts of a model by default (peft/utils/constants.py, commit 00073fe8:
+  // TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING): queries and values, joined or not.
+  std::vector<Role> adapter_roles = {Role::query, Role::value, Role::qkv, Role::key_value};
+  // The names of its checkpoints, where they are not those of the trace.
+  std::shared_ptr<const CheckpointKeys> checkpoint_keys;
   std::optional<PlainStack> plain_stack;
   bool imported = false;  // from a file that states ops, which may be unknown ones
   std::vector<LiftedPattern> lifted;

@@ -2,13 +2,13 @@
 
 #include "core/error.h"
 #include "core/suggest.h"
-#include "core/text.h"
+#include "memory/lora_targets.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <string>
 #include <string_view>
 
 namespace vitals {
@@ -19,59 +19,14 @@ bool starts_path(std::string_view path, std::string_view prefix) {
          (path.size() == prefix.size() || path[prefix.size()] == '.');
 }
 
-bool ends_path(std::string_view path, std::string_view suffix) {
-  if (path.size() < suffix.size()) return false;
-  const auto at = path.size() - suffix.size();
-  return path.substr(at) == suffix && (at == 0 || path[at - 1] == '.');
-}
-
-// Modules that run a linear layer themselves, with the role of its weight. A head may use the table
-// of the embedding.
-std::map<ModuleId, Role> linear_modules(const Graph& graph) {
-  std::map<ModuleId, Role> modules;
-  for (const auto& node : graph.nodes)
-    if (std::holds_alternative<op::Linear>(node.op) && node.params[0] != kNone)
-      modules[graph.calls[node.call].module] = graph.params[node.params[0]].role;
-  return modules;
-}
-
-bool makes_scores(Role role) {
-  return role == Role::head || role == Role::embedding || role == Role::classifier;
-}
-
-constexpr std::string_view kAllLinear = "all-linear";
-
-std::set<ModuleId> targets_of(const Graph& graph, std::vector<std::string> names) {
-  if (names.empty()) names = default_lora_targets(graph);
-  if (names.empty())
-    fail(
-        "--lora-rank: {} has no projections of queries and values, which adapters stand beside by "
-        "default; name the layers with --lora-targets",
-        graph.model);
-  const auto linears = linear_modules(graph);
-  std::set<ModuleId> targets;
-  for (const auto& text : names) {
-    const auto name = trimmed(text);
-    const auto before = targets.size();
-    for (const auto& [id, role] : linears)
-      if (name == kAllLinear ? !makes_scores(role) : ends_path(graph.modules[id].path, name))
-        targets.insert(id);
-    if (targets.size() > before) continue;
-    std::set<std::string> known;
-    for (const auto& linear : linears) known.emplace(last_name(graph.modules[linear.first].path));
-    fail("--lora-targets: no linear layer is called '{}' (there are {}){}", name,
-         fmt::join(known, ", "), did_you_mean(name, {known.begin(), known.end()}));
-  }
-  return targets;
-}
-
 // Copies a trace node by node, and puts adapters behind the targets.
 class LoraWriter {
  public:
-  LoraWriter(const Graph& from, const Lora& lora, std::set<ModuleId> targets)
-      : from_(from), lora_(lora), targets_(std::move(targets)), to_(from) {
+  LoraWriter(const Graph& from, const Lora& lora, const std::vector<LoraTarget>& targets)
+      : from_(from), lora_(lora), to_(from) {
     to_.nodes.clear();
     for (auto& param : to_.params) param.trainable = false;
+    for (const auto& target : targets) targets_[target.weight].push_back(target);
   }
 
   Graph write() {
@@ -82,10 +37,8 @@ class LoraWriter {
       const bool view = node.storage != id;
       const auto copy = static_cast<NodeId>(to_.nodes.size());
       node.storage = view ? results_[node.storage] : copy;
-      const bool target = std::holds_alternative<op::Linear>(node.op) &&
-                          targets_.count(from_.calls[node.call].module) > 0;
       to_.nodes.push_back(std::move(node));
-      results_.push_back(target ? adapt(copy) : copy);
+      results_.push_back(adapt(copy));
     }
     begins_.push_back(static_cast<NodeId>(to_.nodes.size()));
     move_calls();
@@ -93,55 +46,105 @@ class LoraWriter {
   }
 
  private:
+  // The node that takes the place of `base` where its weight has adapters, else itself.
   NodeId adapt(NodeId base) {
-    const auto node = to_.nodes[base];
-    const auto module = to_.calls[node.call].module;
-    const auto in = std::get<op::Linear>(node.op).in;
-    const auto out = std::get<op::Linear>(node.op).out;
-    const auto rank = lora_.rank;
-    const auto down = weight(module, "lora_A", {rank, in});
-    const auto up = weight(module, "lora_B", {out, rank});
-    auto x = node.inputs[0];
-    const auto first = static_cast<NodeId>(to_.nodes.size());
-    if (lora_.dropout > 0) x = add(node, op::Dropout{lora_.dropout}, {x}, in, kNone);
-    const auto a = add(node, op::Linear{in, rank, false}, {x}, rank, down);
-    const auto b = add(node, op::Linear{rank, out, false}, {a}, out, up);
-    const auto scaled = add(node, op::Scale{1.0}, {b}, out, kNone);
-    const auto sum = add(node, op::Binary{op::BinaryKind::add}, {base, scaled}, out, kNone);
-    to_.adapters.push_back({base, first, sum, down, up});
+    const auto& node = to_.nodes[base];
+    const bool product = std::holds_alternative<op::Linear>(node.op) ||
+                         std::holds_alternative<op::ExpertLinear>(node.op);
+    if (!product) return base;
+    const auto found = targets_.find(node.params[0]);
+    if (found == targets_.end()) return base;
+    auto sum = base;
+    for (const auto& target : found->second) sum = adapt(base, sum, target);
     return sum;
   }
 
-  NodeId add(const Node& like, Op op, std::vector<NodeId> inputs, std::uint64_t features,
-             ParamId weight_id) {
+  // `sum` plus the adapter of a part of the output features of `base`.
+  NodeId adapt(NodeId base, NodeId sum, const LoraTarget& target) {
+    const auto node = to_.nodes[base];
+    const auto* experts = std::get_if<op::ExpertLinear>(&node.op);
+    const auto in = experts ? experts->in : std::get<op::Linear>(node.op).in;
+    const auto out = node.shape.at(-1);
+    const bool whole = target.length == out;
+    const auto down = weight(target, whole, "lora_A", lora_.rank, in);
+    const auto up = weight(target, whole, "lora_B", target.length, lora_.rank);
+    auto x = node.inputs[0];
+    const auto first = static_cast<NodeId>(to_.nodes.size());
+    if (lora_.dropout > 0) x = add(node, op::Dropout{lora_.dropout}, {x}, to_.nodes[x].shape);
+    const auto a = product(node, x, in, lora_.rank, down);
+    auto y = product(node, a, lora_.rank, target.length, up);
+    if (!whole) y = placed(node, y, target);
+    const auto scaled = add(node, op::Scale{1.0}, {y}, node.shape);
+    const auto result = add(node, op::Binary{op::BinaryKind::add}, {sum, scaled}, node.shape);
+    if (whole && experts == nullptr) to_.adapters.push_back({base, first, result, down, up});
+    return result;
+  }
+
+  NodeId product(const Node& like, NodeId x, std::uint64_t in, std::uint64_t out, ParamId weight) {
+    auto shape = like.shape;
+    shape[shape.rank() - 1] = out;
+    if (const auto* o = std::get_if<op::ExpertLinear>(&like.op))
+      return add(like, op::ExpertLinear{o->experts, o->active, in, out, false, false},
+                 {x, like.inputs[1]}, shape, weight);
+    return add(like, op::Linear{in, out, false}, {x}, shape, weight);
+  }
+
+  // A part of the features at its place among zeros.
+  NodeId placed(const Node& like, NodeId y, const LoraTarget& target) {
+    std::vector<NodeId> parts;
+    const auto zeros = [&](std::uint64_t length) {
+      if (length == 0) return;
+      auto shape = like.shape;
+      shape[shape.rank() - 1] = length;
+      op::Constant constant{shape, DType::f32, {}};
+      constant.fill = [](std::span<float> values) {
+        std::fill(values.begin(), values.end(), 0.0F);
+      };
+      parts.push_back(add(like, std::move(constant), {}, shape));
+    };
+    zeros(target.begin);
+    parts.push_back(y);
+    zeros(like.shape.at(-1) - target.begin - target.length);
+    return add(like, op::Concat{-1}, std::move(parts), like.shape);
+  }
+
+  NodeId add(const Node& like, Op op, std::vector<NodeId> inputs, const Shape& shape,
+             ParamId weight_id = kNone) {
     Node node = like;
     node.op = std::move(op);
     node.inputs = std::move(inputs);
     node.params = {weight_id, kNone};
-    node.shape[node.shape.rank() - 1] = features;
+    node.shape = shape;
     node.strides = contiguous_strides(node.shape);
     node.storage = static_cast<NodeId>(to_.nodes.size());
     to_.nodes.push_back(std::move(node));
     return to_.nodes.back().storage;
   }
 
-  // A child module of the adapted layer, once.
-  ParamId weight(ModuleId parent, const char* name, const Shape& shape) {
-    const auto path = to_.modules[parent].path + "." + name;
-    for (ModuleId id = static_cast<ModuleId>(from_.modules.size()); id < to_.modules.size(); ++id)
-      if (to_.modules[id].parent == parent && to_.modules[id].path == path)
-        return to_.modules[id].params[0];
+  // The weight [rows, columns] of an adapter, of each expert where there are several: a child
+  // module of the adapted layer, made once.
+  ParamId weight(const LoraTarget& target, bool whole, const char* name, std::uint64_t rows,
+                 std::uint64_t columns) {
+    const auto& base = from_.params[target.weight];
+    const auto& parent = from_.modules[base.module].path;
+    auto path = parent.empty() ? std::string() : parent + ".";
+    if (base.experts > 0) path += base.name.substr(0, base.name.find('.')) + ".";
+    path += name;
+    if (!whole) path += fmt::format("_{}", target.begin);
+    if (const auto known = weights_.find(path); known != weights_.end()) return known->second;
     const auto param = static_cast<ParamId>(to_.params.size());
     const auto module = static_cast<ModuleId>(to_.modules.size());
-    to_.modules.push_back({path, "Linear", parent, {param}});
+    to_.modules.push_back({path, "Linear", base.module, {param}});
+    to_.modules.back().layer = from_.modules[base.module].layer;
     Param p;
     p.name = "weight";
     p.module = module;
-    p.shape = shape;
+    p.shape = base.experts > 0 ? Shape{base.experts, rows, columns} : Shape{rows, columns};
+    p.experts = base.experts;
     p.dtype = lora_.dtype;
     p.adapter = true;
     to_.params.push_back(std::move(p));
-    return param;
+    return weights_[path] = param;
   }
 
   void move_calls() {
@@ -161,7 +164,8 @@ class LoraWriter {
 
   const Graph& from_;
   const Lora& lora_;
-  std::set<ModuleId> targets_;
+  std::map<ParamId, std::vector<LoraTarget>> targets_;
+  std::map<std::string, ParamId> weights_;  // of adapters, by path
   Graph to_;
   std::vector<NodeId> begins_;   // by old node: where its copy and adapter begin
   std::vector<NodeId> results_;  // by old node: what its users now use
@@ -171,12 +175,22 @@ class LoraWriter {
 
 namespace {
 
+// By its path, or by that of its checkpoints.
+bool is_called(const Graph& graph, const Param& param, std::string_view prefix) {
+  const auto path = path_of(graph, param);
+  if (starts_path(path, prefix)) return true;
+  if (graph.checkpoint_keys == nullptr) return false;
+  const auto stored = stored_names(*graph.checkpoint_keys, path);
+  return std::any_of(stored.begin(), stored.end(),
+                     [&](const std::string& name) { return starts_path(name, prefix); });
+}
+
 void set_trainable(Graph& graph, const std::vector<std::string>& paths, bool trainable,
                    const char* option) {
   for (const auto& prefix : paths) {
     bool found = false;
     for (auto& param : graph.params) {
-      if (prefix != "." && !starts_path(path_of(graph, param), prefix)) continue;
+      if (prefix != "." && !is_called(graph, param, prefix)) continue;
       param.trainable = trainable;
       found = true;
     }
@@ -201,16 +215,8 @@ void train(Graph& graph, const std::vector<std::string>& paths, bool only) {
   set_trainable(graph, paths, true, "--train");
 }
 
-std::vector<std::string> default_lora_targets(const Graph& graph) {
-  std::set<std::string> names;
-  for (const auto& [id, role] : linear_modules(graph))
-    if (role == Role::query || role == Role::value || role == Role::qkv)
-      names.emplace(last_name(graph.modules[id].path));
-  return {names.begin(), names.end()};
-}
-
 Graph with_lora(const Graph& graph, const Lora& lora) {
-  return LoraWriter(graph, lora, targets_of(graph, lora.targets)).write();
+  return LoraWriter(graph, lora, lora_targets(graph, lora.targets)).write();
 }
 
 }  // namespace vitals

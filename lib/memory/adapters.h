@@ -25,14 +25,9 @@ struct Lora {
   std::optional<DType> dtype = {};  // of the adapters; nothing: that of the weights
 };
 
-// y = W x becomes y = W x + B (A dropout(x)) * scale for every linear layer whose path ends in one
-// of the names ("qkv", "attn.proj"), with A [rank, in] and B [out, rank]; everything else is
-// frozen. "all-linear" is every linear layer but those that make scores (PEFT's word); without
-// names, default_lora_targets. Throws Error for a name that no linear layer has.
+// y = W x becomes y = W x + B (A dropout(x)) * scale for every weight that the targets name
+// (memory/lora_targets.h), with A [rank, in] and B [out, rank], one of each for every expert;
+// everything else is frozen. Throws Error for a name that no linear layer has.
 [[nodiscard]] Graph with_lora(const Graph& graph, const Lora& lora);
-
-// The names of the layers that project queries and values, alone or in one matrix: what PEFT adapts
-// in most models by default (peft/utils/constants.py). Empty where there are none.
-[[nodiscard]] std::vector<std::string> default_lora_targets(const Graph& graph);
 
 }  // namespace vitals

@@ -160,9 +160,8 @@ std::vector<RecipeField> adapter_fields() {
       {"lora-targets",
        "Adapters",
        at(&Recipe::lora_targets),
-       "Linear layers that get one, by name: qkv,proj; all-linear: all but the head (PEFT's "
-       "default: "
-       "those of queries and values)",
+       "Linear layers that get one, by name: q_proj,v_proj; all-linear: all but the head (those "
+       "that PEFT adapts by default: queries and values)",
        {},
        0,
        0,
@@ -403,10 +402,11 @@ std::string recipe_fault(const Recipe& r) {
   if (r.training() && !r.quantize.empty() && !lora)
     return "--quantize in training: weights of few bits are not trained; adapters beside them are, "
            "with --lora-rank";
-  if (!r.weights.empty() && r.precision != "amp")
+  const bool amp = r.precision.empty() || r.precision == "amp";
+  if (!r.weights.empty() && !amp)
     return fmt::format("--weights is for --precision amp; {} states the weights' type itself",
                        r.precision);
-  if (!r.amp_dtype.empty() && r.precision != "amp")
+  if (!r.amp_dtype.empty() && !amp)
     return fmt::format("--amp-dtype is for --precision amp, not for {}", r.precision);
   if (r.parallel.fsdp > 0 && r.parallel.zero > 0)
     return "--fsdp and --zero are two ways to shard: leave one of them out";
@@ -447,7 +447,7 @@ Graph prepared(Graph graph, const Recipe& r) {
 MemoryOptions memory_options(const Recipe& r, eager::Device device) {
   MemoryOptions m;
   m.training = r.training();
-  m.precision = precision(r.precision);
+  m.precision = precision(r.precision.empty() ? "amp" : r.precision);
   if (const auto weights = dtype_named(r.weights)) {
     m.precision.weights = *weights;
     m.precision.states = *weights;

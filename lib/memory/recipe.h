@@ -21,7 +21,7 @@ namespace vitals {
 struct Recipe {
   std::string mode = "training";
   std::string stack = "pytorch-1.13";
-  std::string precision = "amp";
+  std::string precision;  // empty: amp; of inference, what the model is loaded in
   std::string amp_dtype;
   std::string weights;
   std::string optimizer = "adamw";

@@ -40,6 +40,7 @@ struct Model {
   std::vector<std::string> notes;  // what the user should know of how the description was read
   // The names of its checkpoints, where they are not those of the trace.
   std::shared_ptr<const CheckpointKeys> checkpoint_keys;
+  std::optional<DType> dtype = {};  // of the weights, where the description states it
   // Sizes that the description leaves to its class, as sentences.
   std::vector<std::string> by_default = {};
   // Parts of the description that no count contains (a vision tower): all figures are of the rest.
@@ -56,6 +57,7 @@ struct Model {
   [[nodiscard]] Graph build(const BuildOptions& options = {}) const {
     auto graph = architecture->build(name, config.get(), options);
     graph.changes = changes;
+    graph.checkpoint_keys = checkpoint_keys;
     return graph;
   }
   // A changed model is not the one that its name stands for.
@@ -63,9 +65,11 @@ struct Model {
     return changes.empty() ? name : name + " with " + changes;
   }
   // And nothing else: an encoder of images and texts is asked for the tokens of the text.
-  [[nodiscard]] bool reads_images() const {
+  [[nodiscard]] bool reads_images() const { return has_field("img_size"); }
+  [[nodiscard]] bool reads_text() const { return has_field("vocab_size"); }
+  [[nodiscard]] bool has_field(std::string_view field_name) const {
     return std::any_of(architecture->fields.begin(), architecture->fields.end(),
-                       [](const Field& field) { return field.name == "img_size"; });
+                       [&](const Field& field) { return field.name == field_name; });
   }
   // What is left out, the notes, and what the architecture remarks on its config.
   [[nodiscard]] std::vector<std::string> all_notes() const {

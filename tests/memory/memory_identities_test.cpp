@@ -253,11 +253,11 @@ TEST_CASE("adapters add their own parameters, and train nothing else") {
   const auto e = estimate_memory(graph, a.options);
   CHECK(e.bytes.gradients == Count(4 * added));
   CHECK(e.activations.by_module.sum() == e.activations.saved);
-  CHECK_THROWS_WITH_AS(
-      (void)with_lora(base, {2, {"qvk"}}),
-      "--lora-targets: no linear layer is called 'qvk' (there are fc1, fc2, head, proj, qkv); did "
-      "you mean 'qkv'?",
-      Error);
+  CHECK_THROWS_WITH_AS((void)with_lora(base, {2, {"qvk"}}),
+                       "--lora-targets: no linear layer is called 'qvk' (there are all-linear, "
+                       "fc1, fc2, head, proj, qkv); did "
+                       "you mean 'qkv'?",
+                       Error);
 }
 
 TEST_CASE("ZeRO's table 1, and model states cut over ranks") {

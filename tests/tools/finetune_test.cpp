@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 using nlohmann::json;
@@ -31,6 +32,14 @@ json memory_of(const json& config, Words options) {
 double peak(const json& answer) {
   const auto& device = answer.contains("per_device") ? answer["per_device"] : answer;
   return device["peak"]["bytes"].get<double>();
+}
+
+// Parameters that adapters of a built-in model train, and the layers that they stand beside.
+std::pair<std::uint64_t, json> lora(const char* model, const char* rank, const char* targets) {
+  Words words = {"memory", model, "--seq-len", "16", "--lora-rank", rank, "--format", "json"};
+  if (targets[0] != '\0') words.insert(words.end(), {"--lora-targets", targets});
+  const auto answer = test::parsed(test::run(words).out);
+  return {answer["trained_params"].get<std::uint64_t>(), answer["trained"]["lora"]["targets"]};
 }
 
 json tiny() {
@@ -105,6 +114,80 @@ TEST_CASE("the total is never below the peak") {
     if (!j.contains("per_device")) continue;
     CHECK(j["per_device"]["total"] >= j["per_device"]["peak"]["bytes"]);
   }
+}
+
+// What PEFT printed as "trainable params" in public reports: Qwen2.5-7B, all seven projections, r
+// 8; Mixtral, all linear layers with the experts', r 16; Llama-2-7B's sizes with PEFT's own
+// targets, r 16; a ViT-B/16 of transformers with a head of 101 classes beside the adapters, r 16.
+TEST_CASE("adapters train what PEFT says, by the names of the user's library") {
+  CHECK(lora("qwen2.5-7b", "8", "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj").first ==
+        20'185'088);
+  CHECK(lora("mixtral-8x7b", "16", "all-linear").first == 242'225'152);
+  CHECK(lora("mixtral-8x7b", "16", "q_proj, k_proj, v_proj, o_proj, gate, w1, w2, w3").first ==
+        242'225'152);
+  CHECK(lora("llama-2-7b", "16", "").first == 8'388'608);
+  const json vit = {
+      {"model_type", "vit"}, {"architectures", {"ViTForImageClassification"}}, {"num_labels", 101}};
+  CHECK(memory_of(vit, {"--lora-rank", "16", "--lora-targets", "query, value", "--train",
+                        "classifier"})["trained_params"] == 667'493);
+}
+
+// TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING of peft/utils/constants.py.
+TEST_CASE("adapters stand beside what PEFT adapts by default") {
+  CHECK(lora("gpt2", "8", "").second == json({"c_attn"}));
+  CHECK(lora("llama-3-8b", "8", "").second == json({"q_proj", "v_proj"}));
+  CHECK(lora("bert-base-uncased", "8", "").second == json({"query", "value"}));
+  CHECK(lora("phi-2", "8", "").second == json({"fc1", "fc2", "q_proj", "v_proj"}));
+}
+
+// bert-base: BertAttention holds BertSelfOutput's LayerNorm.
+TEST_CASE("a module of the tree is what its path freezes") {
+  const std::string bert = "bert-base-uncased";
+  const std::string path = "encoder.layer.0.attention";
+  const Words all = {"memory", bert, "--seq-len", "16", "--format", "json"};
+  auto part = all;
+  part.insert(part.end(), {"--freeze", path});
+  const auto trained = [](const Words& words) {
+    return test::parsed(test::run(words).out)["trained_params"].get<int>();
+  };
+  CHECK(trained(all) - trained(part) == 2'363'904);
+  const auto tree = test::run({"summary", bert, "--style", "tree", "--depth", "5"}).out;
+  CHECK(test::says(tree, "Attention     [1, 512, 768]              2,363,904"));
+}
+
+// Files of llama.cpp and of the publisher: 12.83 GiB with the rest in 16 bits, 11.27 GiB in Q8_0.
+TEST_CASE("experts that are published in MXFP4 are not quantised again") {
+  const auto gib = [](const char* scheme) {
+    const auto r = test::run({"memory", "gpt-oss-20b", "--mode", "inference", "--seq-len", "16",
+                              "--quantize", scheme, "--format", "json"});
+    return test::parsed(r.out)["bytes"]["weights"].get<double>() / (1 << 30);
+  };
+  CHECK(gib("BF16") == doctest::Approx(12.83).epsilon(0.0005));
+  CHECK(gib("Q8_0") == doctest::Approx(11.27).epsilon(0.0005));
+  CHECK(gib("mxfp4") == doctest::Approx(12.82).epsilon(0.0005));
+  CHECK(gib("Q4_K_M") < gib("Q8_0"));
+}
+
+TEST_CASE("inference runs in the type that the model is loaded in") {
+  const auto precision = [](const json& config) {
+    return memory_of(config, {"--mode", "inference"})["precision"];
+  };
+  auto config = tiny();
+  CHECK(precision(config) == "bf16");
+  config["torch_dtype"] = "float16";
+  CHECK(precision(config) == "fp16");
+  config["dtype"] = "float32";
+  CHECK(precision(config) == "fp32");
+  CHECK(precision({{"model_type", "vit"}}) == "fp32");
+  // Stored weights of few bits have no copies: what is not stored is less than they are.
+  const auto r = test::run(
+      {"memory", "mpt-7b", "--mode", "inference", "--quantize", "Q4_K_M", "--format", "json"});
+  const auto bytes = test::parsed(r.out)["bytes"];
+  CHECK(bytes["total"].get<double>() < 1.5 * bytes["weights"].get<double>());
+  // The T4 has no bf16.
+  const auto old = test::run({"memory", "llama-3.2-1b", "--mode", "inference", "--seq-len", "16",
+                              "--device", "t4", "--format", "json"});
+  CHECK(test::parsed(old.out)["precision"] == "fp16");
 }
 
 TEST_CASE("what no stack does is refused with what is possible") {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/suggest.h"
+#include "core/text.h"
 #include "help.h"
 #include "streams.h"
 
@@ -284,6 +285,7 @@ std::vector<std::string> split_commas(const std::string& text) {
       parts.emplace_back();
     else
       parts.back() += c;
+  for (auto& part : parts) part = std::string(trimmed(part));  // as people write lists: "q, v"
   return parts;
 }
 

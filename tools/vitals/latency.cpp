@@ -5,6 +5,7 @@
 #include "frontends/devices/calibration.h"
 #include "latency/execution.h"
 #include "memory/estimate.h"
+#include "recipe_options.h"
 #include "runtime/program/lower.h"
 #include "runtime/program/plan.h"
 #include "runtime/program/step_kernels.h"
@@ -17,8 +18,9 @@
 namespace vitals::cli {
 namespace {
 
-std::string default_precision(const DeviceSpec& device) {
-  return device.machine.kind == MachineKind::cpu ? "fp32" : "amp";
+std::string default_precision(const Model& model, const DeviceSpec& on, bool training) {
+  if (!training) return inference_precision(model, &on);
+  return on.machine.kind == MachineKind::cpu ? "fp32" : "amp";
 }
 
 // The same recipe as `vitals memory` would be asked for; autocast takes the same bytes in both
@@ -90,8 +92,8 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
   a.device = on.name;
   a.device_title = on.title;
   a.batch = build.batch;
-  a.precision = o.precision.empty() ? default_precision(on) : o.precision;
   a.training = o.mode == "training";
+  a.precision = o.precision.empty() ? default_precision(model, on, a.training) : o.precision;
   a.compiled = o.compiled;
   const auto known = known_calibrations(on);
   if (const auto fault = version_fault(known, o.pytorch); !fault.empty()) fail("{}", fault);

@@ -6,6 +6,7 @@
 #include "frontends/gguf/gguf.h"
 #include "latency/execution.h"
 #include "memory/explain_memory.h"
+#include "memory/lora_targets.h"
 #include "memory_device.h"
 #include "memory_llama.h"
 #include "progress.h"
@@ -140,7 +141,7 @@ std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o
   const auto& r = o.recipe;
   const bool all_trained = r.freeze.empty() && r.train.empty();
   if (!r.training() || !all_trained || !r.quantize.empty()) return {};
-  if (!r.lora_rank && default_lora_targets(model.build(build_options(o))).empty()) return {};
+  if (!r.lora_rank && default_lora_names(model.build(build_options(o))).empty()) return {};
   std::vector<Change> changes;
   const auto add = [&](std::string change, const char* meaning, const char* cost,
                        const MemoryArguments& changed) {
@@ -230,16 +231,29 @@ void check_types(const MemoryArguments& o) {
   (void)latency::peak(on->machine, execution, on->title);
 }
 
+// Fills in what the command line leaves to the model: its answer names it.
+void settle(const Model& model, MemoryArguments& o) {
+  auto& r = o.recipe;
+  if (r.lora_rank && r.lora_targets.empty())
+    r.lora_targets = default_lora_names(model.build(build_options(o)));
+  const bool autocast = r.training() || !r.weights.empty() || !r.amp_dtype.empty();
+  if (!r.precision.empty()) return;
+  const auto& on = o.place.on ? o.place.on : o.place.fit_on;
+  if (autocast)
+    r.precision = "amp";
+  else
+    r.precision = o.place.is_cpu() ? "fp32" : inference_precision(model, on ? &*on : nullptr);
+}
+
 void memory(MemoryArguments o) {
   resolve(o.place);
   if (runs_llama_cpp(o.recipe))
     return llama_memory({o.model, o.output, o.recipe, o.place, o.no_fold}, o.fail_if);
   if (o.allocator && (o.place.is_cpu() || (o.place.on && !has_caching_allocator(*o.place.on))))
     fail("{}", kNoAllocator);
-  check_types(o);
   const auto model = o.model.load();
-  if (o.recipe.lora_rank && o.recipe.lora_targets.empty())  // named in the answer
-    o.recipe.lora_targets = default_lora_targets(model.build(build_options(o)));
+  settle(model, o);
+  check_types(o);
   std::optional<MemoryAnswer::FitResult> fitted;
   if (!o.place.fit.empty()) {
     o.model.batch = o.recipe.parallel.micro_batches;

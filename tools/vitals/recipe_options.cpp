@@ -77,4 +77,12 @@ std::vector<std::string> unused_in_inference(const Given& given) {
   return unused;
 }
 
+std::string inference_precision(const Model& model, const DeviceSpec* on) {
+  if (on != nullptr && on->machine.kind == MachineKind::cpu) return "fp32";
+  if (model.dtype == DType::f32) return "fp32";
+  if (!model.dtype && !model.reads_text()) return on != nullptr ? "amp" : "fp32";
+  const bool bf16 = on == nullptr || on->machine.bf16.has_value();
+  return model.dtype == DType::f16 || !bf16 ? "fp16" : "bf16";
+}
+
 }  // namespace vitals::cli

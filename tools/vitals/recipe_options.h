@@ -2,11 +2,18 @@
 #pragma once
 
 #include "command_line.h"
+#include "frontends/devices/device_file.h"
 #include "memory/recipe.h"
+#include "models/architecture.h"
 
 namespace vitals::cli {
 
 void add_recipe_options(Command& command, Recipe& recipe);
+
+// What inference runs in where nothing is asked for: the type that the description states; else
+// 16 bits for text, and for images fp32, or autocast on a GPU that is named, as its measured tables
+// have it. A CPU runs fp32.
+[[nodiscard]] std::string inference_precision(const Model& model, const DeviceSpec* on);
 
 // Options that were given and change nothing because nothing is trained.
 [[nodiscard]] std::vector<std::string> unused_in_inference(const Given& given);

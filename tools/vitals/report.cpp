@@ -3,6 +3,7 @@
 #include "device_option.h"
 #include "frontends/spec/load.h"
 #include "machine.h"
+#include "recipe_options.h"
 #include "report/page/page.h"
 #include "version.h"
 
@@ -43,10 +44,10 @@ MemoryAnswer memory_of(const Graph& graph, const MemoryOptions& options) {
           {},          std::nullopt, std::nullopt};
 }
 
-MemoryOptions recipe(bool training) {
+MemoryOptions recipe(const Model& model, bool training) {
   MemoryOptions options;
   options.training = training;
-  options.precision = precision("amp");
+  options.precision = precision(training ? "amp" : inference_precision(model, nullptr));
   options.optimizer = optimizer(training ? "adamw" : "none");
   return options;
 }
@@ -68,8 +69,8 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
   s->training = model.build(step);
   s->inference = model.build(served);
   s->spec = spec_of(model);
-  s->training_memory.emplace(memory_of(s->training, recipe(true)));
-  s->inference_memory.emplace(memory_of(s->inference, recipe(false)));
+  s->training_memory.emplace(memory_of(s->training, recipe(model, true)));
+  s->inference_memory.emplace(memory_of(s->inference, recipe(model, false)));
   if (o.bench) require_measurable(s->inference);
   return s;
 }

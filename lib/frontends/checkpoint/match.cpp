@@ -18,45 +18,11 @@ constexpr std::string_view kKnownBuffers[] = {
 // Causal masks [1, 1, length, length] have the name of a bias.
 constexpr std::string_view kKnownMasks[] = {"*.attn.bias", "*.attention.bias"};
 
-std::string_view take_part(std::string_view& text) {
-  const auto dot = text.find('.');
-  const auto part = text.substr(0, dot);
-  text.remove_prefix(dot == std::string_view::npos ? text.size() : dot + 1);
-  return part;
-}
-
-// A star stands for one part between dots; `stars` are those that they stand for.
-bool matches(std::string_view pattern, std::string_view text,
-             std::vector<std::string_view>& stars) {
-  stars.clear();
-  while (!pattern.empty() && !text.empty()) {
-    const auto wanted = take_part(pattern);
-    const auto part = take_part(text);
-    if (wanted == "*")
-      stars.push_back(part);
-    else if (wanted != part)
-      return false;
-  }
-  return pattern.empty() && text.empty();
-}
-
 // A star at the beginning stands for any number of parts.
 bool matches_end(std::string_view pattern, std::string_view text) {
   if (!pattern.starts_with("*.")) return pattern == text;
   const auto end = pattern.substr(1);
   return text == pattern.substr(2) || text.ends_with(end);
-}
-
-std::string fill(std::string_view pattern, const std::vector<std::string_view>& stars) {
-  std::string text;
-  std::size_t star = 0;
-  for (char c : pattern) {
-    if (c == '*' && star < stars.size())
-      text += stars[star++];
-    else
-      text += c;
-  }
-  return text;
 }
 
 // The stored tensors that one parameter should be made of.
@@ -84,32 +50,14 @@ Wanted stack_of(const Graph& graph, Wanted w) {
   return w;
 }
 
-// The names of a rule, with a `#` for each of `count` indices.
-std::vector<std::string> names_of(const KeyRule& rule, const std::vector<std::string_view>& stars,
-                                  std::uint64_t count) {
-  std::vector<std::string> names;
-  for (const auto& pattern : rule.stored) {
-    const auto name = fill(pattern, stars);
-    const auto index = name.find('#');
-    if (index == std::string::npos) {
-      names.push_back(name);
-      continue;
-    }
-    for (std::uint64_t i = 0; i < count; ++i)
-      names.push_back(name.substr(0, index) + std::to_string(i) + name.substr(index + 1));
-  }
-  return names;
-}
-
 // The names of the first rule whose tensors are all there, else of the first that matches; empty:
 // none does.
 std::vector<std::string> ruled_names(const CheckpointKeys& keys, const std::string& path,
                                      std::uint64_t count, const Checkpoint& checkpoint) {
   std::vector<std::string> first;
-  std::vector<std::string_view> stars;
   for (const auto& rule : keys.rules) {
-    if (!matches(rule.trace, path, stars)) continue;
-    auto names = names_of(rule, stars, count);
+    auto names = stored_names(rule, path, count);
+    if (names.empty()) continue;
     const bool all = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
       return checkpoint.find(name) != nullptr;
     });
@@ -173,13 +121,8 @@ std::multimap<ParamId, std::string> tied_names(const Graph& graph, const Checkpo
         continue;
       const auto& path = graph.modules[module].path;
       const std::string own = (path.empty() ? "" : path + ".") + (i == 0 ? "weight" : "bias");
-      std::vector<std::string_view> stars;
-      const auto rule = std::find_if(keys.rules.begin(), keys.rules.end(), [&](const KeyRule& r) {
-        return matches(r.trace, own, stars);
-      });
-      names.emplace(id, rule == keys.rules.end() || rule->stored.size() != 1
-                            ? own
-                            : fill(rule->stored.front(), stars));
+      const auto stored = stored_names(keys, own);
+      names.emplace(id, stored.size() == 1 ? stored.front() : own);
     }
   }
   return names;
@@ -339,9 +282,8 @@ class Fitter {
       if (matches_end(pattern, name)) return true;
     for (auto pattern : kKnownMasks)
       if (tensor.shape.size() == 4 && matches_end(pattern, name)) return true;
-    std::vector<std::string_view> stars;
     return std::any_of(keys_.left_out.begin(), keys_.left_out.end(), [&](std::string_view pattern) {
-      return matches(pattern, name, stars) || matches(pattern, tensor.name, stars);
+      return key_matches(pattern, name) || key_matches(pattern, tensor.name);
     });
   }
 

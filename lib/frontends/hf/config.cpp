@@ -59,6 +59,21 @@ void copy_fields(const HfValues& values, const HfFamily& family, ordered_json& s
   }
 }
 
+// The type in which the library loads the weights, where the config states one of three that
+// matter.
+std::optional<DType> stated_dtype(const json& config) {
+  for (const auto* key : {"dtype", "torch_dtype"}) {
+    const auto it = config.find(key);
+    if (it == config.end() || !it->is_string()) continue;
+    auto name = it->get<std::string>();
+    if (name.starts_with("torch.")) name.erase(0, std::string_view("torch.").size());
+    if (name == "float32" || name == "float") return DType::f32;
+    if (name == "float16" || name == "half") return DType::f16;
+    if (name == "bfloat16") return DType::bf16;
+  }
+  return std::nullopt;
+}
+
 std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family) {
   for (const auto& key : family.at("ignored")) values.know(key.get<std::string>());
   for (const auto& field : entry_of(family, "defaults").items()) values.know(field.key());
@@ -324,6 +339,7 @@ Model model_from_hf_config(const json& config, const std::string& source,
     model.left_out = left_out;
     model.by_default = by_default;
     model.checkpoint_keys = hf_checkpoint_keys(*kind.family, kind.head);
+    model.dtype = stated_dtype(config);
     return model;
   } catch (const Error& error) {
     throw Error(in_their_words(error.what(), origins));

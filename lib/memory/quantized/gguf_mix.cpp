@@ -19,11 +19,12 @@ enum class When : std::uint8_t {
   first2,
   first4,
   middle,  // all but the first and last eighth
+  expert,  // one tensor of several experts
 };
 
 struct Rule {
   std::string_view mixes;  // separated by blanks; "*": every one
-  WeightRole role;
+  Role role;
   When when;
   std::string_view format;
 };
@@ -42,64 +43,69 @@ constexpr Base kBases[] = {
     {"IQ1_M", "IQ1_M"}, {"IQ2_XXS", "IQ2_XXS"}, {"IQ2_XS", "IQ2_XS"}, {"IQ2_S", "IQ2_XS"},
     {"IQ2_M", "IQ2_S"}, {"IQ3_XXS", "IQ3_XXS"}, {"IQ3_XS", "IQ3_S"},  {"IQ3_S", "IQ3_S"},
     {"IQ3_M", "IQ3_S"}, {"IQ4_NL", "IQ4_NL"},   {"IQ4_XS", "IQ4_XS"}, {"TQ1_0", "TQ1_0"},
-    {"TQ2_0", "TQ2_0"}, {"F16", "F16"},         {"BF16", "BF16"},     {"F32", "F32"},
+    {"TQ2_0", "TQ2_0"}, {"MXFP4_MOE", "Q8_0"},  {"F16", "F16"},       {"BF16", "BF16"},
+    {"F32", "F32"},
 };
 
-using R = WeightRole;
+using R = Role;
 using W = When;
 constexpr std::string_view kTiny = "IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M";
-constexpr std::string_view kPlain = "F16 BF16 F32 Q8_0";
+constexpr std::string_view kPlain = "F16 BF16 F32 Q8_0 MXFP4_MOE";
 
 // Read from src/llama-quant.cpp of llama.cpp (commit 007dbbf3); the first that holds is taken. The
 // mixes below four bits whose names begin with IQ are made with an importance matrix, IQ4 without.
 constexpr Rule kRules[] = {
-    {kPlain, R::output, W::always, ""},  // as all others
-    {"IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M IQ3_XXS", R::output, W::always, "Q5_K"},
-    {"*", R::output, W::always, "Q6_K"},
+    {"MXFP4_MOE", R::gate, W::expert, "MXFP4"},
+    {"MXFP4_MOE", R::up, W::expert, "MXFP4"},
+    {"MXFP4_MOE", R::down, W::expert, "MXFP4"},
 
-    {"IQ1_S IQ1_M IQ2_XXS IQ2_XS", R::token_embedding, W::always, "Q2_K"},
-    {"IQ2_S IQ2_M IQ3_XXS", R::token_embedding, W::always, "IQ3_S"},
-    {"TQ1_0 TQ2_0", R::token_embedding, W::always, "Q4_K"},
+    {kPlain, R::head, W::always, ""},  // as all others
+    {"IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M IQ3_XXS", R::head, W::always, "Q5_K"},
+    {"*", R::head, W::always, "Q6_K"},
 
-    {kTiny, R::attention_v, W::grouped_or_many, "Q4_K"},
-    {"IQ2_S IQ2_M", R::attention_v, W::always, "IQ3_S"},
-    {kTiny, R::attention_v, W::always, "Q2_K"},
-    {kTiny, R::attention_k, W::experts8, "Q4_K"},
-    {"IQ2_S IQ2_M", R::ffn_down, W::first_eighth, "IQ3_S"},
-    {kTiny, R::ffn_down, W::first_eighth, "Q2_K"},
+    {"IQ1_S IQ1_M IQ2_XXS IQ2_XS", R::embedding, W::always, "Q2_K"},
+    {"IQ2_S IQ2_M IQ3_XXS", R::embedding, W::always, "IQ3_S"},
+    {"TQ1_0 TQ2_0", R::embedding, W::always, "Q4_K"},
+
+    {kTiny, R::value, W::grouped_or_many, "Q4_K"},
+    {"IQ2_S IQ2_M", R::value, W::always, "IQ3_S"},
+    {kTiny, R::value, W::always, "Q2_K"},
+    {kTiny, R::key, W::experts8, "Q4_K"},
+    {"IQ2_S IQ2_M", R::down, W::first_eighth, "IQ3_S"},
+    {kTiny, R::down, W::first_eighth, "Q2_K"},
     {kTiny, R::attention_output, W::experts8, "Q5_K"},
     {"IQ1_S IQ1_M", R::attention_output, W::always, "IQ2_XXS"},
     {"IQ2_S IQ2_M", R::attention_output, W::always, "IQ3_S"},
 
-    {kPlain, R::attention_v, W::always, ""},
-    {"*", R::attention_v, W::experts8, "Q8_0"},
-    {"Q4_K_M Q5_K_M", R::attention_v, W::more_bits, "Q6_K"},
-    {"Q2_K Q2_K_S Q3_K_S Q3_K_M Q4_K_S Q4_K_M IQ3_XXS IQ3_XS IQ3_S IQ3_M", R::attention_v,
-     W::seventy_b, "Q5_K"},
-    {"Q2_K Q2_K_S IQ3_XXS IQ3_XS IQ3_S", R::attention_v, W::grouped, "Q4_K"},
-    {"Q2_K", R::attention_v, W::always, "Q3_K"},
-    {"IQ3_M", R::attention_v, W::always, "Q4_K"},
-    {"Q3_K_M", R::attention_v, W::first2, "Q5_K"},
-    {"Q3_K_M", R::attention_v, W::always, "Q4_K"},
-    {"Q3_K_L", R::attention_v, W::always, "Q5_K"},
-    {"IQ4_NL IQ4_XS", R::attention_v, W::grouped, "Q5_K"},
-    {"Q4_K_S", R::attention_v, W::first4, "Q5_K"},
+    {kPlain, R::value, W::always, ""},
+    {"*", R::value, W::experts8, "Q8_0"},
+    {"Q4_K_M Q5_K_M", R::value, W::more_bits, "Q6_K"},
+    {"Q2_K Q2_K_S Q3_K_S Q3_K_M Q4_K_S Q4_K_M IQ3_XXS IQ3_XS IQ3_S IQ3_M", R::value, W::seventy_b,
+     "Q5_K"},
+    {"Q2_K Q2_K_S IQ3_XXS IQ3_XS IQ3_S", R::value, W::grouped, "Q4_K"},
+    {"Q2_K", R::value, W::always, "Q3_K"},
+    {"IQ3_M", R::value, W::always, "Q4_K"},
+    {"Q3_K_M", R::value, W::first2, "Q5_K"},
+    {"Q3_K_M", R::value, W::always, "Q4_K"},
+    {"Q3_K_L", R::value, W::always, "Q5_K"},
+    {"IQ4_NL IQ4_XS", R::value, W::grouped, "Q5_K"},
+    {"Q4_K_S", R::value, W::first4, "Q5_K"},
 
-    {kPlain, R::attention_k, W::always, ""},
-    {"*", R::attention_k, W::experts8, "Q8_0"},
-    {"IQ3_XS", R::attention_k, W::always, "IQ3_XXS"},
-    {"IQ3_XXS", R::attention_k, W::always, "IQ2_S"},
-    {"IQ3_XS", R::attention_q, W::always, "IQ3_XXS"},
-    {"IQ3_XXS", R::attention_q, W::always, "IQ2_S"},
+    {kPlain, R::key, W::always, ""},
+    {"*", R::key, W::experts8, "Q8_0"},
+    {"IQ3_XS", R::key, W::always, "IQ3_XXS"},
+    {"IQ3_XXS", R::key, W::always, "IQ2_S"},
+    {"IQ3_XS", R::query, W::always, "IQ3_XXS"},
+    {"IQ3_XXS", R::query, W::always, "IQ2_S"},
 
-    {"Q2_K", R::ffn_down, W::always, "Q3_K"},
-    {"Q2_K_S", R::ffn_down, W::first_eighth, "Q4_K"},
-    {"Q3_K_M", R::ffn_down, W::first_sixteenth, "Q5_K"},
-    {"Q3_K_M", R::ffn_down, W::always, "Q4_K"},
-    {"IQ3_M", R::ffn_down, W::first_eighth, "Q4_K"},
-    {"Q3_K_L", R::ffn_down, W::always, "Q5_K"},
-    {"Q4_K_M Q5_K_M", R::ffn_down, W::more_bits, "Q6_K"},
-    {"IQ4_NL IQ4_XS Q4_K_S", R::ffn_down, W::first_eighth, "Q5_K"},
+    {"Q2_K", R::down, W::always, "Q3_K"},
+    {"Q2_K_S", R::down, W::first_eighth, "Q4_K"},
+    {"Q3_K_M", R::down, W::first_sixteenth, "Q5_K"},
+    {"Q3_K_M", R::down, W::always, "Q4_K"},
+    {"IQ3_M", R::down, W::first_eighth, "Q4_K"},
+    {"Q3_K_L", R::down, W::always, "Q5_K"},
+    {"Q4_K_M Q5_K_M", R::down, W::more_bits, "Q6_K"},
+    {"IQ4_NL IQ4_XS Q4_K_S", R::down, W::first_eighth, "Q5_K"},
 
     {"Q2_K IQ3_XS IQ3_XXS Q3_K_S Q3_K_M IQ4_NL Q4_K_S Q4_K_M IQ3_S IQ3_M IQ4_XS",
      R::attention_output, W::experts8, "Q5_K"},
@@ -108,8 +114,8 @@ constexpr Rule kRules[] = {
     {"Q3_K_M IQ3_M", R::attention_output, W::always, "Q4_K"},
     {"Q3_K_L", R::attention_output, W::always, "Q5_K"},
 
-    {"IQ3_XS", R::ffn_gate, W::middle, "IQ3_XXS"},
-    {"IQ3_XS", R::ffn_up, W::middle, "IQ3_XXS"},
+    {"IQ3_XS", R::gate, W::middle, "IQ3_XXS"},
+    {"IQ3_XS", R::up, W::middle, "IQ3_XXS"},
 };
 
 bool names(std::string_view list, std::string_view mix) {
@@ -122,7 +128,8 @@ bool names(std::string_view list, std::string_view mix) {
   return false;
 }
 
-bool holds(When when, std::uint64_t i, const GgufModel& m) {
+bool holds(When when, const WeightUse& use, const GgufModel& m) {
+  const auto i = use.layer;
   const auto n = m.layers;
   switch (when) {
     case When::always:
@@ -145,6 +152,8 @@ bool holds(When when, std::uint64_t i, const GgufModel& m) {
       return i < 2;
     case When::first4:
       return i < 4;
+    case When::expert:
+      return use.experts > 1;
     case When::middle:
       return i >= n / 8 && i < 7 * n / 8;
   }
@@ -153,9 +162,20 @@ bool holds(When when, std::uint64_t i, const GgufModel& m) {
 
 // Joint projections, latents that are written out and plain values are treated alike, and so are a
 // head and a token table that is the head as well.
-WeightRole treated_as(const WeightUse& use) {
-  if (use.role == R::attention_qkv || use.role == R::attention_kv_b) return R::attention_v;
-  return use.role == R::token_embedding && use.tied ? R::output : use.role;
+Role treated_as(const WeightUse& use) {
+  switch (use.role) {
+    case R::qkv:
+    case R::key_value:
+      return R::value;
+    case R::gate_up:
+      return R::up;
+    case R::classifier:
+      return R::head;
+    case R::embedding:
+      return use.tied ? R::head : R::embedding;
+    default:  // has rules of its own, or none
+      return use.role;
+  }
 }
 
 }  // namespace
@@ -173,12 +193,10 @@ GgufModel gguf_model(const Graph& graph, const std::vector<WeightUse>& uses) {
   GgufModel model;
   for (const auto& use : uses) {
     model.layers = std::max(model.layers, use.layer + 1);
-    if (use.role != R::attention_output || graph.kv_caches.empty()) continue;
-    const auto value = std::max<std::uint64_t>(graph.kv_caches.front().value, 1);
-    model.heads_per_kv_head = std::max<std::uint64_t>(use.columns / value, 1);
+    model.experts = std::max(model.experts, use.experts);
   }
-  for (const auto& node : graph.nodes)
-    if (const auto* o = std::get_if<op::ExpertLinear>(&node.op)) model.experts = o->experts;
+  for (const auto& module : graph.modules)
+    if (module.heads.key > 0) model.heads_per_kv_head = module.heads.query / module.heads.key;
   return model;
 }
 
@@ -188,7 +206,7 @@ std::string_view chosen(std::string_view mix, std::string_view base, const Weigh
                         const GgufModel& model) {
   const auto role = treated_as(use);
   for (const auto& rule : kRules)
-    if (rule.role == role && names(rule.mixes, mix) && holds(rule.when, use.layer, model))
+    if (rule.role == role && names(rule.mixes, mix) && holds(rule.when, use, model))
       return rule.format.empty() ? base : rule.format;
   return base;
 }
@@ -201,7 +219,7 @@ const BlockFormat& gguf_format(std::string_view mix, const WeightUse& use, const
   const auto* format = &block_format(chosen(mix, base->format, use, model));
   if (use.columns % format->block == 0) return *format;
   // The head's own fallback is simpler than the formats'.
-  format = &block_format(treated_as(use) == R::output ? "Q8_0" : format->fallback);
+  format = &block_format(treated_as(use) == R::head ? "Q8_0" : format->fallback);
   return use.columns % format->block == 0 ? *format : block_format("F16");
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "memory/quantized/quantization.h"
-#include "memory/quantized/weight_roles.h"
+#include "memory/quantized/weight_use.h"
 
 namespace vitals {
 

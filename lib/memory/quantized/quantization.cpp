@@ -17,6 +17,7 @@ struct Matrix {
   Count elements;
   Count rows;
   std::uint64_t columns = 0;
+  std::uint64_t experts = 0;  // matrices in one parameter; 0: it is one
 };
 
 // The values that codes of 4 and of 8 bits stand for.
@@ -66,6 +67,16 @@ Count bytes_fp8(const Matrix& m) {
   return m.elements + ceil_div(m.rows, 128) * ceil_div(m.columns, 128) * 4;
 }
 
+// OCP Microscaling Formats (MX) 1.0, section 5.3: blocks of 32 along a row, a byte of scale each.
+Count bytes_mxfp4(const Matrix& m) { return m.rows * ceil_div(m.columns, 32) * (1 + 16); }
+
+// NVFP4: blocks of 16 along a row, an 8-bit float of scale each, and an fp32 scale for each matrix
+// (TensorRT Model Optimizer, modelopt/torch/quantization/qtensor/nvfp4_tensor.py).
+Count bytes_nvfp4(const Matrix& m) {
+  return m.rows * ceil_div(m.columns, 16) * (1 + 8) +
+         Count(std::max<std::uint64_t>(m.experts, 1)) * 4;
+}
+
 // Schemes that store the matrices of linear layers in one way, and all else, the head included, in
 // 16 bits.
 struct LinearScheme {
@@ -75,6 +86,7 @@ struct LinearScheme {
   // no parameters (fms-acceleration, register_tensors_as_parameters_patch_rule).
   Count (*per_rank)(const Matrix&) = nullptr;
   bool unpacked = false;
+  bool experts_alone = false;  // where the model has any
 };
 
 constexpr LinearScheme kLinear[] = {
@@ -88,17 +100,29 @@ constexpr LinearScheme kLinear[] = {
     {{"gptq", "GPTQ, 4 bits in one group a column"}, bytes_gptq_column, scales_gptq_column},
     {{"gptq-128", "GPTQ, 4 bits in groups of 128"}, bytes_gptq, scales_gptq},
     {{"awq", "AWQ, 4 bits in groups of 128"}, bytes_awq},
+    {{"mxfp4", "4-bit floats in blocks of 32; of the experts alone where there are any"},
+     bytes_mxfp4,
+     nullptr,
+     false,
+     true},
+    {{"nvfp4", "4-bit floats in blocks of 16 with 8-bit scales"}, bytes_nvfp4},
 };
 
-StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const WeightUse& use) {
+// Tables, heads and routers stay at 16 bits, and what is no matrix of a linear layer.
+bool stays_wide(const WeightUse& use) {
+  return use.columns == 0 || use.role == Role::embedding || use.role == Role::head ||
+         use.role == Role::classifier || use.role == Role::router;
+}
+
+StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const WeightUse& use,
+                           const GgufModel& model) {
   const auto n = numel(param);
-  const bool kept = use.columns == 0 || use.role == WeightRole::output ||
-                    use.role == WeightRole::token_embedding || use.role == WeightRole::other;
-  if (kept) return {"F16", n * 2};
+  const bool others = scheme.experts_alone && model.experts > 0 && use.experts == 0;
+  if (stays_wide(use) || others) return {"F16", n * 2};
   // Experts that are held as one parameter are tensors of their own where they are stored.
   const auto tensors = param.stacked ? Count(param.shape[0]) : Count(1);
   const auto each = n / tensors;
-  const Matrix matrix{each, each / use.columns, use.columns};
+  const Matrix matrix{each, each / use.columns, use.columns, param.stacked ? 0 : use.experts};
   return {scheme.scheme.name, scheme.bytes(matrix) * tensors,
           scheme.per_rank != nullptr ? scheme.per_rank(matrix) * tensors : Count(0), true,
           scheme.unpacked};
@@ -107,9 +131,12 @@ StoredWeight stored_linear(const LinearScheme& scheme, const Param& param, const
 StoredWeight stored_gguf(std::string_view mix, const Param& param, const WeightUse& use,
                          const GgufModel& model) {
   const auto n = numel(param);
-  // Vectors, positions and routers stay what they are.
-  if (use.columns == 0 || use.role == WeightRole::other) return {"F32", n * 4};
-  const auto& format = gguf_format(mix, use, model);
+  // Vectors, positions and what chooses experts stay what they are.
+  if (use.columns == 0 || use.role == Role::router || use.role == Role::shared_gate)
+    return {"F32", n * 4};
+  // llama.cpp does not quantise again what is published in few bits.
+  const auto& format = param.stored_format.empty() ? gguf_format(mix, use, model)
+                                                   : block_format(param.stored_format);
   const auto bytes = n / format.block * format.bytes;
   return {format.name, bytes, 0, bytes < n * 2};
 }
@@ -170,7 +197,7 @@ std::vector<StoredWeight> quantized_weights(const Graph& graph, std::string_view
       weights[id] = {"F16", numel(param) * 2};
       continue;
     }
-    weights[id] = mix == mixes.end() ? stored_linear(*linear, param, uses[id])
+    weights[id] = mix == mixes.end() ? stored_linear(*linear, param, uses[id], model)
                                      : stored_gguf(*mix, param, uses[id], model);
   }
   return weights;

@@ -202,6 +202,8 @@ Tensors forward(Builder& b, const DecoderConfig& c) {
   graph.modules[0].type = c.head == "lm" ? "DecoderForCausalLM" : "Decoder";
   graph.num_tokens = s;
   graph.plain_stack = plain_stack(c, s);
+  if (n.adapts_feed_forward)
+    graph.adapter_roles.insert(graph.adapter_roles.end(), {Role::up, Role::down});
   const auto ids = b.input({b.options().batch, s}, DType::i64);
   std::optional<Embedded> hidden;
   if (const auto name = stack_name(n, with_head); name.empty())

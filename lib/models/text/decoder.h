@@ -69,6 +69,7 @@ struct DecoderConfig {
   bool shared_expert_gate = false;
   bool router_bias = false;
   bool expert_bias = false;
+  std::string expert_format;  // of the published experts; empty: as the other weights
   std::string router_activation = "softmax";
   bool router_correction_bias = false;
   bool router_correction_buffer = false;

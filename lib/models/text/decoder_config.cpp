@@ -357,6 +357,11 @@ std::vector<Field> feed_forward_fields() {
       field<&C::shared_expert_gate>("shared_expert_gate", "A learned gate of the shared expert."),
       field<&C::router_bias>("router_bias", "Bias of the router."),
       field<&C::expert_bias>("expert_bias", "Biases of the experts."),
+      field<&C::expert_format>("expert_format",
+                               "Block format in which the experts are published; null: the type of "
+                               "the other weights.")
+          .one_of({"MXFP4", ""})
+          .or_null(),
       field<&C::router_activation>("router_activation", "How the router's scores become weights.")
           .one_of({"softmax", "sigmoid"}),
       field<&C::router_correction_bias>(

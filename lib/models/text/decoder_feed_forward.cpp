@@ -68,6 +68,7 @@ Tensor expert_linear(Builder& b, std::string_view name, Tensor x, Tensor choice,
   const std::string base(name);
   const auto weight = b.param(stacked ? base + ".weight" : base, shape, role);
   b.graph().params[weight].stacked = stacked;
+  if (c.expert_format == "MXFP4") b.graph().params[weight].stored_format = "MXFP4";
   auto bias = kNone;
   if (c.expert_bias) {
     bias = b.param(base + (stacked ? ".bias" : "_bias"), {op.experts, out}, role);

@@ -45,6 +45,7 @@ struct DecoderNames {
   std::string_view down = "down_proj";
   std::string_view act = "act_fn";
   bool conv1d = false;
+  bool adapts_feed_forward = false;  // PEFT adapts it by default
   // experts
   std::string_view moe = "mlp";
   std::string_view router = "gate";
