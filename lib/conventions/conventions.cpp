@@ -1,5 +1,6 @@
 #include "conventions/conventions.h"
 
+#include "conventions/patched_functions.h"
 #include "conventions/torchinfo.h"
 #include "cost/arithmetic.h"
 #include "cost/macs.h"
@@ -164,6 +165,18 @@ Formula thop_average(const Graph& graph, const Node& node) {
   return {{"(positions + 1)", taps + 1}, {"output", elements_of(node.shape)}};
 }
 
+bool calls_its_modules(const Graph& graph) {
+  return graph.library != Library::torchvision && graph.library != Library::torchvision_mha;
+}
+
+// Projections of attention that torchvision runs as functions: those of nn.MultiheadAttention, and
+// Swin's, which read the weights of nn.Linear modules and do not call them.
+bool runs_as_function(const Graph& graph, const Node& node) {
+  if (calls_its_modules(graph) || node.params[0] == kNone) return false;
+  const auto role = graph.params[node.params[0]].role;
+  return role == Role::qkv || role == Role::attention_output;
+}
+
 // thop hooks modules by their exact class: an op that a module of another class runs is not seen.
 void count_thop(const Graph& graph, const Sink& sink) {
   each_node(graph, sink, [&](const Node& node, CountedItem& item) {
@@ -171,6 +184,7 @@ void count_thop(const Graph& graph, const Sink& sink) {
     const auto torch = module.torch;
     const Formula::Factor elements{"elements", elements_of(node.shape)};
     item.kind = module.type;
+    if (runs_as_function(graph, node)) return;
     if (torch == TorchClass::linear && std::holds_alternative<op::Linear>(node.op)) {
       item.formula = macs_formula(graph, node);
     } else if (const auto* conv = std::get_if<op::Conv>(&node.op)) {
@@ -185,10 +199,35 @@ void count_thop(const Graph& graph, const Sink& sink) {
   });
 }
 
+template <TorchinfoVersion version>
 void count_torchinfo(const Graph& graph, const Sink& sink) {
-  visit_torchinfo(graph, [&](const Call& call, const Formula& formula) {
+  visit_torchinfo(graph, version, [&](const Call& call, const Formula& formula) {
     sink({call.module, graph.modules[call.module].type, formula});
   });
+}
+
+// What aten.mm, addmm, bmm and convolution multiply; fused attention has a name of its own.
+void count_ptflops(const Graph& graph, const Sink& sink) {
+  each_node(graph, sink, [&](const Node& node, CountedItem& item) {
+    products(graph, node, item);
+    item.source = {};
+    if (std::holds_alternative<op::Sdpa>(node.op) ||
+        std::holds_alternative<op::LinearRecurrence>(node.op) ||
+        std::holds_alternative<op::Opaque>(node.op))
+      item.formula = {};
+  });
+}
+
+void count_patched(const Graph& graph, const PatchedFunctions& patched, const Sink& sink) {
+  visit_patched(graph, patched, [&](const Node& node, const Formula& formula) {
+    sink({graph.calls[node.call].module, name_of(node.op), formula});
+  });
+}
+
+void count_deepspeed(const Graph& graph, const Sink& sink) { count_patched(graph, {}, sink); }
+
+void count_calflops(const Graph& graph, const Sink& sink) {
+  count_patched(graph, {false, false, false}, sink);
 }
 
 void count_seed(const Graph& graph, const Sink& sink) {
@@ -234,7 +273,29 @@ constexpr Convention kConventions[] = {
      "Counts by module without children: its weights and biases times the output positions of a "
      "convolution, the rows of a Linear, or the batch of any other; leaves out matrix products "
      "and parameters of other names, and so counts a norm as if it had one token.",
-     "torchinfo 1.8 summary: torchinfo/layer_info.py", count_torchinfo, always},
+     "torchinfo's main branch since November 2024: torchinfo/layer_info.py",
+     count_torchinfo<TorchinfoVersion::main>, calls_its_modules},
+    {"torchinfo-1.8", "MACs",
+     "Counts as torchinfo does, but a Linear's parameters once for every sample, whatever rows it "
+     "has: the release that is installed by name.",
+     "torchinfo 1.8.0: torchinfo/layer_info.py", count_torchinfo<TorchinfoVersion::v1_8>,
+     calls_its_modules},
+    {"ptflops", "MACs",
+     "Counts the multiply-accumulates of aten's mm, addmm, bmm and convolution; leaves out biases, "
+     "norms, softmax, activations, and attention where it runs as one fused op.",
+     "ptflops 0.7, its default backend: ptflops/aten_ops.py", count_ptflops, always},
+    {"deepspeed", "FLOPs",
+     "Counts two operations for every multiply-accumulate of linear layers, convolutions, matrix "
+     "products and fused attention, the biases of convolutions, 5 for every element of a LayerNorm "
+     "or GroupNorm, 2 of a BatchNorm, and 1 that ReLU, GELU, SiLU, pools and F.softmax read; "
+     "leaves "
+     "out RMSNorm, sums, products by element, and softmax that timm calls as a method.",
+     "DeepSpeed's flops profiler: deepspeed/profiling/flops_profiler/profiler.py", count_deepspeed,
+     always},
+    {"calflops", "FLOPs",
+     "Counts as deepspeed does, without fused attention and without products that are written "
+     "a @ b, as timm's are.",
+     "calflops 0.3: calflops/pytorch_ops.py", count_calflops, always},
     {"seed", "FLOPs",
      "Evaluates the rule of thumb l(24bsh² + 4bs²h) + 2bshV for a plain stack of transformer "
      "layers, with V = 0 where there is no vocabulary; leaves out patch embedding, norms, pooling "

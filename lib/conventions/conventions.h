@@ -31,7 +31,6 @@ struct Convention {
   bool (*applies)(const Graph&) = nullptr;
 };
 
-// macs, flops, fvcore, torch, thop, torchinfo, seed.
 [[nodiscard]] std::span<const Convention> conventions();
 [[nodiscard]] const Convention* find_convention(std::string_view name);  // null: unknown
 

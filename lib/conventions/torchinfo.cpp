@@ -13,7 +13,8 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 // What one parameter counts in a call that puts out `out`.
-Formula count(const Module& module, const Param& param, const Shape& out) {
+Formula count(const Module& module, const Param& param, const Shape& out,
+              TorchinfoVersion version) {
   const bool weight = contains(param.name, "weight");
   if (!weight && !contains(param.name, "bias")) return {};
   const Formula::Factor size{weight ? "weight" : "bias", elements_of(param.shape)};
@@ -21,7 +22,8 @@ Formula count(const Module& module, const Param& param, const Shape& out) {
     return {size, {"batch x length", leading(out, std::min<std::size_t>(out.rank(), 2))}};
   if (contains(module.type, "Conv") && out.rank() >= 2)
     return {size, {"positions", positions_of(out)}};
-  if (contains(module.type, "Linear") && out.rank() >= 1) return {size, {"rows", rows_of(out)}};
+  const bool by_row = version == TorchinfoVersion::main && contains(module.type, "Linear");
+  if (by_row && out.rank() >= 1) return {size, {"rows", rows_of(out)}};
   return {size, {"batch", out.empty() ? 1 : out[0]}};
 }
 
@@ -38,13 +40,13 @@ void each_leaf_call(const Graph& graph, F&& visit) {
 
 }  // namespace
 
-void visit_torchinfo(const Graph& graph,
+void visit_torchinfo(const Graph& graph, TorchinfoVersion version,
                      const std::function<void(const Call&, const Formula&)>& visit) {
   each_leaf_call(graph, [&](const Call& call, const Module& module, const Shape& out) {
     for (auto id : module.params) {
       const auto& param = graph.params[id];
       if (param.buffer) continue;
-      const auto formula = count(module, param, out);
+      const auto formula = count(module, param, out, version);
       if (!formula.empty()) visit(call, formula);
     }
   });
@@ -60,7 +62,8 @@ TorchinfoTotals torchinfo_totals(const Graph& graph) {
     const auto& x = graph.nodes[id];
     t.input_bytes += numel(x.shape) * size_of(x.dtype) + kPythonObject;
   }
-  visit_torchinfo(graph, [&](const Call&, const Formula& f) { t.mult_adds += f.value(); });
+  visit_torchinfo(graph, TorchinfoVersion::main,
+                  [&](const Call&, const Formula& f) { t.mult_adds += f.value(); });
   each_leaf_call(graph, [&](const Call&, const Module& module, const Shape& out) {
     const bool has_params = std::any_of(module.params.begin(), module.params.end(),
                                         [&](ParamId id) { return !graph.params[id].buffer; });

@@ -130,6 +130,15 @@ struct LiftedPattern {
   std::uint64_t nodes = 0;
 };
 
+// Whose code runs: the same layers, but called by other functions and modules.
+enum class Library : std::uint8_t {
+  other,
+  timm,
+  transformers,
+  torchvision,      // projections of attention run as functions of their weights
+  torchvision_mha,  // nn.MultiheadAttention: all of attention does
+};
+
 struct Graph {
   std::string model;
   std::string changes = {};  // of the model that the name stands for: "depth 24, num_classes 10"
@@ -150,6 +159,7 @@ struct Graph {
   std::vector<Role> adapter_roles = {Role::query, Role::value, Role::qkv, Role::key_value};
   // The names of its checkpoints, where they are not those of the trace.
   std::shared_ptr<const CheckpointKeys> checkpoint_keys;
+  Library library = Library::other;
   std::optional<PlainStack> plain_stack;
   bool imported = false;  // from a file that states ops, which may be unknown ones
   std::vector<LiftedPattern> lifted;

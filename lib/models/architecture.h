@@ -41,6 +41,7 @@ struct Model {
   // The names of its checkpoints, where they are not those of the trace.
   std::shared_ptr<const CheckpointKeys> checkpoint_keys;
   std::optional<DType> dtype = {};  // of the weights, where the description states it
+  Library library = Library::other;
   // Sizes that the description leaves to its class, as sentences.
   std::vector<std::string> by_default = {};
   // Parts of the description that no count contains (a vision tower): all figures are of the rest.
@@ -58,6 +59,7 @@ struct Model {
     auto graph = architecture->build(name, config.get(), options);
     graph.changes = changes;
     graph.checkpoint_keys = checkpoint_keys;
+    graph.library = library;
     return graph;
   }
   // A changed model is not the one that its name stands for.

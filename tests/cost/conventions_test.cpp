@@ -168,6 +168,48 @@ TEST_CASE("the rule of thumb is that of a plain stack") {
   CHECK_FALSE(total(*find_convention("seed"), gated).has_value());
 }
 
+// What people measured: torchinfo 1.8.0 on timm's ViT-B/16 (590,592 x 196 of the patch embedding
+// and 85,825,000), thop on torchvision's vit_b_16, which calls no projection of
+// nn.MultiheadAttention, and the table of calflops for Llama's 7B at 128 tokens, 1700.06 GFLOPs.
+TEST_CASE("conventions count as the released tools do") {
+  const auto timm = builtin_model("vit_base_patch16_224", "").build();
+  CHECK(total_of("torchinfo-1.8", timm) == Count(201'581'032));
+  CHECK(total_of("torchinfo", timm) == Count(16'865'030'632));
+  CHECK(total_of("thop", timm) == Count(16'863'630'336));
+  CHECK(total_of("ptflops", timm) == total_of("macs", timm));
+  // timm's products are written a @ b, which calflops does not see.
+  CHECK(total_of("deepspeed", timm) - total_of("calflops", timm) == Count(2 * 715'327'488));
+  const auto torchvision = builtin_model("vit_b_16", "").build();
+  CHECK(total_of("thop", torchvision) == Count(11'286'254'592));
+  CHECK_FALSE(total(*find_convention("torchinfo"), torchvision).has_value());
+  const auto llama = builtin_model("llama-7b", "").build({.seq_len = 128});
+  CHECK(total_of("calflops", llama).as_double() == doctest::Approx(1700.06e9).epsilon(3e-6));
+  // Fused attention has a name of its own, of which DeepSpeed's profiler alone knows.
+  const auto fused =
+      builtin_model("vit_base_patch16_224", "").build({.attention = AttentionKernel::fused});
+  CHECK(total_of("macs", fused) - total_of("ptflops", fused) == Count(715'327'488));
+  CHECK(total_of("deepspeed", fused) == total_of("deepspeed", timm));
+}
+
+// The parameters that torchvision's documentation states.
+TEST_CASE("torchvision's names mean the same layers") {
+  const std::pair<const char*, std::uint64_t> models[] = {
+      {"vit_b_16", 86'567'656},         {"vit_b_32", 88'224'232},
+      {"vit_l_16", 304'326'632},        {"vit_l_32", 306'535'400},
+      {"vit_h_14", 632'045'800},        {"swin_t", 28'288'354},
+      {"swin_s", 49'606'258},           {"swin_b", 87'768'224},
+      {"mobilenet_v2", 3'504'872},      {"mobilenet_v3_large", 5'483'032},
+      {"mobilenet_v3_small", 2'542'856}};
+  for (const auto& fact : models) {
+    const auto& name = fact.first;
+    CAPTURE(name);
+    const auto model = builtin_model(name, "");
+    CHECK(parameters(model.build()).sum() == Count(fact.second));
+    REQUIRE(model.notes.size() == 1);
+    CHECK(model.notes[0].find("is torchvision's name") != std::string::npos);
+  }
+}
+
 TEST_CASE("what conventions have to do with each other") {
   const json spec = {{"architecture", "vit"}, {"depth", 2}, {"img_size", 64}};
   for (const std::uint64_t batch : {1U, 3U}) {

@@ -340,6 +340,7 @@ Model model_from_hf_config(const json& config, const std::string& source,
     model.by_default = by_default;
     model.checkpoint_keys = hf_checkpoint_keys(*kind.family, kind.head);
     model.dtype = stated_dtype(config);
+    model.library = Library::transformers;
     return model;
   } catch (const Error& error) {
     throw Error(in_their_words(error.what(), origins));

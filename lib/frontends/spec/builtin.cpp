@@ -5,6 +5,7 @@
 #include "frontends/hf/config.h"
 #include "frontends/spec/builtin_specs.h"
 #include "frontends/spec/json_text.h"
+#include "frontends/spec/spec.h"
 
 #include <nlohmann/json.hpp>
 
@@ -49,8 +50,46 @@ std::string listed_as_folded(const std::string& name) {
   return "";
 }
 
-// The papers' and torchvision's "ViT-B/16", "vit_b_16", "DeiT-S/16" in timm's words; empty when the
-// name is none of these.
+// torchvision's models that are timm's layer by layer, under names of their own.
+struct TorchvisionName {
+  std::string_view name;
+  std::string_view listed;
+  Library library;
+};
+constexpr TorchvisionName kTorchvision[] = {
+    {"vit_b_16", "vit_base_patch16_224", Library::torchvision_mha},
+    {"vit_b_32", "vit_base_patch32_224", Library::torchvision_mha},
+    {"vit_l_16", "vit_large_patch16_224", Library::torchvision_mha},
+    {"vit_l_32", "vit_large_patch32_224", Library::torchvision_mha},
+    {"vit_h_14", "vit_huge_patch14_224", Library::torchvision_mha},
+    {"swin_t", "swin_tiny_patch4_window7_224", Library::torchvision},
+    {"swin_s", "swin_small_patch4_window7_224", Library::torchvision},
+    {"swin_b", "swin_base_patch4_window7_224", Library::torchvision},
+    {"mobilenet_v2", "mobilenetv2_100", Library::torchvision},
+    {"mobilenet_v3_large", "mobilenetv3_large_100", Library::torchvision},
+    {"mobilenet_v3_small", "mobilenetv3_small_100", Library::torchvision},
+};
+
+const TorchvisionName* torchvision_name(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kTorchvision), std::end(kTorchvision),
+                                   [&](const auto& n) { return n.name == name; });
+  return found == std::end(kTorchvision) ? nullptr : found;
+}
+
+// All of torchvision's have a head for ImageNet's classes.
+Model of_torchvision(Model model, const TorchvisionName& name) {
+  constexpr int kClasses = 1000;
+  if (spec_of(model).value("num_classes", kClasses) == 0)
+    model = with_overrides(model, {{"num_classes", std::to_string(kClasses), "torchvision"}});
+  model.library = name.library;
+  model.notes.push_back(fmt::format(
+      "{} is torchvision's name: layers and counts are those of timm's {}, whose module "
+      "names are shown; conventions count the calls of torchvision's code",
+      name.name, name.listed));
+  return model;
+}
+
+// The papers' "ViT-B/16", "DeiT-S/16" in timm's words; empty when the name is none of these.
 std::string spelled_out(const std::string& name) {
   constexpr std::pair<std::string_view, std::string_view> kSizes[] = {
       {"ti", "tiny"}, {"s", "small"}, {"b", "base"}, {"l", "large"}, {"h", "huge"}};
@@ -98,6 +137,7 @@ std::string without_tag(const std::string& name) {
 
 std::string builtin_canonical(std::string_view name) {
   if (auto listed = listed_name(std::string(name)); !listed.empty()) return listed;
+  if (const auto* theirs = torchvision_name(name)) return std::string(theirs->listed);
   const auto plain = folded_name(name);
   const auto hub = hub_name(name);
   for (const auto& spelling :
@@ -116,6 +156,7 @@ Model builtin_model(std::string_view name, const std::string& origin) {
   }
   const auto source = fmt::format("built-in {}", spec->name);
   auto model = model_from_json(parse_json(spec->json, source), source, std::string(spec->name));
+  if (const auto* theirs = torchvision_name(name)) model = of_torchvision(model, *theirs);
   model.by_default.clear();  // what a built-in model leaves to its class is known to be so
   const auto folded = hub_name(name).folded;
   if (without_tag(folded) != folded && listed_as_folded(folded).empty() &&

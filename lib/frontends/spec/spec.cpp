@@ -178,6 +178,7 @@ Model model_from_spec(const json& spec, const std::string& source,
     }
   }
   model.config = config;
+  model.library = model.reads_images() ? Library::timm : Library::transformers;
   validate(model, source);
   return model;
 }
