@@ -55,7 +55,7 @@ void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
   const bool whole_logits = q.memory.loss != Loss::none && q.memory.loss != Loss::fused_linear;
   if (q.memory.training && whole_logits)
     changes.push_back({"--loss fused-linear", "head and loss in chunks of rows: no whole logits",
-                       "none: a kernel of Liger's kind",
+                       "none (Liger's kernel)",
                        [](FitQuestion& c) { c.memory.loss = Loss::fused_linear; }});
   if (q.memory.training && q.memory.optimizer_impl == OptimizerImpl::foreach &&
       q.memory.optimizer.temporaries == StepTemporaries::adam)
@@ -80,7 +80,7 @@ void add_recomputation(const FitQuestion& q, std::vector<Change>& changes) {
                        }});
   if (q.memory.checkpoint != ActivationCheckpointing::block)
     changes.push_back({"--checkpoint block", "keep only the inputs of blocks, run each block again",
-                       "some 33 % more time: a second forward pass", [](FitQuestion& c) {
+                       "33 % more time", [](FitQuestion& c) {
                          c.memory.checkpoint = ActivationCheckpointing::block;
                        }});
 }
@@ -96,14 +96,17 @@ Change fully_sharded(const Parallelism& p, bool fsdp) {
   const bool alone = p.data == 1;
   return {fmt::format("--dp {} {}", alone ? 8 : p.data, fsdp ? "--fsdp 2" : "--zero 3"),
           "cut weights, gradients and states over the data-parallel ranks",
-          alone ? "eight devices, and communication" : "more communication", apply, alone};
+          alone ? "eight devices, communication" : "more communication", apply, alone};
 }
 
 // In order of cost.
 std::vector<Change> possible_changes(const FitQuestion& q) {
   std::vector<Change> changes;
   add_without_loss(q, changes);
-  if (!q.memory.training) return changes;
+  if (!q.memory.training) {
+    changes.insert(changes.end(), q.adapters.begin(), q.adapters.end());
+    return changes;
+  }
   add_recomputation(q, changes);
   if (q.memory.optimizer.states > 1 && q.memory.optimizer.form == StateForm::full)
     changes.push_back({"--optimizer adamw8bit", "optimizer states of one byte",
@@ -115,6 +118,9 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
   if (p.zero < 3 && p.fsdp == 0) changes.push_back(fully_sharded(p, fsdp && p.zero == 0));
   return changes;
 }
+
+// By enough that a reader sees it.
+bool helps(Count less, Count need) { return less.as_double() < 0.995 * need.as_double(); }
 
 // Above `good`, which fits, and below `bad`, which does not (0: not known): where a straight line
 // through what is known meets the budget. Needs are nearly straight lines.
@@ -165,6 +171,17 @@ Fit largest_batch(const FitQuestion& question) {
           needs.exact(samples + 1)};
 }
 
+std::vector<Advice> savings(const FitQuestion& question, Count need) {
+  std::vector<Advice> advice;
+  for (const auto& change : possible_changes(question)) {
+    auto changed = question;
+    change.apply(changed);
+    const auto less = Needs(changed).exact(changed.build.batch);
+    if (helps(less, need)) advice.push_back({change.change, change.meaning, change.cost, less, 0});
+  }
+  return advice;
+}
+
 std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
                            const std::function<void(double part)>& progress) {
   std::vector<Advice> advice;
@@ -175,9 +192,9 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
     Needs needs(changed);
     const auto need = needs.exact(samples);
     const auto largest = search(changed, needs) * changed.memory.parallel.micro_batches;
-    const bool helps = largest > fit.batch || need.as_double() < 0.995 * fit.need.as_double();
-    if (helps) advice.push_back({change.change, change.meaning, change.cost, need, largest});
-    return helps;
+    const bool better = largest > fit.batch || helps(need, fit.need);
+    if (better) advice.push_back({change.change, change.meaning, change.cost, need, largest});
+    return better;
   };
   auto together = question;
   Change all{"", "all of these that need no further device", "their sum", {}};
@@ -190,9 +207,9 @@ std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,
     if (progress) progress(static_cast<double>(i) / all_steps);
     auto changed = question;
     change.apply(changed);
-    const bool helps = tell(change, changed);
+    const bool better = tell(change, changed);
     // Whole blocks include what selective checkpointing spares.
-    if (!helps || change.needs_devices || change.change == "--checkpoint selective") continue;
+    if (!better || change.needs_devices || change.change == "--checkpoint selective") continue;
     if (change.trains_less) {
       adapted = &change;
       continue;

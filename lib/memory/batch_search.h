@@ -25,11 +25,11 @@ struct Change {
 
 struct FitQuestion {
   std::function<Graph(const BuildOptions&)> model;
-  BuildOptions build;  // its batch is not looked at
+  BuildOptions build;  // a search for batches does not look at its batch
   MemoryOptions memory;
   Count budget;
-  // Ways to train less of the model, which the caller knows how to apply; each includes the ones
-  // before it.
+  // Ways to train less of the model, or to hold less in inference, which the caller knows how to
+  // apply. Of those that train less each includes the ones before it.
   std::vector<Change> adapters = {};
 };
 
@@ -52,6 +52,9 @@ struct Advice {
   Count need;
   std::uint64_t largest = 0;
 };
+// What each change takes at the question's own batch, if that is less than `need`. No batch is
+// searched for: `largest` stays 0.
+[[nodiscard]] std::vector<Advice> savings(const FitQuestion& question, Count need);
 // Changes that help, in order of their cost; each alone, then all that need no further device
 // together, and with the last of the adapters. `progress` is told how much is done, 0 to 1.
 [[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,

@@ -57,15 +57,35 @@ Table llama_assumptions(const LlamaMemory& a) {
   return table;
 }
 
-std::string fullest(const LlamaMemory& a) {
+// The same in three lines.
+std::string llama_facts(const LlamaMemory& a, bool markdown) {
+  const auto& o = a.options;
+  const auto trained =
+      a.trained == 0 ? std::string() : fmt::format(", trained with {}", grouped(a.trained));
+  const std::pair<const char*, std::string> lines[] = {
+      {"context", fmt::format("{} (--seq-len){}; {} sequence{} (--batch)", tokens(o.context),
+                              trained, o.sequences, o.sequences == 1 ? "" : "s")},
+      {"layers", o.gpu ? fmt::format("{} of {} on the GPU (--gpu-layers)",
+                                     layers_on_gpu(a.estimate), a.estimate.layers.size() + 1)
+                       : std::string("all on the CPU")},
+      {"assumed",
+       fmt::format("{} cache (--kv-dtype), {} attention, {} at a time (--ubatch)", o.kv_dtype,
+                   o.flash_attention ? "flash" : "eager", tokens(a.estimate.ubatch))}};
+  std::string text;
+  for (const auto& [name, fact] : lines)
+    text += markdown ? fmt::format("- {}: {}\n", name, fact) : fmt::format("{:<9}{}\n", name, fact);
+  return text;
+}
+
+std::string fullest(const LlamaMemory& a, std::size_t most) {
   std::vector<std::string> parts;
   for (const auto& piece : a.estimate.graph.pieces)
-    if (parts.size() < 3)
+    if (parts.size() < most)
       parts.push_back(fmt::format("{} {}", piece.what, binary_bytes(piece.bytes)));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-Table llama_parts(const LlamaMemory& a) {
+Table llama_parts(const LlamaMemory& a, bool details) {
   const auto& e = a.estimate;
   Table table{{{"part"}, {"GPU", true}, {"CPU", true}, {""}}, {}, {}};
   const auto add = [&](const std::string& part, Count gpu, Count cpu, const std::string& note) {
@@ -73,7 +93,7 @@ Table llama_parts(const LlamaMemory& a) {
   };
   add("weights", e.gpu.weights, e.cpu.weights, a.formats);
   add("kv cache", e.gpu.kv_cache, e.cpu.kv_cache, "keys and values, allocated whole");
-  add("compute buffer", e.gpu.compute, e.cpu.compute, fullest(a));
+  add("compute buffer", e.gpu.compute, e.cpu.compute, fullest(a, details ? 3 : 1));
   add("output buffer", e.gpu.output, e.cpu.output, "logits of a token of each sequence");
   add("total", e.gpu.total(), e.cpu.total(), "");
   return table;
@@ -126,8 +146,10 @@ std::string llama_memory_text(const LlamaMemory& a, bool details, const TextLayo
   const auto shown = [&](const Table& table) {
     return (markdown ? to_markdown(table) : to_text(table, layout)) + "\n";
   };
-  auto text = wrapped(llama_headline(a), layout.width) + "\n" + shown(llama_assumptions(a)) +
-              shown(llama_parts(a)) + wrapped(advice_line(a), layout.width);
+  auto text = wrapped(llama_headline(a), layout.width) + "\n" + shown(llama_parts(a, details));
+  if (const auto advice = advice_line(a); !advice.empty())
+    text += wrapped(advice, layout.width) + "\n";
+  text += details ? shown(llama_assumptions(a)) : wrapped(llama_facts(a, markdown), layout.width);
   if (details) text += "\n" + shown(llama_pieces(a)) + shown(llama_layers(a));
   if (text.ends_with("\n\n")) text.pop_back();
   return text;

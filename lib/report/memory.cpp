@@ -288,16 +288,7 @@ Table rules_table(const MemoryAnswer& a) {
   return table;
 }
 
-// ---- fit
-
-std::string fit_text(const MemoryAnswer::FitResult& f) {
-  auto text = fmt::format(
-      "Batch {} is the largest that fits into {}:\nit needs {} of {}, the next one {}.\n",
-      f.fit.batch, f.budget.text, binary_bytes(f.fit.need), binary_bytes(f.budget.bytes),
-      binary_bytes(f.fit.next_need));
-  if (!f.command.empty()) text += fmt::format("Check it: {}\n", f.command);
-  return text;
-}
+// ---- over the step
 
 std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_t height) {
   std::vector<ChartSection> sections;
@@ -306,34 +297,6 @@ std::string timeline_text(const MemoryEstimate& e, std::size_t width, std::size_
     sections[static_cast<std::size_t>(point.phase)].values.push_back(point.high.as_double());
   constexpr std::size_t kWide = 95;
   return area_chart(sections, width == 0 ? kWide : std::min(width, kWide), height, bytes_axis);
-}
-
-// Whether the named device can hold it.
-std::string verdict(const MemoryAnswer& a) {
-  if (!a.capacity || a.fit) return "";
-  const bool fits = *a.fits();
-  const auto distance = fits ? a.capacity->bytes - a.need() : a.need() - a.capacity->bytes;
-  return fmt::format("It {}: {} are {}, and PyTorch needs {}, {} {}.\n",
-                     fits ? "fits" : fmt::format("does not fit (try --fit {})", a.device),
-                     a.capacity->text, binary_bytes(a.capacity->bytes), binary_bytes(a.need()),
-                     binary_bytes(distance), fits ? "less" : "more");
-}
-
-std::string headline(const MemoryAnswer& a) {
-  const auto& peak = a.on_device().peak;
-  const auto what = a.options.training ? "one training step" : "one forward pass";
-  const auto where = peak.at.empty() ? a.graph.model : peak.at;
-  std::string device;
-  if (a.share)
-    device = fmt::format(" on {}",
-                         a.options.parallel.pipeline > 1
-                             ? fmt::format("the most loaded of {} devices (pipeline rank "
-                                           "{})",
-                                           a.options.parallel.devices(), a.share->pipeline_rank)
-                             : fmt::format("each of {} devices", a.options.parallel.devices()));
-  return fmt::format("{}: {} takes {}{},\nmost in the {} {}, at {} ({}).\n", title_of(a.graph),
-                     what, binary_bytes(peak.bytes), device, to_string(peak.phase),
-                     peak.phase == eager::Phase::optimizer ? "step" : "pass", where, peak.op);
 }
 
 constexpr const char* kLeftOut =
@@ -367,51 +330,31 @@ Table memory_modules(const MemoryAnswer& a, const TreeOptions& options) {
   return table;
 }
 
-Table advice_table(const MemoryAnswer::FitResult& f) {
-  const auto batch = std::max<std::uint64_t>(f.fit.batch, 1);
-  Table table{{{"to save memory"},
-               {fmt::format("batch {} needs", batch), true},
-               {"saves", true},
-               {"largest batch", true},
-               {"costs"}},
-              {},
-              {}};
-  for (const auto& x : f.advice)
-    table.rows.push_back({x.change, binary_bytes(x.need),
-                          x.need < f.fit.need ? binary_bytes(f.fit.need - x.need) : "-",
-                          x.largest > 0 ? fmt::format("{}", x.largest) : "does not fit", x.cost});
-  return table;
-}
-
 std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options) {
   const auto width = options.layout.width;
-  auto text = wrapped(headline(a) + verdict(a) + (a.fit ? fit_text(*a.fit) : ""), width);
+  auto text = memory_page(a, options);
   const auto add = [&](const Table& table) {
     text += '\n' + (options.markdown ? to_markdown(table) : to_text(table, options.layout));
   };
-  add(assumptions(a));
-  add(parts(a));
   // Where shares have bars, a training step has its outline.
-  const std::size_t height = options.timeline                            ? 12
-                             : options.layout.bars && a.options.training ? 3
-                                                                         : 0;
+  const bool outlined = options.details && options.layout.bars && a.options.training;
+  const std::size_t height = options.timeline ? 12 : outlined ? 3 : 0;
   const std::string fence = options.markdown ? "```\n" : "";
   if (height > 0) text += '\n' + fence + timeline_text(a.on_device(), width, height) + fence;
-  add(at_the_peak(a));
-  if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), cache_format(a.options)));
-  if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));
-  if (a.options.training) add(memory_modules(a, options.tree));
-  add(rules_table(a));
-  if (a.fit && !a.fit->advice.empty()) add(advice_table(*a.fit));
-  if (a.device != "cpu" && !a.on_device().allocator)
-    text += '\n' + wrapped(a.runtime.is_cuda() ? kLeftOut : kNotModelled, width);
-  return text;
-}
-
-std::string nothing_fits(const MemoryAnswer::FitResult& f) {
-  auto text = fmt::format("not even the smallest batch fits into {}: it needs {}", f.budget.text,
-                          binary_bytes(f.fit.need));
-  if (!f.command.empty()) text += fmt::format("\nThe least change that fits: {}", f.command);
+  if (options.details) {
+    add(assumptions(a));
+    add(parts(a));
+    add(at_the_peak(a));
+    if (a.keeps_cache()) add(kv_cache_table(a.graph, a.cached_tokens(), cache_format(a.options)));
+    if (!a.quantization.empty()) add(quantized_table(quantized_size(a.graph, a.quantization)));
+  }
+  if (a.options.training && (options.details || options.modules))
+    add(memory_modules(a, options.tree));
+  if (options.details) {
+    add(rules_table(a));
+    if (a.device != "cpu" && !a.on_device().allocator)
+      text += '\n' + wrapped(a.runtime.is_cuda() ? kLeftOut : kNotModelled, width);
+  }
   return text;
 }
 

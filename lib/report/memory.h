@@ -60,6 +60,17 @@ struct MemoryAnswer {
     [[nodiscard]] bool is_cuda() const { return name == "cuda"; }
   };
   Runtime runtime = {};
+  std::uint64_t accumulate = 1;  // batches before a step
+
+  // What would take less, without a search for batches: in order of cost.
+  std::vector<Advice> changes = {};
+  // The same question with weights of other types.
+  struct OfType {
+    std::string name;  // "bf16"
+    Count weights;
+    Count need;  // as need() counts
+  };
+  std::vector<OfType> types = {};
 
   [[nodiscard]] bool keeps_cache() const { return !options.training && !graph.kv_caches.empty(); }
   // Tokens that the cache of a model that generates holds at the end.
@@ -69,6 +80,10 @@ struct MemoryAnswer {
   [[nodiscard]] const MemoryEstimate& on_device() const { return share ? *share : whole; }
   [[nodiscard]] Count need() const {
     return on_device().allocator.value_or(on_device().peak.bytes);
+  }
+  // What the device must have: with what the system takes, where the allocator was asked.
+  [[nodiscard]] Count total() const {
+    return need() + (on_device().allocator ? reserve : Count(0));
   }
   // Nothing where no device with a known memory is named.
   [[nodiscard]] std::optional<bool> fits() const {
@@ -82,7 +97,13 @@ struct MemoryTextOptions {
   bool timeline = false;
   bool markdown = false;
   TextLayout layout = {};
+  bool details = false;  // everything, not only the first screen
+  bool modules = false;  // the table by module in any case
 };
+
+// The answer on one screen: what the device must have, what that is made of, what sets it, and
+// what would take less (with `details` all of it). It leaves two lines for what --details adds.
+[[nodiscard]] std::string memory_page(const MemoryAnswer& answer, const MemoryTextOptions& options);
 
 [[nodiscard]] std::string memory_text(const MemoryAnswer& answer, const MemoryTextOptions& options);
 // Module, type, weights, what autograd keeps; with shares for people, raw numbers otherwise.

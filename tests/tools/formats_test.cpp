@@ -142,9 +142,10 @@ TEST_CASE("memory's answer is in every format") {
   row("module_saved,blocks.0.attn.qkv,Linear", told["modules"][9]["saved"]);
   const auto batch = test::dumped(told["fit"]["batch"]);
   const auto page =
-      answer("memory vit_base_patch16_224 --fit 16GiB --tp 2 --freeze head", "markdown").out;
+      answer("memory vit_base_patch16_224 --fit 16GiB --tp 2 --freeze head --details", "markdown")
+          .out;
   for (const auto& words :
-       {"Batch " + batch + " is the largest", "| batch | " + batch + ",",
+       {"batch " + batch + " is the largest", "| batch | " + batch + ",",
         std::string("| frozen | head |"), std::string("| total |"), std::string("| peak |"),
         std::string("| module |"), std::string("| devices | 2: tensor 2 |")}) {
     CAPTURE(words);

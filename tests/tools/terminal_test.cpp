@@ -172,7 +172,7 @@ TEST_CASE("messages fit a terminal, too" * needs_terminal()) {
 }
 
 TEST_CASE("the memory of a training step has its outline on a terminal" * needs_terminal()) {
-  const Arguments memory = {"memory", kModels[0]};
+  const Arguments memory = {"memory", kModels[0], "--details"};
   const std::string axis = "└ forward ─";
   CHECK(run(memory).out.find(axis) == std::string::npos);
   const auto shown = run_on_terminal(memory, 72).out;

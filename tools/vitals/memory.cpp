@@ -7,6 +7,7 @@
 #include "latency/execution.h"
 #include "memory/explain_memory.h"
 #include "memory/lora_targets.h"
+#include "memory/quantized/quantization.h"
 #include "memory_device.h"
 #include "memory_llama.h"
 #include "progress.h"
@@ -73,7 +74,18 @@ MemoryOptions options_of(const MemoryArguments& o) {
   auto m = memory_options(o.recipe, o.place.is_cpu() ? eager::Device::cpu : eager::Device::cuda);
   const auto& on = o.place.on ? o.place.on : o.place.fit_on;
   m.allocator = o.allocator || (on && has_caching_allocator(*on));
+  m.composition = o.output.details;
   return m;
+}
+
+bool for_people(const OutputOptions& o) {
+  return o.format == Format::table || o.format == Format::markdown;
+}
+
+// A person is told all that a GPU must have; a size to fit into is compared with what is live.
+bool has_allocator(const MemoryArguments& o) {
+  const bool some_gpu = !o.place.on && !o.place.is_cpu();
+  return options_of(o).allocator || (some_gpu && o.place.fit.empty() && for_people(o.output));
 }
 
 BuildOptions build_options(const MemoryArguments& o) {
@@ -116,8 +128,9 @@ std::string shell_word(const std::string& text) {
 // The same question about the batch that was found. Options that only say how the answer looks are
 // left out.
 std::string command_of(const MemoryArguments& o, const std::string& change, std::uint64_t batch) {
-  const std::vector<std::string> other = {"--fit",   "--batch", "--format", "--output", "--color",
-                                          "--width", "--depth", "--device", "--fail-if"};
+  const std::vector<std::string> other = {"--fit",     "--batch",  "--format", "--output",
+                                          "--color",   "--width",  "--depth",  "--device",
+                                          "--fail-if", "--details"};
   auto text = "vitals memory " + shell_word(o.model.model);
   for (const auto& [name, values] : o.given.values) {
     const bool positional = !name.starts_with("--");
@@ -134,14 +147,54 @@ std::string command_of(const MemoryArguments& o, const std::string& change, std:
   return text;
 }
 
+// Fewer bits for what inference of a language model holds.
+std::vector<Change> inference_changes(const Model& model, const MemoryArguments& o) {
+  std::vector<Change> changes;
+  const auto& r = o.recipe;
+  if (r.training() || !model.reads_text()) return changes;
+  if (r.logits == "all" && !model.build(build_options(o)).kv_caches.empty())
+    changes.push_back({"--logits last", "the head runs on the last token alone",
+                       "none for generation", [](FitQuestion& c) { c.build.last_logits = true; }});
+  const auto few_bits = [&](const char* scheme, const char* cost) {
+    auto changed = o;
+    changed.recipe.quantize = scheme;
+    changes.push_back({fmt::format("--quantize {}", scheme), "weights of fewer bits", cost,
+                       [&model, changed](FitQuestion& c) {
+                         c.memory.packed = {};
+                         add_stored_weights(changed.recipe, c.model(c.build), c.memory);
+                       },
+                       false, true});
+  };
+  if (r.quantize.empty()) {
+    few_bits("int8", "some digits of the result");
+    few_bits("nf4", "accuracy");
+  }
+  if (r.kv_dtype.empty() && !model.build(build_options(o)).kv_caches.empty()) {
+    auto changed = r;
+    changed.kv_dtype = "fp8";
+    const auto* format = memory_options(changed, eager::Device::cuda).cache_format;
+    changes.push_back({"--kv-dtype fp8", "keys and values of 8 bits", "some digits of the result",
+                       [format](FitQuestion& c) { c.memory.cache_format = format; }});
+  }
+  return changes;
+}
+
 constexpr std::uint64_t kAdvisedRank = 16;
+
+bool adapted_by_default(const Graph& graph) {
+  try {
+    return !default_lora_names(graph).empty();
+  } catch (const Error&) {  // no queries and values
+    return false;
+  }
+}
 
 // Adapters instead of all weights, then the same beside weights of four bits.
 std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o) {
   const auto& r = o.recipe;
   const bool all_trained = r.freeze.empty() && r.train.empty();
   if (!r.training() || !all_trained || !r.quantize.empty()) return {};
-  if (!r.lora_rank && default_lora_names(model.build(build_options(o))).empty()) return {};
+  if (!r.lora_rank && !adapted_by_default(model.build(build_options(o)))) return {};
   std::vector<Change> changes;
   const auto add = [&](std::string change, const char* meaning, const char* cost,
                        const MemoryArguments& changed) {
@@ -159,17 +212,23 @@ std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o
   }
   changed.recipe.quantize = "nf4";
   add(r.lora_rank ? "--quantize nf4" : "--lora-rank 16 --quantize nf4",
-      "adapters beside weights of four bits (QLoRA)",
-      "weights are rounded, and unpacked in each use", changed);
+      "adapters beside weights of four bits (QLoRA)", "rounded weights", changed);
   return changes;
+}
+
+FitQuestion question_of(const Model& model, const MemoryArguments& o, const Graph& graph) {
+  FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
+                       options_of(o), Count(0), adapter_changes(model, o)};
+  for (auto& change : inference_changes(model, o)) question.adapters.push_back(std::move(change));
+  add_inference(model, graph, o, question.memory);
+  return question;
 }
 
 MemoryAnswer::FitResult fit(const Model& model, const MemoryArguments& o) {
   MemoryAnswer::FitResult result;
   result.budget = budget(o.place.budget());
-  FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
-                       options_of(o), result.budget.bytes, adapter_changes(model, o)};
-  add_inference(model, build(model, o, build_options(o)), o, question.memory);
+  auto question = question_of(model, o, build(model, o, build_options(o)));
+  question.budget = result.budget.bytes;
   Progress progress(2);
   progress.begin("searching the largest batch");
   progress.show(0);
@@ -196,13 +255,17 @@ std::string text_of(const MemoryAnswer& answer, const MemoryArguments& o) {
   if (o.explain)
     return explained(explain_memory(answer.graph, answer.options, answer.whole, *o.explain),
                      answer.graph, o.output);
-  const MemoryTextOptions form{{o.depth, !o.no_fold},
-                               o.timeline,
-                               o.output.format == Format::markdown,
-                               text_layout(o.output)};
+  const MemoryTextOptions form{
+      {o.depth, !o.no_fold}, o.timeline,       o.output.format == Format::markdown,
+      text_layout(o.output), o.output.details, o.given.has("--depth") || o.no_fold};
+  std::string closing;
+  if (!o.output.details)
+    closing =
+        more(o.output, answer.options.training ? "modules, assumptions and sources, rules of thumb"
+                                               : "assumptions and sources, rules of thumb");
   return written({.json = [&] { return memory_json(answer); },
                   .numbers = [&] { return memory_numbers(memory_json(answer)); },
-                  .page = [&] { return memory_text(answer, form); }},
+                  .page = [&] { return memory_text(answer, form) + closing; }},
                  o.output);
 }
 
@@ -245,13 +308,55 @@ void settle(const Model& model, MemoryArguments& o) {
     r.precision = o.place.is_cpu() ? "fp32" : inference_precision(model, on ? &*on : nullptr);
 }
 
+// A model's weights may be loaded in any type: what each takes.
+bool leaves_type_open(const Model& model, const MemoryArguments& o) {
+  const auto& r = o.recipe;
+  const bool named = o.given.has("--device") || !o.place.fit.empty();
+  return !named && !r.training() && model.reads_text() && r.precision.empty() &&
+         r.weights.empty() && r.quantize.empty();
+}
+
+std::vector<MemoryAnswer::OfType> by_type(const Model& model, const MemoryArguments& o,
+                                          const Graph& graph) {
+  std::vector<MemoryAnswer::OfType> types;
+  for (const char* name : {"fp32", "bf16", "int8", "nf4"}) {
+    auto changed = o;
+    const bool stored = find_quant_scheme(name) != nullptr;
+    (stored ? changed.recipe.quantize : changed.recipe.precision) = name;
+    if (stored && changed.recipe.precision == "fp32") changed.recipe.precision = "bf16";
+    auto options = options_of(changed);
+    options.allocator = has_allocator(o);
+    add_inference(model, graph, changed, options);
+    const auto e = estimate_memory(graph, options);
+    types.push_back({name, e.bytes.weights, e.allocator.value_or(e.peak.bytes)});
+  }
+  return types;
+}
+
+// What only a page for people tells. Changes are compared by the allocator where that decides
+// whether the step fits.
+void add_page(const Model& model, const MemoryArguments& o, bool type_open, MemoryAnswer& a) {
+  if (type_open) {
+    a.types = by_type(model, o, a.graph);
+    return;
+  }
+  if (a.fit) return;
+  const auto& e = a.on_device();
+  const bool allocator = a.capacity && e.allocator;
+  auto question = question_of(model, o, a.graph);
+  question.memory.allocator = allocator;
+  a.changes = savings(question, allocator ? *e.allocator : e.peak.bytes);
+}
+
 void memory(MemoryArguments o) {
   resolve(o.place);
   if (runs_llama_cpp(o.recipe))
-    return llama_memory({o.model, o.output, o.recipe, o.place, o.no_fold}, o.fail_if);
+    return llama_memory({o.model, o.output, o.recipe, o.place, o.no_fold || o.output.details},
+                        o.fail_if);
   if (o.allocator && (o.place.is_cpu() || (o.place.on && !has_caching_allocator(*o.place.on))))
     fail("{}", kNoAllocator);
   const auto model = o.model.load();
+  const bool type_open = leaves_type_open(model, o);
   settle(model, o);
   check_types(o);
   std::optional<MemoryAnswer::FitResult> fitted;
@@ -262,6 +367,7 @@ void memory(MemoryArguments o) {
     o.model.batch = fitted->fit.batch;
   }
   auto options = options_of(o);
+  options.allocator = has_allocator(o);
   const auto graph = build(model, o, build_options(o));
   add_inference(model, graph, o, options);
   auto alone = options;
@@ -284,7 +390,9 @@ void memory(MemoryArguments o) {
     answer.runtime.name = name_of(on->runtime);
     answer.runtime.reserved_for = reserved_for(*on);
   }
+  answer.accumulate = o.recipe.accumulate;
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
+  if (for_people(o.output) && !o.explain) add_page(model, o, type_open, answer);
   deliver(text_of(answer, o), o.output);
   check_conditions(o.fail_if,
                    [&] { return memory_figures(answer.on_device(), on_device(answer)); });
@@ -349,6 +457,7 @@ Command memory_command() {
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
   add_fail_if(c, o->fail_if, memory_figures({}, {}));
   add_output_options(c, o->output);
+  add_details(c, o->output);
   c.examples = {
       "vitals memory vit_base_patch16_224 --batch 64",
       "vitals memory vit_base_patch16_224 --fit rtx3090 --attention eager --optimizer momentum",

@@ -158,8 +158,13 @@ void llama_memory(const LlamaQuestion& q, const std::vector<FailCondition>& cond
                    .numbers = [&] { return memory_numbers(json()); },
                    .page =
                        [&] {
-                         return llama_memory_text(answer, q.all_layers, text_layout(q.output),
-                                                  q.output.format == Format::markdown);
+                         const auto text =
+                             llama_memory_text(answer, q.all_layers, text_layout(q.output),
+                                               q.output.format == Format::markdown);
+                         return q.all_layers ? text
+                                             : text + more(q.output,
+                                                           "every layer, and what fills "
+                                                           "the compute buffer");
                        }},
                   q.output),
           q.output);
