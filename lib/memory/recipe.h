@@ -3,8 +3,8 @@
 // JSON fill a recipe through it. Knows no file and no device.
 #pragma once
 
+#include "graph/adapters.h"
 #include "graph/builder.h"
-#include "memory/adapters.h"
 #include "memory/estimate.h"
 
 #include <functional>

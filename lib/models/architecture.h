@@ -2,6 +2,7 @@
 // config into a trace. Typed configs are erased here, and nowhere else.
 #pragma once
 
+#include "graph/adapters.h"
 #include "graph/builder.h"
 #include "graph/checkpoint_keys.h"
 #include "graph/stored_weights.h"
@@ -28,6 +29,9 @@ struct Architecture {
   std::shared_ptr<void> (*clone)(const void* config) = nullptr;
   void (*validate)(const void* config) = nullptr;  // throws Error "/field: ..."
   Graph (*build)(const std::string& model, const void* config, const BuildOptions&) = nullptr;
+  // The same forward pass inside another model: its inputs, ops and parameters where the builder
+  // stands.
+  Tensors (*forward)(Builder& b, const void* config) = nullptr;
   // What the config states without effect; null: nothing ever.
   std::vector<std::string> (*remarks)(const void* config) = nullptr;
 };
@@ -52,6 +56,8 @@ struct Model {
   // What describes the model where it has no fields: JSON that reads as the same model again. Empty
   // otherwise.
   std::string document = {};
+  // Low-rank adapters that the description puts beside its layers.
+  std::shared_ptr<const Lora> lora = {};
   // The one batch that it can be built with, where it was recorded with it.
   std::optional<std::uint64_t> recorded_batch = {};
 
@@ -60,7 +66,7 @@ struct Model {
     graph.changes = changes;
     graph.checkpoint_keys = checkpoint_keys;
     graph.library = library;
-    return graph;
+    return lora == nullptr ? graph : with_lora(graph, *lora);
   }
   // A changed model is not the one that its name stands for.
   [[nodiscard]] std::string title() const {
@@ -104,6 +110,7 @@ template <class Config, void (*Validate)(const Config&),
     Builder builder(model, options);
     return builder.finish(Forward(builder, *static_cast<const Config*>(c)));
   };
+  a.forward = [](Builder& b, const void* c) { return Forward(b, *static_cast<const Config*>(c)); };
   if constexpr (Remarks != nullptr)
     a.remarks = [](const void* c) { return Remarks(*static_cast<const Config*>(c)); };
   return a;

@@ -1,8 +1,8 @@
 // What must hold for every model and recipe, whatever the figures are.
 #include "cost/rules_of_thumb.h"
 #include "frontends/spec/spec.h"
+#include "graph/adapters.h"
 #include "graph/blocks.h"
-#include "memory/adapters.h"
 #include "memory/batch_search.h"
 #include "memory/estimate.h"
 #include "memory/explain_memory.h"

@@ -91,6 +91,13 @@ void check_weights(const std::string& path, const Model& model, const Graph& gra
 void check_weights_beside(const ModelOptions& options, const Model& model, const Graph& graph) {
   std::error_code code;
   if (!std::filesystem::is_directory(options.model, code) || !is_checkpoint(options.model)) return;
+  const auto description = description_in(options.model);
+  if (description && !description->ends_with("/config.json")) {
+    tell(fmt::format(
+        "the weights of {} are not compared: their names are not those of a config.json",
+        options.model));
+    return;
+  }
   if (changes_model(options)) {
     tell(fmt::format("the weights of {} are not compared with the changed model", options.model));
     return;

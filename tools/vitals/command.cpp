@@ -56,6 +56,18 @@ void gather(std::vector<std::string>& all, const std::vector<std::string>& more)
     if (std::find(all.begin(), all.end(), note) == all.end()) all.push_back(note);
 }
 
+// What PEFT's print_trainable_parameters() says (peft/peft_model.py): a copy that is trained and
+// its frozen original are two.
+std::string as_peft_prints(const Model& model) {
+  const auto graph = model.build();
+  const auto trained = trainable_parameters(graph);
+  const auto all = parameters(graph).sum();
+  const auto share = 100.0 * static_cast<double>(trained.value()) /
+                     static_cast<double>(std::max<std::uint64_t>(all.value(), 1));
+  return fmt::format("{}: trainable params: {} || all params: {} || trainable%: {:.4f}", model.name,
+                     grouped(trained), grouped(all), share);
+}
+
 }  // namespace
 
 const ModelNotes& model_notes() { return gathered_notes(); }
@@ -84,6 +96,7 @@ Model ModelOptions::read(const std::string& name) const {
   auto changed = with_overrides(load_model(name, as), overrides);
   if (seq_len && changed.reads_images())
     fail("--seq-len: {} reads images, which have no tokens to count", changed.name);
+  if (changed.lora != nullptr) changed.notes.push_back(as_peft_prints(changed));
   for (const auto& note : changed.all_notes()) tell(printable_line(note));
   if (!changed.changes.empty()) gather(gathered_notes().all, {changed.title()});
   gather(gathered_notes().all, changed.all_notes());

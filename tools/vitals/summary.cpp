@@ -40,7 +40,7 @@ bool sums_up_checkpoint(const SummaryArguments& o) {
   if (is_gguf(model)) return !knows_gguf_architecture(read_gguf(model));
   std::error_code code;
   const bool folder = std::filesystem::is_directory(model, code);
-  return is_checkpoint(model) && !(folder && config_beside(model));
+  return is_checkpoint(model) && !(folder && description_in(model));
 }
 
 constexpr std::optional<std::size_t> kFirstLevels = 3;  // of the tree: torchinfo's default, too

@@ -274,6 +274,14 @@ std::vector<std::string> files_of_checkpoint(const std::string& path) {
   return files;
 }
 
+std::optional<std::string> description_in(const std::string& folder) {
+  std::error_code code;
+  for (const auto* name : {"adapter_config.json", "config.json", "model_index.json", "params.json"})
+    if (const auto file = fs::path(folder) / name; fs::is_regular_file(file, code))
+      return file.string();
+  return std::nullopt;
+}
+
 std::optional<std::string> config_beside(const std::string& checkpoint) {
   std::error_code code;
   const auto path = fs::is_directory(checkpoint, code)

@@ -29,6 +29,10 @@ namespace vitals {
 // The config.json that stands in the checkpoint's folder.
 [[nodiscard]] std::optional<std::string> config_beside(const std::string& checkpoint);
 
+// The file of a folder that says what its model is: adapter_config.json (PEFT, which comes before
+// the config of the base beside it), config.json, model_index.json (diffusers), params.json (Meta).
+[[nodiscard]] std::optional<std::string> description_in(const std::string& folder);
+
 // Reads the bytes of tensors; a file is opened when its first tensor is asked for.
 class TensorReader {
  public:

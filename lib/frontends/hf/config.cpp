@@ -5,6 +5,7 @@
 #include "frontends/hf/classify.h"
 #include "frontends/hf/derive.h"
 #include "frontends/hf/keys.h"
+#include "frontends/hf/pipeline.h"
 #include "frontends/hf/rules.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
@@ -74,6 +75,17 @@ std::optional<DType> stated_dtype(const json& config) {
   return std::nullopt;
 }
 
+// MLX and others state the bits of a weight and how many share a scale.
+std::string stored_in(const json& format) {
+  if (!format.is_object()) return "";
+  const auto bits = format.value("bits", json());
+  const auto group = format.value("group_size", json());
+  std::string text = bits.is_number_unsigned() ? fmt::format(" in {} bits", bits.dump()) : "";
+  if (!text.empty() && group.is_number_unsigned())
+    text += fmt::format(", groups of {}", group.dump());
+  return text;
+}
+
 std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family) {
   for (const auto& key : family.at("ignored")) values.know(key.get<std::string>());
   for (const auto& field : entry_of(family, "defaults").items()) values.know(field.key());
@@ -87,10 +99,14 @@ std::vector<std::string> notes_of(const HfValues& values, const HfFamily& family
                                 fmt::join(with_near_names(unknown, family), ", "),
                                 others > 0 ? fmt::format(" and {} more", others) : ""));
   }
-  if (values.has("quantization_config"))
-    notes.emplace_back(
-        "quantization_config: the weights are stored quantised; counts are those of the "
-        "model, bytes those of the precision that is asked for");
+  for (const auto* field : {"quantization_config", "quantization"}) {
+    if (!values.has(field)) continue;
+    notes.push_back(
+        fmt::format("{}: the weights are stored quantised{}; counts are those of the "
+                    "model, bytes those of the precision that is asked for",
+                    field, stored_in(values.at(field))));
+    break;
+  }
   const auto& labels = values.at("id2label");
   if (values.stated("num_labels") && labels.is_object() && values.at("num_labels") != labels.size())
     notes.push_back(fmt::format("num_labels: passed over, as in the library, for id2label has {}",
@@ -279,7 +295,19 @@ std::vector<std::string> taken_out(ordered_json& spec, const char* key, const st
 
 }  // namespace
 
+namespace {
+
+// The params.json beside the weights that Meta and Mistral publish.
+bool is_meta_params(const json& config) {
+  return config.is_object() && config.contains("dim") && config.contains("n_layers") &&
+         config.contains("n_heads") && !config.contains("model_type") &&
+         !config.contains("architectures") && !config.contains("architecture");
+}
+
+}  // namespace
+
 bool is_hf_config(const json& config) {
+  if (is_meta_params(config)) return true;
   return config.is_object() && (config.contains("model_type") || config.contains("architectures") ||
                                 config.contains("_class_name"));
 }
@@ -308,6 +336,9 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
   if (!path.empty())
     for (auto& note : by_default) note = path.substr(1) + "/" + note;
   auto notes = notes_of(values, family);
+  for (const auto& said : entry_of(family, "says"))
+    if (derived(said.at("when"), values) == true)
+      notes.push_back(said.at("note").get<std::string>());
   // Those of the parts that a rule has described.
   for (const auto& note : spec["notes"]) notes.push_back(note.get<std::string>());
   for (const auto& part : spec["left_out"]) left_out.push_back(part.get<std::string>());
@@ -319,6 +350,11 @@ ordered_json hf_spec(const json& config, const HfFamily& family, const std::stri
 
 Model model_from_hf_config(const json& config, const std::string& source,
                            const std::string& fallback_name, const json& preprocessor) {
+  if (is_meta_params(config)) {
+    auto typed = config;
+    typed["model_type"] = "meta_params";
+    return model_from_hf_config(typed, source, fallback_name, preprocessor);
+  }
   HfKind kind;
   ordered_json spec;
   std::vector<Origin> origins;
@@ -349,6 +385,8 @@ Model model_from_hf_config(const json& config, const std::string& source,
 
 Model model_from_json(const json& description, const std::string& source,
                       const std::string& fallback_name, const json& preprocessor) {
+  if (is_pipeline_spec(description))
+    return model_from_pipeline_spec(description, source, fallback_name);
   // timm's wrapper in transformers writes a model_type beside timm's own fields.
   if (is_timm_config(description))
     return model_from_timm_config(description, source, fallback_name);

@@ -18,7 +18,8 @@ namespace vitals {
 //   heads (rest of the class name -> part of the spec), default_head, only (field -> the values
 //   that are supported), positive (fields that must not be 0), ignored (fields without an effect),
 //   derive (field of our spec -> expression, see derive.h), part (the family describes its text
-//   part alone), sizes (names that mean the same size), rules, and arguments of rules.
+//   part alone), says (a note and the expression that calls for it), sizes (names that mean the
+//   same size), rules, and arguments of rules.
 using HfFamily = nlohmann::json;
 
 // An entry of a family; null, which iterates like an empty one, when it has none.

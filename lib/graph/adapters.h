@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vitals {
@@ -23,11 +24,22 @@ struct Lora {
   std::vector<std::string> targets;
   double dropout = 0;               // of what enters an adapter, in training
   std::optional<DType> dtype = {};  // of the adapters; nothing: that of the weights
+  // Layers of the stack that are adapted, by number; empty: all.
+  std::vector<std::uint64_t> layers = {};
+  // Ends of the paths of layers that are not adapted, and of those with a rank of their own.
+  std::vector<std::string> excluded = {};
+  std::vector<std::pair<std::string, std::uint64_t>> ranks = {};
+  // Which biases are trained, too: "none", "all", or those of adapted layers ("lora_only").
+  std::string biases = "none";
+  // Ends of the paths of modules that are trained as a copy beside the frozen original
+  // (PEFT's modules_to_save).
+  std::vector<std::string> saved = {};
 };
 
 // y = W x becomes y = W x + B (A dropout(x)) * scale for every weight that the targets name
-// (memory/lora_targets.h), with A [rank, in] and B [out, rank], one of each for every expert;
-// everything else is frozen. Throws Error for a name that no linear layer has.
+// (graph/lora_targets.h), with A [rank, in] and B [out, rank], one of each for every expert;
+// everything else is frozen. Throws Error for a name that no linear layer has, and for a trace that
+// has adapters already.
 [[nodiscard]] Graph with_lora(const Graph& graph, const Lora& lora);
 
 }  // namespace vitals

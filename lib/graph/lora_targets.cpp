@@ -1,4 +1,4 @@
-#include "memory/lora_targets.h"
+#include "graph/lora_targets.h"
 
 #include "core/error.h"
 #include "core/suggest.h"

@@ -1,13 +1,14 @@
-#include "memory/adapters.h"
+#include "graph/adapters.h"
 
 #include "core/error.h"
 #include "core/suggest.h"
-#include "memory/lora_targets.h"
+#include "graph/lora_targets.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,11 @@ bool starts_path(std::string_view path, std::string_view prefix) {
          (path.size() == prefix.size() || path[prefix.size()] == '.');
 }
 
+bool ends_path(std::string_view path, std::string_view end) {
+  return path.ends_with(end) &&
+         (path.size() == end.size() || path[path.size() - end.size() - 1] == '.');
+}
+
 // Copies a trace node by node, and puts adapters behind the targets.
 class LoraWriter {
  public:
@@ -26,10 +32,15 @@ class LoraWriter {
       : from_(from), lora_(lora), to_(from) {
     to_.nodes.clear();
     for (auto& param : to_.params) param.trainable = false;
-    for (const auto& target : targets) targets_[target.weight].push_back(target);
+    for (const auto& target : targets)
+      if (is_adapted(target)) targets_[target.weight].push_back(target);
+    if (targets_.empty() && !targets.empty())
+      fail("of the layers that adapters are for, {} has none that is not excluded", from.model);
   }
 
   Graph write() {
+    if (!from_.adapters.empty())
+      fail("--lora-rank: {} has adapters already; name its base model", from_.model);
     for (NodeId id = 0; id < from_.nodes.size(); ++id) {
       begins_.push_back(static_cast<NodeId>(to_.nodes.size()));
       auto node = from_.nodes[id];
@@ -42,10 +53,92 @@ class LoraWriter {
     }
     begins_.push_back(static_cast<NodeId>(to_.nodes.size()));
     move_calls();
+    train_biases();
+    copy_saved();
     return std::move(to_);
   }
 
  private:
+  [[nodiscard]] bool is_adapted(const LoraTarget& target) const {
+    const auto path = path_of(target);
+    for (const auto& name : lora_.excluded)
+      if (ends_path(path, name)) return false;
+    const auto layer = from_.modules[from_.params[target.weight].module].layer;
+    const auto& layers = lora_.layers;
+    return layers.empty() || std::find(layers.begin(), layers.end(), layer) != layers.end();
+  }
+
+  [[nodiscard]] std::uint64_t rank_of(const LoraTarget& target) const {
+    for (const auto& [name, rank] : lora_.ranks)
+      if (ends_path(path_of(target), name)) return rank;
+    return lora_.rank;
+  }
+
+  // "experts.w1" of an expert's "w1.weight", else the module's own path.
+  [[nodiscard]] std::string path_of(const LoraTarget& target) const {
+    const auto& param = from_.params[target.weight];
+    const auto& module = from_.modules[param.module].path;
+    return param.name == "weight" ? module
+                                  : module + "." + param.name.substr(0, param.name.find('.'));
+  }
+
+  void train_biases() {
+    if (lora_.biases == "none") return;
+    std::set<ModuleId> adapted;
+    for (const auto& [weight, targets] : targets_) adapted.insert(from_.params[weight].module);
+    for (auto& param : to_.params)
+      if (param.bias && (lora_.biases == "all" || adapted.count(param.module) > 0))
+        param.trainable = true;
+  }
+
+  // The nodes of saved modules work with a copy of their weights; the originals stay, frozen.
+  void copy_saved() {
+    for (const auto& name : lora_.saved) {
+      std::map<ParamId, ParamId> copies;
+      for (auto& node : to_.nodes) {
+        const auto module = to_.calls[node.call].module;
+        const auto inside = saved_at(module, name);
+        if (inside == kNone) continue;
+        for (auto& param : node.params) {
+          if (param == kNone || to_.params[param].adapter) continue;
+          const auto known = copies.find(param);
+          param = known != copies.end()
+                      ? known->second
+                      : copies.emplace(param, copy_of(param, inside)).first->second;
+        }
+      }
+      if (copies.empty()) fail("modules_to_save: no module is called '{}'", name);
+    }
+  }
+
+  // The module of this name that `module` is or stands in.
+  [[nodiscard]] ModuleId saved_at(ModuleId module, const std::string& name) const {
+    for (; module != kNone; module = to_.modules[module].parent)
+      if (ends_path(to_.modules[module].path, name)) return module;
+    return kNone;
+  }
+
+  ParamId copy_of(ParamId param, ModuleId saved) {
+    const auto id = static_cast<ParamId>(to_.params.size());
+    auto copy = to_.params[param];
+    const auto& inner = to_.modules[copy.module].path;
+    const auto& outer = to_.modules[saved].path;
+    const auto rest = starts_path(inner, outer) ? inner.substr(outer.size()) : std::string();
+    const auto path = outer + ".modules_to_save" + rest;
+    auto module = std::find_if(to_.modules.begin(), to_.modules.end(),
+                               [&](const Module& m) { return m.path == path; });
+    if (module == to_.modules.end()) {
+      Module made{path, to_.modules[copy.module].type, saved, {}};
+      made.layer = to_.modules[saved].layer;
+      module = to_.modules.insert(module, std::move(made));
+    }
+    copy.module = static_cast<ModuleId>(module - to_.modules.begin());
+    copy.trainable = !copy.buffer;
+    module->params.push_back(id);
+    to_.params.push_back(std::move(copy));
+    return id;
+  }
+
   // The node that takes the place of `base` where its weight has adapters, else itself.
   NodeId adapt(NodeId base) {
     const auto& node = to_.nodes[base];
@@ -66,13 +159,14 @@ class LoraWriter {
     const auto in = experts ? experts->in : std::get<op::Linear>(node.op).in;
     const auto out = node.shape.at(-1);
     const bool whole = target.length == out;
-    const auto down = weight(target, whole, "lora_A", lora_.rank, in);
-    const auto up = weight(target, whole, "lora_B", target.length, lora_.rank);
+    const auto rank = rank_of(target);
+    const auto down = weight(target, whole, "lora_A", rank, in);
+    const auto up = weight(target, whole, "lora_B", target.length, rank);
     auto x = node.inputs[0];
     const auto first = static_cast<NodeId>(to_.nodes.size());
     if (lora_.dropout > 0) x = add(node, op::Dropout{lora_.dropout}, {x}, to_.nodes[x].shape);
-    const auto a = product(node, x, in, lora_.rank, down);
-    auto y = product(node, a, lora_.rank, target.length, up);
+    const auto a = product(node, x, in, rank, down);
+    auto y = product(node, a, rank, target.length, up);
     if (!whole) y = placed(node, y, target);
     const auto scaled = add(node, op::Scale{1.0}, {y}, node.shape);
     const auto result = add(node, op::Binary{op::BinaryKind::add}, {sum, scaled}, node.shape);
