@@ -61,6 +61,8 @@ TEST_CASE("the default page of a command fits a terminal of 80 columns and 24 li
       {"memory", "mixtral-8x7b", "--mode", "inference", "--device", "a100-80gb"},
       {"memory", "llama-3-70b", "--stack", "llama.cpp", "--quantize", "Q4_K_M", "--gpu-layers",
        "40", "--device", "rtx4090"},
+      {"plan", vit},
+      {"plan", llama, "--mode", "serve", "--price", "h100=2.50"},
   };
   for (const auto& command : commands) {
     const auto text = page(command);

@@ -8,6 +8,7 @@
 #include "frontends/spec/json_text.h"
 #include "plan/layout_table.h"
 #include "plan/trained_memory.h"
+#include "plan_devices.h"
 #include "report/text/units.h"
 
 #include <fmt/format.h>
@@ -32,6 +33,7 @@ struct PlanArguments {
   std::size_t top = 10;
   std::string layouts;
   bool no_memory = false;
+  DeviceTableOptions devices;
   OutputOptions output;
 };
 
@@ -469,23 +471,32 @@ std::string search_page(const PlanArguments& o, const Search& search) {
   return text + " 400 Gb/s a GPU to other nodes is assumed.\n";
 }
 
-std::string check_plan(const PlanArguments& o) {
+std::string check_plan(const PlanArguments& o, const Given& given) {
   if (o.layouts.empty() == o.model.model.empty())
-    return o.layouts.empty() ? "give a MODEL with --gpus, or --layouts FILE"
+    return o.layouts.empty() ? "give a MODEL, or --layouts FILE"
                              : "--layouts states the models itself: no MODEL";
-  if (o.layouts.empty() && o.gpus.empty()) return "MODEL needs --gpus, like 64xh100";
-  return "";
+  const bool one_device = o.layouts.empty() && o.gpus.empty();
+  for (const char* name :
+       {"--mode", "--device", "--device-file", "--price", "--input-len", "--output-len"})
+    if (given.has(name) && !one_device)
+      return fmt::format("{} chooses one device: leave out {}", name,
+                         o.gpus.empty() ? "--layouts" : "--gpus");
+  for (const char* name : {"--global-batch", "--precision", "--framework", "--top", "--no-memory"})
+    if (given.has(name) && one_device)
+      return fmt::format("{} is for many GPUs: add --gpus, like 64xh100", name);
+  return one_device ? device_table_fault(o.devices) : "";
 }
 
 }  // namespace
 
 Command plan_command() {
   auto o = std::make_shared<PlanArguments>();
-  Command c{"plan", "Step time and memory of training layouts on many GPUs"};
+  Command c{"plan", "Which device, or which layout on many GPUs, by speed, memory and price"};
   add_model_options(c, o->model, {.batch = false});
   for (auto& option : c.options)
     if (option.positional()) option.required = false;
-  c.group = "Search";
+  add_device_table_options(c, o->devices);
+  c.group = "Many GPUs";
   c.text("--gpus", o->gpus, "NxDEVICE", "GPUs to train on: 64xh100, or nodes x GPUs: 8x4xgb200");
   c.count("--global-batch", o->global_batch, "Samples of a step; else some 4 M tokens");
   c.choice("--precision", o->precision, {"bf16", "fp8", "mxfp8", "nvfp4"}, "Type of the products")
@@ -499,10 +510,14 @@ Command plan_command() {
   layouts.reads = itself;
   c.flag("--no-memory", o->no_memory, "Step times alone");
   add_output_options(c, o->output, false);
-  c.examples = {"vitals plan llama-3-8b --gpus 64xh100 --seq-len 8192",
+  add_details(c, o->output);
+  c.examples = {"vitals plan vit_base_patch16_224",
+                "vitals plan llama-3-8b --mode serve --price h100=2.50 --price l40s=0.90",
+                "vitals plan llama-3-8b --gpus 64xh100 --seq-len 8192",
                 "vitals plan --layouts runs.csv --format csv"};
-  c.check = [o](const Given&) { return check_plan(*o); };
+  c.check = [o](const Given& given) { return check_plan(*o, given); };
   c.run = [o] {
+    if (o->layouts.empty() && o->gpus.empty()) return plan_devices(o->model, o->devices, o->output);
     if (o->layouts.empty()) {
       const auto search = searched(*o);
       deliver(written({.json = [&] { return search_json(*o, search); },

@@ -247,6 +247,12 @@ bool is_serving(const std::string& mode) {
   return mode == "prefill" || mode == "decode" || mode == "serve";
 }
 
+std::vector<std::string> serve_schemes() {
+  std::vector<std::string> names;
+  for (const auto& scheme : kSchemes) names.emplace_back(scheme.name);
+  return names;
+}
+
 void add_serve_options(Command& c, ServeOptions& o) {
   c.group = "Serving (--mode prefill, decode, serve)";
   c.count("--input-len", o.input_len, "Tokens of a prompt").initial = "1024";
@@ -254,15 +260,14 @@ void add_serve_options(Command& c, ServeOptions& o) {
   c.count("--concurrency", o.concurrency, "Streams at once").initial = "1";
   c.count("--tp", o.tp, "Tensor-parallel GPUs").initial = "1";
   c.count("--ep", o.ep, "GPUs that share the experts of a layer").initial = "1";
-  std::vector<std::string> names;
-  for (const auto& scheme : kSchemes) names.emplace_back(scheme.name);
-  c.choice("--quantize", o.quantize, names, "How the weights are stored").initial = "none";
+  c.choice("--quantize", o.quantize, serve_schemes(), "How the weights are stored").initial =
+      "none";
 }
 
-void predict_serving(const Model& model, const ServeOptions& o, const DeviceChoice& choice,
-                     const std::string& mode, const std::string& kv_dtype,
-                     const std::string& framework, const OutputOptions& output) {
-  const auto device = chosen_device(choice);
+namespace {
+
+latency::ServingSetup setup_of(const ServeOptions& o, const DeviceSpec& device,
+                               const std::string& kv_dtype, const std::string& framework) {
   latency::ServingSetup setup;
   setup.list = &prices::built_in();
   setup.machine = device.machine;
@@ -275,6 +280,64 @@ void predict_serving(const Model& model, const ServeOptions& o, const DeviceChoi
                                      [&](const Scheme& s) { return o.quantize == s.name; });
   setup.format = prices::find_format(scheme.linear);
   setup.expert_format = prices::find_format(scheme.experts);
+  return setup;
+}
+
+// Bytes that `streams` leave of the memory that may be used; below zero they do not fit. Nearly a
+// straight line: activations and caches grow with the streams.
+double room_of(const Model& model, const ServeOptions& o, const latency::ServingSetup& setup,
+               const DeviceSpec& device, std::uint64_t streams) {
+  BuildOptions build;
+  build.attention = AttentionKernel::fused;
+  build.batch = streams;
+  build.seq_len = 1;
+  build.past_len = o.input_len + o.output_len / 2;
+  const auto memory =
+      latency::serving_memory(model.build(build), setup, o.input_len + o.output_len, streams);
+  return o.memory_utilization * device.memory->as_double() - memory.weights.as_double() -
+         memory.activations.as_double() -
+         static_cast<double>(streams) * memory.cache_of_stream.as_double();
+}
+
+// At most those asked for; 0 where not even one fits.
+std::uint64_t most_streams(const Model& model, const ServeOptions& o,
+                           const latency::ServingSetup& setup, const DeviceSpec& device) {
+  const auto room = [&](std::uint64_t n) { return room_of(model, o, setup, device, n); };
+  const auto most = o.concurrency;
+  const double least_room = room(1);
+  if (least_room < 0) return 0;
+  const double most_room = room(most);
+  if (most_room >= 0) return most;
+  const double each = (least_room - most_room) / static_cast<double>(most - 1);
+  auto n = 1 + static_cast<std::uint64_t>(least_room / each);
+  while (n > 1 && room(n) < 0) --n;
+  while (n + 1 < most && room(n + 1) >= 0) ++n;
+  return n;
+}
+
+}  // namespace
+
+ServedRate served_rate(const Model& model, const ServeOptions& options, const DeviceSpec& device) {
+  const auto setup = setup_of(options, device, "", "");
+  ServedRate rate;
+  rate.streams = most_streams(model, options, setup, device);
+  if (rate.streams == 0) return rate;
+  auto o = options;
+  o.concurrency = rate.streams;
+  const auto s = serving(model, o, setup, device, "serve");
+  const auto f = figures(s, o);
+  rate.tokens_per_s = f.tokens_per_s;
+  rate.low = f.tokens_range[0];
+  rate.high = f.tokens_range[1];
+  rate.measured = s.decode.measured && s.prefill.measured;
+  return rate;
+}
+
+void predict_serving(const Model& model, const ServeOptions& o, const DeviceChoice& choice,
+                     const std::string& mode, const std::string& kv_dtype,
+                     const std::string& framework, const OutputOptions& output) {
+  const auto device = chosen_device(choice);
+  const auto setup = setup_of(o, device, kv_dtype, framework);
   const auto s = serving(model, o, setup, device, mode);
   const auto name = model.name;
   deliver(
