@@ -7,6 +7,7 @@
 #include "models/text/decoder.h"
 #include "models/text/encoder.h"
 #include "models/text/encoder_decoder.h"
+#include "models/text/vision_language.h"
 #include "models/towers/dual_encoder.h"
 #include "models/towers/image_tower.h"
 #include "models/towers/text_tower.h"
@@ -49,6 +50,7 @@ const std::vector<Architecture>& architectures() {
       densenet_architecture(),
       vgg_architecture(),
       decoder_architecture(),
+      vision_language_architecture(),
       encoder_architecture(),
       encoder_decoder_architecture(),
       image_tower_architecture(),

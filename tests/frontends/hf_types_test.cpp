@@ -95,8 +95,9 @@ TEST_CASE("a size by a name that the type does not read is refused") {
 }
 
 TEST_CASE("what no count contains is told, and so is what the class decides") {
-  const auto composite = test::model(
-      {{"model_type", "gemma3"}, {"text_config", json::object()}, {"vision_config", {{"a", 1}}}});
+  const auto composite = test::model({{"model_type", "aya_vision"},
+                                      {"text_config", json::object()},
+                                      {"vision_config", {{"a", 1}}}});
   REQUIRE(composite.left_out.size() == 1);
   CHECK(contains(composite.left_out[0], "vision_config: left out"));
   CHECK(contains(composite.all_notes().at(1), "text_config/hidden_size: absent"));

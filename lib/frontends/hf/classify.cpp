@@ -75,6 +75,13 @@ void set_head(HfKind& kind, const ClassName& from, const nlohmann::json& config)
     kind.head = from.name.substr(text.size());
     return;
   }
+  // A class around a part of the type, which has a row of its own.
+  if (const auto other = find_hf_class(from.name);
+      other.family != nullptr && entry_of(*other.family, "of_type") == family["name"]) {
+    kind.family = other.family;
+    kind.head = other.head;
+    return;
+  }
   // A class of another family with the same layers: Kimi-K2 is a DeepseekV3ForCausalLM.
   if (const auto other = find_hf_class(from.name);
       other.family != nullptr && heads.contains(other.head) &&

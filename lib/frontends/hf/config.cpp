@@ -7,6 +7,7 @@
 #include "frontends/hf/keys.h"
 #include "frontends/hf/pipeline.h"
 #include "frontends/hf/rules.h"
+#include "frontends/hf/vision_part.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
 #include "frontends/spec/timm_config.h"
@@ -217,12 +218,15 @@ ordered_json part_of(const json& config, const HfKind& kind, const std::string& 
   const auto& part = kind.family->at("part");
   ordered_json spec;
   std::string field;
+  const bool sees = describes_vision(config, *kind.family);
   if (is_flat(config, *kind.family)) {
     const auto* flat = find_hf_family(part["flat"].get<std::string>());
     const bool same_head = flat->at("heads").contains(kind.head);
     const HfKind inner_kind{
         flat, same_head ? kind.head : flat->at("default_head").get<std::string>(), {}};
-    spec = described(config, inner_kind, path, origins);
+    auto text = config;
+    if (sees) text.erase("vision_config");
+    spec = described(text, inner_kind, path, origins);
   } else {
     field = text_part_of(config);
     if (field.empty()) field = part.value("field", "text_config");
@@ -242,16 +246,20 @@ ordered_json part_of(const json& config, const HfKind& kind, const std::string& 
       inner_kind.head = inner_kind.family->at("default_head").get<std::string>();
     spec = described(inner, inner_kind, path + "/" + field, origins);
   }
+  const bool seen = sees && spec.value("architecture", ordered_json()) == "decoder";
+  if (seen) add_vision(config, *kind.family, path, spec);
   if (field.empty()) return spec;  // flat: the parts are told with the fields beside them
-  const auto others = other_parts(config, field);
+  auto others = other_parts(config, field);
+  if (seen) others.erase(std::find(others.begin(), others.end(), "vision_config"));
   // The class makes such a part by itself where the config says nothing of it.
-  if (others.empty() && !kind.family->contains("hidden"))
+  if (others.empty() && !seen && !kind.family->contains("hidden"))
     spec["left_out"].push_back(
         "the part beside the language model that the class makes by default (vision_config or "
         "audio_config is absent): left out, all counts are the language model's");
   for (const auto& other : others)
-    spec["left_out"].push_back(
-        fmt::format("{}: left out, all counts are the language model's", other));
+    spec["left_out"].push_back(fmt::format(
+        "{}: left out, all counts are {}", other,
+        seen ? "the language model's and the image encoder's" : "the language model's"));
   return spec;
 }
 

@@ -62,6 +62,18 @@ std::optional<Tensor> disentangled_bias(Builder& b, Tensor q, Tensor k, const St
   return bias;
 }
 
+// Each window by itself, as the library runs it without FlashAttention.
+Tensor attend_in_windows(Builder& b, Tensor q, const KeysAndValues& kv, const AttentionCore& core,
+                         const std::vector<std::uint64_t>& windows) {
+  const auto qs = b.split(q, 2, windows);
+  const auto ks = b.split(kv.k, 2, windows);
+  const auto vs = b.split(kv.v, 2, windows);
+  Tensors parts;
+  for (std::size_t i = 0; i < windows.size(); ++i)
+    parts.push_back(merge_heads(b, attention_core(b, qs[i], ks[i], vs[i], core)));
+  return parts.size() == 1 ? parts.front() : b.concat(parts, 1);
+}
+
 Tensor attend(Builder& b, Tensor q, const KeysAndValues& kv, const StackLayer& o,
               const StackContext& ctx, bool cross) {
   AttentionCore core;
@@ -73,6 +85,7 @@ Tensor attend(Builder& b, Tensor q, const KeysAndValues& kv, const StackLayer& o
     if (!core.bias) core.bias = ctx.relative_bias;
     core.mask = ctx.mask;
   }
+  if (!cross && !ctx.windows.empty()) return attend_in_windows(b, q, kv, core, ctx.windows);
   return merge_heads(b, attention_core(b, q, kv.k, kv.v, core));
 }
 
@@ -90,8 +103,22 @@ Qkv joint_projections(Builder& b, Tensor x, const StackLayer& o) {
   return split_heads(b, linear(b, o.names.qkv, x, 3 * width, Role::qkv, o.qkv_bias), o.num_heads);
 }
 
+// With a norm over all heads of the queries, and of the keys.
+Qkv normed_projections(Builder& b, Tensor x, const StackLayer& o) {
+  const auto width = o.num_heads * o.head_dim;
+  const auto q = linear(b, o.names.q, x, width, Role::query, o.qkv_bias);
+  const auto k = linear(b, o.names.k, x, width, Role::key, o.qkv_bias && o.key_bias);
+  const auto v = linear(b, o.names.v, x, width, Role::value, o.qkv_bias);
+  const auto normed_q = norm(b, o.names.q_norm, q, *o.qk_norm);
+  const auto normed_k = norm(b, o.names.k_norm, k, *o.qk_norm);
+  const auto query = heads_of(b, normed_q, o.num_heads);
+  const auto key = heads_of(b, normed_k, o.num_heads);
+  return {query, key, heads_of(b, v, o.num_heads)};
+}
+
 Qkv projections(Builder& b, Tensor x, const StackLayer& o) {
   if (!o.names.qkv.empty()) return joint_projections(b, x, o);
+  if (o.qk_norm) return normed_projections(b, x, o);
   const auto q = projected(b, o.names.q, x, o, Role::query, o.qkv_bias);
   const auto kv = keys_and_values(b, x, o);
   return {q, kv.k, kv.v};

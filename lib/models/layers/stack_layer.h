@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace vitals {
 
@@ -19,6 +20,8 @@ struct StackLayerNames {
   std::string_view k = "k_proj";
   std::string_view v = "v_proj";
   std::string_view qkv = {};  // all three in one matrix
+  std::string_view q_norm = "q_norm";
+  std::string_view k_norm = "k_norm";
   std::string_view out = "out_proj";
   std::string_view attn_norm = "self_attn_layer_norm";
   std::string_view attn_scale = {};  // LayerScale
@@ -45,6 +48,7 @@ struct StackLayer {
   std::uint64_t head_dim = 64;
   std::uint64_t hidden = 0;  // features inside the MLP, of each half when it is gated
   NormOptions norm;
+  std::optional<NormOptions> qk_norm = {};  // of all queries, and of all keys
   bool pre_norm = false;
   bool first_norm = true;  // before the attention of the first layer, where norms stand before
   double scale = 1.0;      // of the scores
@@ -66,8 +70,10 @@ struct StackLayer {
 
 // What a layer takes from outside.
 struct StackContext {
-  std::optional<Tensor> mask = {};            // causal, [tokens, keys]
-  std::optional<Tensor> rope = {};            // tables [tokens, 2 * head_dim]
+  std::optional<Tensor> mask = {};  // causal, [tokens, keys]
+  std::optional<Tensor> rope = {};  // tables [tokens, 2 * head_dim]
+  // Lengths of the windows that tokens see each other in, one behind the other; empty: all do.
+  std::vector<std::uint64_t> windows = {};
   std::optional<Tensor> encoder_output = {};  // absent while generating: its keys are cached
   // T5's relative positions (Raffel et al. 2020, arXiv:1910.10683, section 2.1): a table
   // [buckets, heads] that lives in the first layer's attention, and the bias that it gives.

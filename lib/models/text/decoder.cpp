@@ -2,6 +2,7 @@
 
 #include "models/layers/activation_names.h"
 #include "models/text/decoder_config.h"
+#include "models/text/decoder_images.h"
 #include "models/text/decoder_layers.h"
 #include "models/text/decoder_mixers.h"
 
@@ -54,7 +55,12 @@ Tensor decoder_layer(Builder& b, Tensor x, const DecoderContext& ctx, std::uint6
   }
   if (c.norm_position == "sandwich") {
     x = add(x, normed(n.attn_post_norm, attention(normed(n.attn_norm, x))));
-    return add(x, normed(n.mlp_post_norm, mlp(normed(n.mlp_norm, x))));
+    auto y = mlp(normed(n.mlp_norm, x));
+    if (kind.experts && c.experts_beside_dense) {
+      const auto plain = normed("post_feedforward_layernorm_1", y);
+      y = plain + experts_beside(b, x, ctx);
+    }
+    return add(x, normed(n.mlp_post_norm, y));
   }
   x = add(x, attention(normed(n.attn_norm, x)));
   return add(x, mlp(normed(n.mlp_norm, x)));
@@ -130,9 +136,27 @@ Tensor add_per_layer_input(Builder& b, Tensor x, Tensor input, const DecoderConf
   return x + norm(b, "post_per_layer_input_norm", y, decoder_norm(c));
 }
 
-Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n) {
+// [B, s, h] with an image's tokens in place of the first ones.
+Tensor with_image(Builder& b, Tensor x, Tensor image) {
+  const auto n = std::min(image.dim(1), x.dim(1));
+  const auto seen = b.slice(image, 1, 0, n);
+  if (n == x.dim(1)) return seen;
+  const auto text = b.slice(x, 1, n, x.dim(1) - n);
+  return b.concat({seen, text}, 1);
+}
+
+// What an image adds to its tokens behind an early layer.
+Tensor with_deep_features(Builder& b, Tensor x, Tensor features) {
+  const auto n = std::min(features.dim(1), x.dim(1));
+  const auto here = b.slice(x, 1, 0, n);
+  const auto added = here + b.slice(features, 1, 0, n);
+  return with_image(b, x, added);
+}
+
+Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderNames& n,
+               const std::optional<ImageTokens>& image) {
   auto [embedded, table] = embed(b, ids, c, n);
-  Tensor x = embedded;
+  Tensor x = image ? with_image(b, embedded, image->tokens) : embedded;
   auto ctx = context_of(b, c, n, ids.dim(1));
   SharedKeys shared;
   ctx.shared = &shared;
@@ -145,11 +169,13 @@ Embedded stack(Builder& b, Tensor ids, const DecoderConfig& c, const DecoderName
   if (c.hidden_size_per_layer_input > 0) inputs = per_layer_inputs(b, ids, x, c);
   x = b.within(n.layers, kModuleList, [&] {
     auto y = x;
-    for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i)
+    for (std::uint64_t i = 0; i < c.num_hidden_layers; ++i) {
       y = b.layer(i, "DecoderLayer", {y}, [&] {
         const auto z = decoder_layer(b, y, ctx, i);
         return inputs ? add_per_layer_input(b, z, b.select(*inputs, 2, i), c) : z;
       });
+      if (image && i < image->deep.size()) y = with_deep_features(b, y, image->deep[i]);
+    }
     return y;
   });
   if (c.final_norm) x = norm(b, n.final_norm, x, decoder_norm(c));
@@ -194,7 +220,9 @@ std::string_view stack_name(const DecoderNames& n, bool with_head) {
   return dot == std::string_view::npos ? std::string_view() : n.stack.substr(dot + 1);
 }
 
-Tensors forward(Builder& b, const DecoderConfig& c) {
+}  // namespace
+
+Tensors decoder_forward(Builder& b, const DecoderConfig& c, const ReadImage& read_image) {
   const auto n = decoder_names(c.naming, c.names);
   const auto s = seq_len_of(b.options(), c);
   const bool with_head = c.head != "none";
@@ -205,12 +233,14 @@ Tensors forward(Builder& b, const DecoderConfig& c) {
   if (n.adapts_feed_forward)
     graph.adapter_roles.insert(graph.adapter_roles.end(), {Role::up, Role::down});
   const auto ids = b.input({b.options().batch, s}, DType::i64);
+  std::optional<ImageTokens> image;
+  if (read_image) image = read_image();
   std::optional<Embedded> hidden;
   if (const auto name = stack_name(n, with_head); name.empty())
-    hidden = stack(b, ids, c, n);
+    hidden = stack(b, ids, c, n, image);
   else
     b.call(name, "Decoder", {ids}, [&] {
-      hidden = stack(b, ids, c, n);
+      hidden = stack(b, ids, c, n, image);
       return hidden->x;
     });
   if (c.head == "none") return {hidden->x};
@@ -222,6 +252,10 @@ Tensors forward(Builder& b, const DecoderConfig& c) {
   }
   return {b.select(linear(b, "score", hidden->x, c.num_labels, Role::classifier, false), 1, s - 1)};
 }
+
+namespace {
+
+Tensors forward(Builder& b, const DecoderConfig& c) { return decoder_forward(b, c, {}); }
 
 }  // namespace
 

@@ -126,6 +126,7 @@ struct DecoderConfig {
   bool wide_shared_layers = false;
   std::uint64_t hidden_size_per_layer_input = 0;
   std::optional<std::uint64_t> vocab_size_per_layer_input;  // null: vocab_size
+  bool experts_beside_dense = false;
   std::uint64_t moe_latent_size = 0;
   std::uint64_t index_n_heads = 0;
   std::uint64_t index_head_dim = 128;

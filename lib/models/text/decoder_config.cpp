@@ -193,6 +193,8 @@ void validate_mixers(const DecoderConfig& c) {
 }
 
 void validate_experts(const DecoderConfig& c) {
+  if (c.experts_beside_dense && (c.num_experts == 0 || c.norm_position != "sandwich"))
+    fail("/experts_beside_dense: requires num_experts, and norm_position \"sandwich\"");
   if (c.num_experts == 0) return;
   if (c.num_experts_per_tok > c.num_experts)
     fail("/num_experts_per_tok: {} of {} experts cannot be chosen", c.num_experts_per_tok,

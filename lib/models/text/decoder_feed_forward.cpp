@@ -132,10 +132,38 @@ Tensor mixture(Builder& b, Tensor x, const DecoderContext& ctx) {
   return b.reshape(y, x.shape());
 }
 
+// Gemma 4's router: the features normed without weights, scaled one by one, then the scores, and a
+// factor for each expert that is chosen.
+Tensor scaled_route(Builder& b, Tensor x, const DecoderContext& ctx) {
+  const auto& c = ctx.config;
+  return b.call(ctx.names.router, {"Router", Role::router}, {x}, [&] {
+    auto norm_options = decoder_norm(c);
+    norm_options.affine = false;
+    auto y = norm(b, "norm", x, norm_options);
+    const auto scale = b.parameter("scale", {c.hidden_size});
+    y = y * scale;
+    const auto scores = b.softmax(linear(b, "proj", y, c.num_experts, Role::router, false));
+    const auto factors = b.parameter("per_expert_scale", {c.num_experts});
+    return b.add(op::TopK{c.num_experts_per_tok}, {scores * factors});
+  });
+}
+
 }  // namespace
 
+Tensor experts_beside(Builder& b, Tensor x, const DecoderContext& ctx) {
+  const auto rows = x.dim(0) * x.dim(1);
+  const auto flat = b.reshape(x, {rows, x.dim(2)});
+  const auto choice = scaled_route(b, flat, ctx);
+  const auto input = norm(b, "pre_feedforward_layernorm_2", flat, decoder_norm(ctx.config));
+  auto y = run_experts(b, input, choice, ctx);
+  y = y * b.reshape(choice, {rows, ctx.config.num_experts_per_tok, 1});
+  y = b.add(op::Reduce{op::ReduceKind::sum, 1}, {y});
+  return norm(b, "post_feedforward_layernorm_2", b.reshape(y, x.shape()), decoder_norm(ctx.config));
+}
+
 Tensor decoder_feed_forward(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer) {
-  if (layer_kind(ctx.config, layer).experts)
+  const auto& c = ctx.config;
+  if (layer_kind(c, layer).experts && !c.experts_beside_dense)
     return b.call(ctx.names.moe, {"MoE", Role::mixture}, {x}, [&] { return mixture(b, x, ctx); });
   if (ctx.names.mlp.empty()) return feed_forward(b, x, ctx, layer);
   return b.call(ctx.names.mlp, {"MLP", Role::feed_forward}, {x},

@@ -81,6 +81,9 @@ std::vector<Field> decoder_hybrid_fields() {
       field<&C::vocab_size_per_layer_input>("vocab_size_per_layer_input",
                                             "Rows of its table; null: vocab_size.")
           .between(1, 1e9),
+      field<&C::experts_beside_dense>("experts_beside_dense",
+                                      "Layers with experts have a plain feed-forward beside them, "
+                                      "each with norms of its own (Gemma 4)."),
       field<&C::moe_latent_size>("moe_latent_size",
                                  "Width of the latent that the experts work in; 0: hidden_size.")
           .at_most(kMaxWidth),

@@ -34,6 +34,9 @@ struct DecoderContext {
 
 Tensor decoder_attention(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer);
 Tensor decoder_feed_forward(Builder& b, Tensor x, const DecoderContext& ctx, std::uint64_t layer);
+// The experts of a layer whose dense feed-forward stands beside them: they and their router read
+// the residual stream [B, s, h], each with a norm of its own.
+Tensor experts_beside(Builder& b, Tensor x, const DecoderContext& ctx);
 
 [[nodiscard]] NormOptions decoder_norm(const DecoderConfig& c);
 

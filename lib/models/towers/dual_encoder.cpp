@@ -2,25 +2,14 @@
 
 #include "models/layers/layers.h"
 #include "models/towers/image_tower_fields.h"
+#include "models/towers/prefixed_fields.h"
 #include "models/towers/text_tower_fields.h"
 
 #include <cmath>
-#include <deque>
+#include <optional>
 
 namespace vitals {
 namespace {
-
-// A fault of a tower, under the name that its field has here.
-template <class Tower>
-void validate_tower(const Tower& tower, std::string_view prefix) {
-  try {
-    validate(tower);
-  } catch (const Error& error) {
-    const std::string_view message = error.what();
-    if (!message.starts_with('/')) throw;
-    fail("/{}{}", prefix, message.substr(1));
-  }
-}
 
 std::uint64_t text_width(const DualEncoderConfig& c) {
   if (c.projections) return c.projection_dim;
@@ -28,12 +17,14 @@ std::uint64_t text_width(const DualEncoderConfig& c) {
 }
 
 void validate(const DualEncoderConfig& c) {
-  validate_tower(c.text, "text_");
-  validate_tower(c.image, "image_");
+  under_prefix("text_", [&] { validate(c.text); });
+  under_prefix("image_", [&] { validate(c.image); });
   if (c.text.head != "none") fail("/text_head: the projections are the model's own");
   if (c.image.head != "none") fail("/image_head: the projections are the model's own");
   if (c.image.pooling == "none")
     fail("/image_pooling: texts are compared with one vector an image");
+  if (c.head == "detection" && (c.path.empty() || !c.image.class_token))
+    fail("/head: boxes need a class token of the image, and a path of both towers");
   const auto image = c.projections ? c.projection_dim : c.image.hidden_size;
   if (text_width(c) != image)
     fail("/projection_dim: texts have {} features and images {}; they cannot be compared",
@@ -45,19 +36,20 @@ Tensor unit_vector(Builder& b, Tensor x) {
   return b.add(op::RmsNorm{0.0, false}, {x}) * (1.0 / std::sqrt(static_cast<double>(x.dim(-1))));
 }
 
-Tensors forward(Builder& b, const DualEncoderConfig& c) {
-  if (b.options().past_len > 0) fail("an encoder reads a text at once; it has no tokens to follow");
-  auto& graph = b.graph();
-  graph.modules[0].type = "DualEncoder";
+struct Compared {
+  Tensor logits;
+  Tensor tokens;  // of the image, [B, N, h]
+  Tensor text;    // [B, width]
+};
+
+Compared compare(Builder& b, Tensor ids, Tensor picture, const DualEncoderConfig& c) {
   // Scalars: CLIP's has no dimension, SigLIP's two have one.
   const Shape scalar = c.logit_bias ? Shape{1} : Shape{};
   const auto scale = b.parameter("logit_scale", scalar, Role::other);
-  const auto ids = text_tower_input(b, c.text);
-  const auto picture = image_tower_input(b, c.image);
   auto text = text_tower(b, ids, c.text);
   const auto features = image_tower(b, picture, c.image);
   auto image = features.pooled;
-  graph.num_tokens = features.tokens.dim(1);
+  b.graph().num_tokens = features.tokens.dim(1);
   if (c.projections) {
     text = linear(b, "text_projection", text, c.projection_dim, Role::projection, false);
     image = linear(b, "visual_projection", image, c.projection_dim, Role::projection, false);
@@ -67,17 +59,62 @@ Tensors forward(Builder& b, const DualEncoderConfig& c) {
   auto logits = b.matmul(text_vector, b.transpose(picture_vector, 0, 1));
   logits = logits * b.activation(scale, op::ActivationKind::exp);
   if (c.logit_bias) logits = logits + b.parameter("logit_bias", scalar, Role::other);
-  return {logits};
+  return {logits, features.tokens, text_vector};
 }
 
-// The towers' fields with a name before theirs; names live as long as the program.
-std::vector<Field> prefixed(std::vector<Field> fields, std::string_view prefix) {
-  static std::deque<std::string> names;
-  for (auto& f : fields) {
-    names.push_back(std::string(prefix) + std::string(f.name));
-    f.name = names.back();
-  }
-  return fields;
+// Three layers with GELU between them, as OWL-ViT's heads for boxes and objectness have them.
+Tensor three_layers(Builder& b, std::string_view name, Tensor x, std::uint64_t out) {
+  return b.call(name, "BoxPredictionHead", {x}, [&] {
+    auto y = linear(b, "dense0", x, x.dim(-1), Role::transform);
+    y = activation(b, "gelu", y, op::ActivationKind::gelu);
+    y = linear(b, "dense1", y, x.dim(-1), Role::transform);
+    y = activation(b, "gelu", y, op::ActivationKind::gelu);
+    return linear(b, "dense2", y, out, Role::classifier);
+  });
+}
+
+// Boxes of an image by the texts that name them (OWLv2, arXiv:2306.09683, section 3).
+Tensors detect(Builder& b, const Compared& compared, const DualEncoderConfig& c) {
+  const NormOptions options{.eps = c.image.norm_layer.eps.value_or(1e-5)};
+  const auto& tokens = compared.tokens;
+  const auto normed = b.within(c.path, "DualEncoder", [&] {
+    return b.within("vision_model", "ImageTower",
+                    [&] { return norm(b, "post_layernorm", tokens, options); });
+  });
+  const auto patches = b.slice(normed, 1, 1, normed.dim(1) - 1);
+  const auto weighed = patches * b.slice(normed, 1, 0, 1);
+  const auto features = norm(b, "layer_norm", weighed, options);
+  const auto scores = b.call("class_head", "ClassPredictionHead", {features}, [&] {
+    const auto classes =
+        unit_vector(b, linear(b, "dense0", features, compared.text.dim(-1), Role::transform));
+    const auto queries = b.reshape(compared.text, {features.dim(0), compared.text.dim(-1), 1});
+    const auto near = b.matmul(classes, queries);
+    const auto shift = linear(b, "logit_shift", features, 1, Role::classifier);
+    const auto scale = b.activation(linear(b, "logit_scale", features, 1, Role::classifier),
+                                    op::ActivationKind::elu);
+    return (near + shift) * scale;
+  });
+  const auto boxes = three_layers(b, "box_head", features, 4);
+  const auto objectness = three_layers(b, "objectness_head", features, 1);
+  return {scores, boxes, objectness};
+}
+
+Tensors forward(Builder& b, const DualEncoderConfig& c) {
+  if (b.options().past_len > 0) fail("an encoder reads a text at once; it has no tokens to follow");
+  b.graph().modules[0].type = c.head == "none" ? "DualEncoder" : "DualEncoderForDetection";
+  const auto ids = text_tower_input(b, c.text);
+  const auto picture = image_tower_input(b, c.image);
+  std::optional<Compared> compared;
+  const auto run = [&] {
+    compared = compare(b, ids, picture, c);
+    return compared->logits;
+  };
+  if (c.path.empty())
+    (void)run();
+  else
+    (void)b.call(c.path, "DualEncoder", {ids, picture}, run);
+  if (c.head == "detection") return detect(b, *compared, c);
+  return {compared->logits};
 }
 
 std::vector<Field> dual_encoder_own_fields() {
@@ -87,6 +124,9 @@ std::vector<Field> dual_encoder_own_fields() {
       field<&C::projection_dim>("projection_dim", "Width of the vectors that are compared.")
           .between(1, kMaxWidth),
       field<&C::logit_bias>("logit_bias", "A bias of the logits (SigLIP)."),
+      field<&C::head>("head", "What stands behind both towers: boxes with classes, or nothing.")
+          .one_of({"none", "detection"}),
+      field<&C::path>("path", "Path of the module that holds both towers, where there is one."),
   };
 }
 

@@ -13,6 +13,8 @@ struct DualEncoderConfig {
   bool projections = true;
   std::uint64_t projection_dim = 512;
   bool logit_bias = false;
+  std::string head = "none";
+  std::string path;
 };
 
 [[nodiscard]] Architecture dual_encoder_architecture();

@@ -202,6 +202,24 @@ Tensor reconstruction(Builder& b, Tensor seen, const ImageTowerConfig& c,
   });
 }
 
+// How near an image is to fixed vectors of what must not be seen: Stable Diffusion's safety checker
+// has 17 of them, and 3 that call for care (diffusers, safety_checker.py).
+Tensors concept_scores(Builder& b, Tensor image) {
+  const auto width = image.dim(-1);
+  const auto unit = unit_length(b, image);
+  const auto distances = [&](std::string_view name, std::uint64_t count) {
+    const auto vectors = b.parameter(name, {count, width}, Role::other);
+    b.graph().params[b.graph().nodes[vectors.id()].params[0]].trainable = false;
+    const auto units = unit_length(b, vectors);
+    return b.matmul(unit, b.transpose(units, 0, 1));
+  };
+  const auto special = distances("special_care_embeds", 3);
+  const auto all = distances("concept_embeds", 17);
+  b.buffer("concept_embeds_weights", {17}, DType::f32);
+  b.buffer("special_care_embeds_weights", {3}, DType::f32);
+  return {special, all};
+}
+
 ImageFeatures tower(Builder& b, Tensor image, const ImageTowerConfig& c, const ImageTowerNames& n,
                     bool named) {
   std::optional<ImageFeatures> result;
@@ -221,6 +239,11 @@ Tensors forward(Builder& b, const ImageTowerConfig& c) {
   graph.num_tokens = f.tokens.dim(1);
   if (c.head == "projection")
     return {linear(b, "visual_projection", f.pooled, c.projection_dim, Role::projection, false)};
+  if (c.head == "concepts") {
+    const auto vector =
+        linear(b, "visual_projection", f.pooled, c.projection_dim, Role::projection, false);
+    return concept_scores(b, vector);
+  }
   if (c.head == "classification") return {classification(b, f, c)};
   if (c.head == "pretraining") return {reconstruction(b, f.tokens, c, n)};
   if (c.pooling == "none") return {f.tokens};
@@ -248,7 +271,7 @@ void validate(const ImageTowerConfig& c) {
   if (!c.class_token && c.mask_ratio > 0) fail("/class_token: a masked autoencoder needs one");
   if (c.head == "pretraining" && c.naming != "vit_mae")
     fail("/head: the naming '{}' has no decoder of patches", c.naming);
-  if (c.head == "projection" && c.pooling == "none")
+  if ((c.head == "projection" || c.head == "concepts") && c.pooling == "none")
     fail("/pooling: a projection needs one vector for the image");
 }
 

@@ -58,7 +58,7 @@ template <auto... Outer>
               "the class token beside it.")
               .one_of({"mean", "class_and_mean"}),
           field<Outer..., &C::head>("head", "What stands behind the tower.")
-              .one_of({"none", "projection", "classification", "pretraining"}),
+              .one_of({"none", "projection", "concepts", "classification", "pretraining"}),
           field<Outer..., &C::projection_dim>("projection_dim", "Width of the projection.")
               .between(1, kMaxWidth),
           field<Outer..., &C::num_classes>("num_classes", "Classes of a classifier; 0: none.")
