@@ -113,6 +113,11 @@ std::vector<Change> possible_changes(const FitQuestion& q) {
                        "another optimizer's accuracy",
                        [](FitQuestion& c) { c.memory.optimizer = optimizer("adamw8bit"); }});
   changes.insert(changes.end(), q.adapters.begin(), q.adapters.end());
+  const bool gpu = q.memory.device == eager::Device::cuda;
+  if (gpu && q.memory.optimizer.states > 0 && q.memory.parallel.fsdp == 0 &&
+      !q.memory.offload.steps_on_host())
+    changes.push_back({"--offload optimizer", "states and the step on the host", "the host's step",
+                       [](FitQuestion& c) { c.memory.offload.optimizer = true; }, true});
   const auto& p = q.memory.parallel;
   const bool fsdp = q.memory.stack.fp32_shards && p.tensor == 1 && p.pipeline == 1;
   if (p.zero < 3 && p.fsdp == 0) changes.push_back(fully_sharded(p, fsdp && p.zero == 0));

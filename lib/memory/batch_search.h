@@ -19,7 +19,7 @@ struct Change {
   std::string meaning;
   std::string cost;
   std::function<void(FitQuestion&)> apply;
-  bool needs_devices = false;
+  bool needs_devices = false;  // or the host's memory
   bool trains_less = false;
 };
 

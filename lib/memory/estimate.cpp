@@ -44,6 +44,7 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.latent = o.latent;
   step.cache_format = o.cache_format;
   step.packed = o.packed;
+  step.offload = o.offload;
   step.allocator = o.allocator;
   step.budget = o.budget;
   return step;

@@ -51,6 +51,7 @@ struct MemoryOptions {
   const BlockFormat* cache_format = nullptr;  // of keys and values; null: the type of the products
   eager::PackedWeights packed;                // weights that are stored quantised
   bool composition = true;                    // what fills the peak; costs a second run
+  eager::Offload offload = {};                // what lies on the host
   bool allocator = false;                     // replay PyTorch's caching allocator
   // Only as far as needed to know whether it fits into this: `allocator` of the estimate is then
   // any value on the same side of it.

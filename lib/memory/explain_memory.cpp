@@ -18,6 +18,7 @@ class Explainer {
     recipe_.precision = options.precision;
     recipe_.optimizer = options.optimizer;
     recipe_.packed = options.packed;
+    recipe_.offload = options.offload;
   }
 
   Explanation module(ModuleId id) const {

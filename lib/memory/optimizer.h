@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "core/shape.h"
 #include "cost/formula.h"
+#include "graph/graph.h"
 
 #include <span>
 #include <string>
@@ -19,6 +20,7 @@ enum class StepTemporaries : std::uint8_t {
   none,
   adam,  // sqrt(v), then that / sqrt(bias correction) + eps, which stays bound until the next one
   two,   // two at once, both gone before the next parameter
+  muon,  // the update, and a Newton-Schulz iteration in bf16
 };
 
 enum class StateForm : std::uint8_t {
@@ -36,6 +38,11 @@ struct Optimizer {
   StepTemporaries temporaries = StepTemporaries::none;
   bool updates = true;
   std::string_view source;
+  // States of large parameters lie in memory that the driver moves between host and device: they
+  // are no allocation of PyTorch's, and leave a device that is full.
+  bool paged = false;
+  // Only matrices of hidden layers are updated so; all other parameters as AdamW does.
+  bool matrices_only = false;
 };
 
 [[nodiscard]] std::span<const Optimizer> optimizers();
@@ -43,7 +50,10 @@ struct Optimizer {
 [[nodiscard]] const Optimizer& optimizer(std::string_view name);
 [[nodiscard]] std::vector<std::string> optimizer_names();
 
-// Bytes of the states of one parameter, its step counter included; master weights are not.
+// The rule by which this parameter is updated: the optimizer itself, or AdamW beside it.
+[[nodiscard]] const Optimizer& optimizer_for(const Optimizer& optimizer, const Param& param);
+// Bytes of the states of one parameter, its step counter included; master weights and
+// paged states are not.
 [[nodiscard]] Formula state_formula(const Optimizer& optimizer, const Shape& param, DType dtype);
 [[nodiscard]] Count state_bytes(const Optimizer& optimizer, const Shape& param, DType dtype);
 

@@ -1,6 +1,7 @@
 #include "memory/recipe.h"
 
 #include "core/error.h"
+#include "core/suggest.h"
 #include "memory/llama_cpp/estimate.h"
 #include "memory/quantized/quantization.h"
 
@@ -52,8 +53,8 @@ std::vector<RecipeField> numeric_fields() {
        "weights",
        {"fp32", "bf16", "fp16"}},
       {"optimizer", "Recipe", at(&Recipe::optimizer),
-       "adamw, adam, sgd, momentum, adafactor, lion, adamw8bit or none", optimizer_names(), 0, 0,
-       "", false, "", true},
+       fmt::format("{}", fmt::join(optimizer_names(), ", ")), optimizer_names(), 0, 0, "", false,
+       "", true},
       {"optimizer-impl",
        "Recipe",
        at(&Recipe::optimizer_impl),
@@ -109,6 +110,16 @@ std::vector<RecipeField> step_fields() {
        "",
        false,
        "",
+       true},
+      {"offload",
+       "Recipe",
+       at(&Recipe::offload),
+       "What lies on the host: optimizer (states, and the step), weights, activations (what "
+       "autograd keeps); several with commas",
+       {},
+       0,
+       0,
+       "PARTS",
        true},
       {"fused-norm", "Recipe", at(&Recipe::fused_norm),
        "RMSNorm as one kernel that keeps its input as it is (Liger, unsloth)"},
@@ -357,6 +368,13 @@ Transformers version_of(const Recipe& r) {
   return older ? Transformers::v4_45 : Transformers::v4_48;
 }
 
+eager::Offload offload_of(const Recipe& r) {
+  const auto has = [&](const char* part) {
+    return std::find(r.offload.begin(), r.offload.end(), part) != r.offload.end();
+  };
+  return {has("optimizer"), has("weights"), has("activations")};
+}
+
 OptimizerImpl impl_of(const Recipe& r) {
   for (const auto impl : {OptimizerImpl::loop, OptimizerImpl::foreach, OptimizerImpl::fused})
     if (name_of(impl) == r.optimizer_impl) return impl;
@@ -386,7 +404,30 @@ const std::vector<RecipeField>& recipe_fields() {
   return all;
 }
 
+namespace {
+
+std::string offload_fault(const Recipe& r) {
+  const std::vector<std::string> known = {"optimizer", "weights", "activations"};
+  for (const auto& part : r.offload) {
+    if (std::find(known.begin(), known.end(), part) == known.end())
+      return fmt::format("--offload: unknown part '{}'{} (known: {})", part,
+                         did_you_mean(part, known), fmt::join(known, ", "));
+    if (!r.training() && part != "weights")
+      return fmt::format("--offload {}: inference has none; weights can be offloaded", part);
+  }
+  const auto o = offload_of(r);
+  const bool units = r.parallel.fsdp > 0 || (r.parallel.zero == 3 && r.parallel.data > 1);
+  if (o.weights && r.training() && !units)
+    return "--offload weights in training moves sharded units: add --dp N with --fsdp or --zero 3";
+  if (o.optimizer && r.parallel.fsdp > 0 && !o.weights)
+    return "--offload optimizer with --fsdp: FSDP offloads both or none, write --offload weights";
+  return "";
+}
+
+}  // namespace
+
 std::string recipe_fault(const Recipe& r) {
+  if (auto fault = offload_fault(r); !fault.empty()) return fault;
   if (!r.lora_rank && !r.lora_targets.empty()) return "--lora-targets requires --lora-rank";
   const bool lora = r.lora_rank.has_value();
   const bool pytorch = stack(r.stack).runs_pytorch;
@@ -464,6 +505,7 @@ MemoryOptions memory_options(const Recipe& r, eager::Device device) {
   m.keep_gradients = r.keep_gradients || r.accumulate > 1;
   m.checkpoint = checkpoint_named(r.checkpoint).value_or(ActivationCheckpointing::none);
   m.parallel = r.parallel;
+  m.offload = offload_of(r);
   if (r.latent_cache == "compressed") m.latent = LatentCache::compressed;
   if (!r.kv_dtype.empty())
     m.cache_format = r.kv_dtype == kFp8.name ? &kFp8 : &block_format(r.kv_dtype);

@@ -30,6 +30,7 @@ struct Recipe {
   std::string loss;
   std::string transformers;
   std::string checkpoint = "none";
+  std::vector<std::string> offload;
   bool fused_norm = false;
   bool keep_gradients = false;
   std::uint64_t accumulate = 1;

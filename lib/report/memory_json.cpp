@@ -138,6 +138,9 @@ ordered_json memory_json(const MemoryAnswer& a) {
     json["loss"] = name_of(a.options.loss);
     json["optimizer_impl"] = name_of(a.options.optimizer_impl);
   }
+  if (const auto& o = a.options.offload; o.steps_on_host() || o.activations)
+    json["offload"] = {
+        {"optimizer", o.steps_on_host()}, {"weights", o.weights}, {"activations", o.activations}};
   json["params"] = params.value();
   json["trained_params"] = a.options.training ? trainable_parameters(a.graph).value() : 0;
   json["trained"] = trained_json(a.trained);

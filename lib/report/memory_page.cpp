@@ -142,6 +142,11 @@ std::string assumed_note(const MemoryAnswer& a) {
                         ? std::string("no checkpoints")
                         : fmt::format("{} checkpoints", name_of(o.checkpoint)));
   }
+  const auto& off = o.offload;
+  for (const auto& [there, name] : {std::pair{off.optimizer, "optimizer"},
+                                    {off.weights, "weights"},
+                                    {off.activations, "activations"}})
+    if (there) parts.push_back(fmt::format("{} on the host", name));
   if (a.trained.lora_rank)
     parts.push_back(fmt::format("LoRA of rank {} beside {}", *a.trained.lora_rank,
                                 fmt::join(a.trained.lora_targets, ", ")));

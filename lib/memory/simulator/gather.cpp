@@ -2,11 +2,39 @@
 
 #include "graph/blocks.h"
 
+#include <set>
+#include <utility>
+
 namespace vitals::eager {
 
 Gatherer::Gatherer(const Graph& graph, const StepOptions& options, Memory& memory)
     : memory_(memory) {
-  if (options.zero.parts(3) == 1) return;
+  const bool by_module = options.offload.weights && !options.training;
+  if (options.zero.parts(3) == 1 && !by_module) return;
+  if (by_module)
+    make_modules(graph, options);
+  else
+    make_units(graph, options);
+}
+
+// accelerate/big_modeling.py, cpu_offload: a hook of every module with weights of its own moves
+// them in before its forward and out behind it.
+void Gatherer::make_modules(const Graph& graph, const StepOptions& options) {
+  unit_of_.resize(graph.modules.size());
+  bytes_.resize(graph.modules.size() + 1);
+  params_.resize(bytes_.size());
+  for (ModuleId id = 0; id < graph.modules.size(); ++id) unit_of_[id] = id + 1;
+  std::set<std::pair<ModuleId, ParamId>> seen;  // a tied head brings the embedding's table
+  for (const auto& node : graph.nodes)
+    for (const auto id : node.params) {
+      if (id == kNone || !on_host(graph, id, options)) continue;
+      const auto module = graph.calls[node.call].module;
+      if (seen.emplace(module, id).second)
+        bytes_[unit_of_[module]] += gathered_bytes(graph, id, options);
+    }
+}
+
+void Gatherer::make_units(const Graph& graph, const StepOptions& options) {
   unit_of_.assign(graph.modules.size(), 0);
   std::uint32_t units = 1;
   for (const auto call : block_calls(graph)) {

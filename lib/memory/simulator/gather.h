@@ -12,7 +12,8 @@ namespace vitals::eager {
 
 class Gatherer {
  public:
-  // Does nothing below stage 3.
+  // Does nothing below stage 3, unless the weights of inference are offloaded: then a unit is a
+  // module with weights of its own.
   Gatherer(const Graph& graph, const StepOptions& options, Memory& memory);
 
   void begin();                 // gathers what stays
@@ -24,6 +25,8 @@ class Gatherer {
 
  private:
   void leave();
+  void make_modules(const Graph& graph, const StepOptions& options);
+  void make_units(const Graph& graph, const StepOptions& options);
 
   Memory& memory_;
   std::vector<std::uint32_t> unit_of_;  // by module; 0 is what stands outside the blocks

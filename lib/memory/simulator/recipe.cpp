@@ -53,6 +53,7 @@ DType state_dtype(const Graph& graph, ParamId id, const StepOptions& o) {
 }
 
 Count weight_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  if (on_host(graph, param, o)) return 0;
   const auto parts = pieces(graph, param, o, 3);
   const auto& p = o.packed;
   if (p.is_packed(param) && param < p.per_rank.size()) {
@@ -72,6 +73,7 @@ Count gathered_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
 }
 
 Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
+  if (gradients_on_host(graph, param, o)) return 0;
   const auto parts = pieces(graph, param, o, 2);
   const auto each = bytes_of_gradient(o.precision.main_gradients, stored_dtype(graph, param, o));
   return part(numel(graph.params[param]) * each, parts);
@@ -79,7 +81,8 @@ Count gradient_bytes(const Graph& graph, ParamId param, const StepOptions& o) {
 
 Formula optimizer_formula(const Graph& graph, ParamId param, const StepOptions& o) {
   const auto& shape = graph.params[param].shape;
-  auto optimizer = o.optimizer;
+  if (o.offload.steps_on_host()) return {};
+  auto optimizer = optimizer_for(o.optimizer, graph.params[param]);
   if (o.stack.step_on_host) optimizer.step_bytes = 0;
   auto formula = state_formula(optimizer, shape, state_dtype(graph, param, o));
   if (o.precision.master_weights)

@@ -39,6 +39,15 @@ struct PackedWeights {
   }
 };
 
+// What lies in the host's memory and comes to the device for its use.
+struct Offload {
+  bool optimizer = false;    // states and master weights; the host runs the step
+  bool weights = false;      // and all of the above
+  bool activations = false;  // what autograd keeps
+
+  [[nodiscard]] bool steps_on_host() const { return optimizer || weights; }
+};
+
 struct StepOptions {
   Settings settings;
   Stack stack;
@@ -68,7 +77,8 @@ struct StepOptions {
   Count waiting;
   bool allocator = false;            // ask what PyTorch's caching allocator needs,
   std::optional<Count> budget = {};  // or only whether that is more than this
-  bool composition = false;          // list what is live at the highest moment
+  Offload offload = {};
+  bool composition = false;  // list what is live at the highest moment
 };
 
 // The largest of so many parts.
@@ -79,6 +89,18 @@ struct StepOptions {
 // (lora_adapters_switch_ddp_from_fsdp).
 [[nodiscard]] inline bool is_whole(const Graph& graph, ParamId param, const StepOptions& options) {
   return options.fsdp > 0 && options.fused_lora && graph.params[param].adapter;
+}
+// Whether the parameter lies on the host between its uses.
+[[nodiscard]] inline bool on_host(const Graph& graph, ParamId param, const StepOptions& options) {
+  return options.offload.weights && !graph.params[param].buffer && !is_whole(graph, param, options);
+}
+// Sharded gradients follow the states: DeepSpeed's stages 2 and 3 copy each part to the host as
+// soon as it is reduced (zero/stage_1_and_2.py, stage3.py), FSDP under CPUOffload likewise.
+[[nodiscard]] inline bool gradients_on_host(const Graph& graph, ParamId param,
+                                            const StepOptions& options) {
+  const bool sharded = options.zero.stage >= 2 && options.zero.ranks > 1;
+  const bool follows = options.fsdp > 0 ? options.offload.weights : options.offload.steps_on_host();
+  return sharded && follows && !is_whole(graph, param, options);
 }
 // Pieces that the parameter is cut into from this stage of ZeRO on, tensor parallelism included.
 [[nodiscard]] inline std::uint64_t pieces(const Graph& graph, ParamId param,

@@ -28,6 +28,7 @@ class Runner {
         interpreter_(graph, aten_, options.tensor, variants(options)) {
     if (options.fsdp > 0)
       gatherer_.on_leave = [this](const std::vector<ParamId>& params) { reduce(params); };
+    if (options.offload.activations) tape_.offload_saved();
     for (const auto& region : options.checkpoints) regions_[region.begin] = region;
     interpreter_.before_op = [this](CallId call) { gatherer_.enter(graph_.calls[call].module); };
   }
@@ -95,6 +96,7 @@ class Runner {
                            : tensor_on(std::move(storage), meta);
       // FSDP cuts the gradients of a whole unit when that is done.
       if (learns && options_.fsdp == 0) tape_.leaf(tensor->leaf).shards = options_.zero.parts(2);
+      if (learns) tape_.leaf(tensor->leaf).on_host = gradients_on_host(graph_, id, options_);
       if (learns && used[id]) learning_.push_back(id);
       interpreter_.params().push_back(std::move(tensor));
     }
@@ -443,7 +445,10 @@ class Runner {
     for (const auto id : ready) {
       auto meta = contiguous(graph_.params[id].shape, stored_dtype(graph_, id, options_));
       meta.split = options_.tensor.split(id) * options_.zero.ranks;
-      tape_.leaf(interpreter_.params()[id]->leaf).grad = tape_.empty(meta, Kind::weight_gradient);
+      auto& gradient = tape_.leaf(interpreter_.params()[id]->leaf).grad;
+      gradient = gradients_on_host(graph_, id, options_)
+                     ? tensor_on(memory_.allocate(0, Kind::weight_gradient), meta)
+                     : tape_.empty(meta, Kind::weight_gradient);
     }
   }
 
@@ -470,7 +475,7 @@ class Runner {
     std::unordered_set<const Storage*> counted;
     for (const auto& node : tape_.nodes())
       for (const auto& x : node.saved) {
-        if (!x) continue;
+        if (!x || !x->storage) continue;
         const auto* s = x->storage.get();
         if (s->kind() == Kind::weight || s->kind() == Kind::buffer) continue;
         if (counted.insert(s).second)

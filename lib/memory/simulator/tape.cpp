@@ -106,6 +106,8 @@ void Tape::record(const Tensors& outputs, const Tensors& inputs, Tensors saved, 
     if (x && is_activation_leaf(x)) node.variables.push_back(x->storage);
   }
   for (const auto& y : outputs) node.outputs.push_back(*y);
+  if (offloads_)
+    for (auto& x : saved) x = moved_out(x);
   node.saved = std::move(saved);
   node.backward = std::move(backward);
   const auto id = static_cast<std::uint32_t>(nodes_.size());
@@ -115,6 +117,23 @@ void Tape::record(const Tensors& outputs, const Tensors& inputs, Tensors saved, 
     outputs[i]->leaf = kNoNode;
   }
   nodes_.push_back(std::move(node));
+}
+
+// torchtune/training/_activation_offloading.py, OffloadActivations without streams: no parameters,
+// nothing below min_offload_size.
+Tensor Tape::moved_out(const Tensor& x) const {
+  constexpr std::uint64_t kLeast = 1024;
+  if (!x || !x->storage || bytes_of(*x) < Count(kLeast)) return x;
+  const auto kind = x->storage->kind();
+  if (kind == Kind::weight || kind == Kind::buffer) return x;
+  auto away = std::make_shared<TensorImpl>(*x);
+  away->storage = nullptr;
+  return away;
+}
+
+void Tape::move_in(Tensors& saved) {
+  for (auto& x : saved)
+    if (x && !x->storage) x->storage = memory_.allocate(bytes_of(*x), Kind::activation);
 }
 
 Tensor Tape::sum_to(const Tensor& gradient, const Meta& target) {
@@ -161,6 +180,7 @@ void Tape::accumulate_leaf(std::uint32_t id, const Tensor& gradient) {
     auto part = leaf.meta;
     part.split *= leaf.shards;
     leaf.grad = empty(part, leaf.kind);
+    if (leaf.on_host) leaf.grad->storage = memory_.allocate(0, leaf.kind);
   } else if (gradient.use_count() == 1 && same_layout)
     leaf.grad = view(gradient, gradient->shape, gradient->strides);
   else
@@ -228,6 +248,7 @@ class Engine {
       run_leaves();
       return;
     }
+    tape_.move_in(node.saved);
     auto outs = node.backward(grads, node.saved);
     outs.resize(node.next.size());
     for (std::size_t i = 0; i < outs.size(); ++i) validate(node.next[i], outs[i]);

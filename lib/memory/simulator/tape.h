@@ -70,6 +70,7 @@ struct Leaf {
   Tensor grad;
   Kind kind = Kind::weight_gradient;  // what its gradient counts as
   std::uint64_t shards = 1;           // a rank keeps one of so many parts of the gradient
+  bool on_host = false;               // that part leaves the device
 };
 
 class Tape {
@@ -103,6 +104,10 @@ class Tape {
     return output;
   }
 
+  // What autograd keeps goes to the host when it is saved, and comes back for its backward node;
+  // parameters and small tensors stay.
+  void offload_saved() { offloads_ = true; }
+
   [[nodiscard]] std::span<const BackwardNode> nodes() const { return nodes_; }
 
   // From roots with their gradients down to the leaves. Nodes made since `first` are spent
@@ -121,10 +126,13 @@ class Tape {
 
  private:
   friend class Engine;
+  [[nodiscard]] Tensor moved_out(const Tensor& x) const;
+  void move_in(Tensors& saved);
   void accumulate_leaf(std::uint32_t id, const Tensor& gradient);
 
   Memory& memory_;
   bool recording_ = true;
+  bool offloads_ = false;
   bool in_backward_ = false;
   std::vector<BackwardNode> nodes_;
   std::vector<Leaf> leaves_;
