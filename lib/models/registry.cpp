@@ -4,6 +4,7 @@
 #include "models/diffusion/autoencoder.h"
 #include "models/diffusion/joint_transformer.h"
 #include "models/diffusion/unet.h"
+#include "models/text/compressed_decoder.h"
 #include "models/text/decoder.h"
 #include "models/text/encoder.h"
 #include "models/text/encoder_decoder.h"
@@ -51,6 +52,7 @@ const std::vector<Architecture>& architectures() {
       vgg_architecture(),
       decoder_architecture(),
       vision_language_architecture(),
+      compressed_decoder_architecture(),
       encoder_architecture(),
       encoder_decoder_architecture(),
       image_tower_architecture(),

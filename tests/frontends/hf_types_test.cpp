@@ -411,3 +411,58 @@ TEST_CASE("DeBERTa v2's convolution behind the first layer") {
   config["conv_kernel_size"] = 4;
   CHECK(contains(fault_of(config), "expected an odd kernel"));
 }
+
+// Published: facebook/dinov3-vitl16-pretrain-lvd1689m and -vith16plus (model pages); the others are
+// torchvision's and timm's counts, whose layers these are.
+TEST_CASE("image encoders as rows of data: DINOv3, ConvNeXt, ResNet") {
+  CHECK(params_of(json::parse(R"({"model_type":"dinov3_vit","architectures":["DINOv3ViTModel"],
+      "num_register_tokens":4,"hidden_size":1024,"intermediate_size":4096,"num_hidden_layers":24,
+      "num_attention_heads":16})")) == 303'129'600);
+  CHECK(params_of(json::parse(R"({"model_type":"dinov3_vit","architectures":["DINOv3ViTModel"],
+      "num_register_tokens":4,"hidden_size":1280,"intermediate_size":5120,"num_hidden_layers":32,
+      "num_attention_heads":20,"use_gated_mlp":true,"hidden_act":"silu"})")) == 840'592'640);
+  auto classifier = [](json config) {
+    config["num_labels"] = 1000;
+    return params_of(config);
+  };
+  CHECK(classifier(json::parse(
+            R"({"model_type":"convnext","architectures":["ConvNextForImageClassification"]})")) ==
+        28'589'128);
+  CHECK(
+      classifier(json::parse(
+          R"({"model_type":"convnextv2","architectures":["ConvNextV2ForImageClassification"]})")) ==
+      28'635'496);
+  CHECK(classifier(json::parse(
+            R"({"model_type":"resnet","architectures":["ResNetForImageClassification"]})")) ==
+        25'557'032);
+  CHECK(classifier(json::parse(R"({"model_type":"resnet","layer_type":"basic",
+            "architectures":["ResNetForImageClassification"],"hidden_sizes":[64,128,256,512],
+            "depths":[2,2,2,2]})")) == 11'689'512);
+}
+
+// The body's published count and what the head adds: a start and an end, or one score a choice.
+TEST_CASE("heads that answer questions and that choose") {
+  CHECK(params_of(
+            json::parse(R"({"model_type":"gpt2","architectures":["GPT2ForQuestionAnswering"]})")) ==
+        124'439'808 + 2 * 768 + 2);
+  CHECK(params_of(
+            json::parse(R"({"model_type":"bert","architectures":["BertForMultipleChoice"]})")) ==
+        109'482'240 + 768 + 1);
+}
+
+// DeepSeek-V4's report: 284 billion parameters, 13 billion active, and 1.6 trillion with 49
+// billion.
+TEST_CASE("DeepSeek-V4: compressed keys and hyper-connections") {
+  auto flash = json::parse(R"({"model_type":"deepseek_v4","architectures":["DeepseekV4ForCausalLM"],
+      "num_nextn_predict_layers":1})");
+  auto ratios = json::array({0, 0});
+  for (int i = 2; i < 44; ++i) ratios.push_back(i % 2 == 0 ? 4 : 128);
+  flash["compress_ratios"] = ratios;  // one more than layers: that of the left out layer
+  const auto model = test::model(flash);
+  CHECK(model.left_out.size() == 1);
+  const auto graph = model.build({.seq_len = 256});
+  CHECK(parameters(graph).sum().value() / 1'000'000'000 == 284);
+  CHECK(active_parameters(graph).value() / 1'000'000'000 == 13);
+  CHECK(
+      contains(fault_of({{"model_type", "deepseek_v4"}, {"o_groups", 7}}), "/o_groups: 7 groups"));
+}

@@ -56,6 +56,7 @@ json types_by(std::uint64_t n, Slides&& slides) {
 }
 
 void labels(const Values& hf, const HfFamily&, ordered_json& spec) {
+  if (spec.contains("num_labels")) return;  // the head's own: a start and an end
   // The library warns where the two differ, and takes the names.
   if (hf.at("id2label").is_object())
     spec["num_labels"] = hf.at("id2label").size();
@@ -66,7 +67,7 @@ void labels(const Values& hf, const HfFamily&, ordered_json& spec) {
 // What *ForTokenClassification drops out before its scores, where the config says nothing: hidden
 // states' rate, else a tenth.
 void token_dropout(const Values& hf, const HfFamily&, ordered_json& spec) {
-  if (spec["head"] != "token_classification") return;
+  if (spec["head"] != "token_classification" || spec.contains("classifier_dropout")) return;
   spec["classifier_dropout"] = 0.1;
   for (const auto* key : {"hidden_dropout", "classifier_dropout"})
     if (hf.has(key)) spec["classifier_dropout"] = hf.number(key);

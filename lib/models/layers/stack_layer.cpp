@@ -125,7 +125,12 @@ Qkv projections(Builder& b, Tensor x, const StackLayer& o) {
 }
 
 Tensor turned(Builder& b, Tensor x, const StackContext& ctx) {
-  return ctx.rope ? b.add(op::Rope{x.dim(-1), true}, {x, *ctx.rope}) : x;
+  if (!ctx.rope) return x;
+  const op::Rope rope{x.dim(-1), true};
+  if (ctx.rope_from == 0) return b.add(rope, {x, *ctx.rope});
+  const auto parts = b.split(x, 2, {ctx.rope_from, x.dim(2) - ctx.rope_from});
+  const auto turned_part = b.add(rope, {parts[1], *ctx.rope});
+  return b.concat({parts[0], turned_part}, 2);
 }
 
 Tensor self_attention(Builder& b, Tensor x, const StackLayer& o, StackContext& ctx) {

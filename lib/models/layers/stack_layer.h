@@ -72,6 +72,7 @@ struct StackLayer {
 struct StackContext {
   std::optional<Tensor> mask = {};  // causal, [tokens, keys]
   std::optional<Tensor> rope = {};  // tables [tokens, 2 * head_dim]
+  std::uint64_t rope_from = 0;      // tokens before this one are not rotated
   // Lengths of the windows that tokens see each other in, one behind the other; empty: all do.
   std::vector<std::uint64_t> windows = {};
   std::optional<Tensor> encoder_output = {};  // absent while generating: its keys are cached

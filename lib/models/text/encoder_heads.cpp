@@ -54,6 +54,7 @@ const std::vector<std::string_view>& encoder_head_names() {
                                                       "pretraining",
                                                       "next_sentence",
                                                       "classification",
+                                                      "multiple_choice",
                                                       "token_classification",
                                                       "question_answering"};
   return names;
@@ -68,6 +69,7 @@ void check_encoder_head(const EncoderConfig& c, const EncoderNames& n) {
 }
 
 bool pools(const EncoderConfig& c, const EncoderNames& n) {
+  if (c.head == "multiple_choice") return !n.pooler.empty();
   if (c.head == "classification") return n.classifier_dense.empty();
   return c.head == "pooler" || c.head == "next_sentence" ||
          (c.head == "pretraining" && !n.pair_classifier.empty());
@@ -87,6 +89,12 @@ Tensors encoder_head(Builder& b, const EncoderOutput& e, const EncoderConfig& c,
   if (c.head == "classification")
     return {
         linear(b, n.sentence_classifier, text_vector(b, e, c, n), c.num_labels, Role::classifier)};
+  // A score for each choice, whose texts are samples of the batch.
+  if (c.head == "multiple_choice") {
+    const auto vector = e.pooled ? b.dropout(*e.pooled, head_dropout(c)) : text_vector(b, e, c, n);
+    return {linear(b, n.pooler.empty() ? n.sentence_classifier : "classifier", vector, 1,
+                   Role::classifier)};
+  }
   const bool spans = c.head == "question_answering";
   const auto x = spans && !n.drops_spans ? e.tokens : b.dropout(e.tokens, head_dropout(c));
   return {linear(b, spans ? "qa_outputs" : "classifier", x, c.num_labels, Role::classifier)};

@@ -22,9 +22,10 @@ StackLayer layer_of(const ImageTowerConfig& c, const ImageTowerNames& n) {
   StackLayer o;
   o.names = n.layer;
   if (c.swiglu) {
-    o.names.up = n.swiglu_up;
-    o.names.down = n.swiglu_down;
-    o.mlp = StackMlp::packed;
+    const bool joint = n.layer.gate.empty();
+    if (joint) o.names.up = n.swiglu_up;
+    if (joint) o.names.down = n.swiglu_down;
+    o.mlp = joint ? StackMlp::packed : StackMlp::gated;
   }
   if (!c.layer_scale) o.names.attn_scale = o.names.mlp_scale = "";
   o.num_heads = c.num_attention_heads;
@@ -34,7 +35,11 @@ StackLayer layer_of(const ImageTowerConfig& c, const ImageTowerNames& n) {
   o.pre_norm = true;
   o.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim));
   o.qkv_bias = c.qkv_bias;
-  o.act = c.swiglu ? op::ActivationKind::silu : activation_kind(c.hidden_act);
+  o.key_bias = c.key_bias;
+  o.out_bias = c.attention_out_bias;
+  o.mlp_bias = c.mlp_bias;
+  o.act = c.swiglu && o.mlp == StackMlp::packed ? op::ActivationKind::silu
+                                                : activation_kind(c.hidden_act);
   o.drop = c.hidden_dropout_prob;
   o.attn_drop = c.attention_probs_dropout_prob;
   o.mlp_drop = c.mlp_drop_rate;
@@ -95,7 +100,7 @@ Tensor embeddings(Builder& b, Tensor image, const ImageTowerConfig& c, const Ima
     auto x = patch_tokens(b, image, c, n);
     if (c.mask_ratio > 0) return masked_embeddings(b, x, c, n);
     if (c.class_token) x = b.concat({class_token(b, c, n), x}, 1);
-    x = x + positions(b, x.dim(1), c, n);
+    if (!c.rotary) x = x + positions(b, x.dim(1), c, n);
     if (c.reg_tokens > 0) {
       const auto prefix = c.class_token ? 1U : 0U;
       const auto registers = prefix_token(b, "register_tokens", c.reg_tokens, c.hidden_size);
@@ -150,6 +155,10 @@ ImageFeatures features(Builder& b, Tensor image, const ImageTowerConfig& c,
   auto x = embeddings(b, image, c, n);
   if (c.embedding_norm) x = norm(b, "pre_layrnorm", x, norm_of(c));
   StackContext context;
+  if (c.rotary) {
+    context.rope_from = x.dim(1) - patches_of(c).count();
+    context.rope = b.constant({patches_of(c).count(), 2 * (c.hidden_size / c.num_attention_heads)});
+  }
   x = layer_stack(b, n.layers, "EncoderLayer", x, c.num_hidden_layers, layer_of(c, n), context);
   if (c.pooling == "class_norm") {
     const auto pooled = norm(b, n.final_norm, b.select(x, 1, 0), norm_of(c));
@@ -263,11 +272,14 @@ void validate(const ImageTowerConfig& c) {
   divides(c.hidden_size, c.num_attention_heads, "");
   if (c.head == "pretraining")
     divides(c.decoder_hidden_size, c.decoder_num_attention_heads, "decoder_");
-  if (c.swiglu && n.swiglu_up.empty()) fail("/swiglu: the naming '{}' has no gated MLP", c.naming);
+  if (c.swiglu && n.swiglu_up.empty() && n.layer.gate.empty())
+    fail("/swiglu: the naming '{}' has no gated MLP", c.naming);
   if (c.layer_scale && n.layer.attn_scale.empty())
     fail("/layer_scale: the naming '{}' has no LayerScale", c.naming);
   if (!c.class_token && (c.pooling.starts_with("class") || c.classifier_input == "class_and_mean"))
     fail("/class_token: there is none that could be pooled");
+  if (c.rotary && (c.mask_ratio > 0 || c.hidden_size / c.num_attention_heads % 4 != 0))
+    fail("/rotary: patches are rotated where all are seen, by heads whose features divide by 4");
   if (!c.class_token && c.mask_ratio > 0) fail("/class_token: a masked autoencoder needs one");
   if (c.head == "pretraining" && c.naming != "vit_mae")
     fail("/head: the naming '{}' has no decoder of patches", c.naming);

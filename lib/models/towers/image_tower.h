@@ -24,6 +24,10 @@ struct ImageTowerConfig {
   bool mask_token = false;
   bool patch_bias = true;
   bool qkv_bias = true;
+  bool key_bias = true;
+  bool attention_out_bias = true;
+  bool mlp_bias = true;
+  bool rotary = false;
   bool layer_scale = false;
   bool swiglu = false;
   bool trained_positions = true;

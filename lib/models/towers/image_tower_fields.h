@@ -40,9 +40,17 @@ template <auto... Outer>
           field<Outer..., &C::patch_bias>("patch_bias", "Bias of the patch embedding."),
           field<Outer..., &C::qkv_bias>("qkv_bias",
                                         "Biases of the query, key and value projections."),
+          field<Outer..., &C::key_bias>("key_bias", "That of the keys, where the others have one."),
+          field<Outer..., &C::attention_out_bias>("attention_out_bias",
+                                                  "Bias of attention's output projection."),
+          field<Outer..., &C::mlp_bias>("mlp_bias", "Biases of the MLP."),
+          field<Outer..., &C::rotary>("rotary",
+                                      "Queries and keys of patches are rotated by row and column, "
+                                      "in place of a table of positions."),
           field<Outer..., &C::layer_scale>("layer_scale",
                                            "LayerScale behind both halves of a layer."),
-          field<Outer..., &C::swiglu>("swiglu", "A gated MLP whose matrices up are one."),
+          field<Outer..., &C::swiglu>(
+              "swiglu", "A gated MLP; whether its matrices up are one, the naming says."),
           field<Outer..., &C::trained_positions>("trained_positions",
                                                  "The table of positions is trained, not fixed."),
           field<Outer..., &C::mask_ratio>("mask_ratio", "Share of the patches that are hidden.")
