@@ -46,6 +46,7 @@ eager::StepOptions step_options(const Graph& graph, const MemoryOptions& o) {
   step.packed = o.packed;
   step.offload = o.offload;
   step.allocator = o.allocator;
+  step.record = o.record;
   step.budget = o.budget;
   return step;
 }
@@ -148,7 +149,7 @@ MemoryBytes bytes_of_step(const Graph& graph, const eager::StepOptions& options,
 // They keep their activations through everything that the simulated one does.
 Count waiting_activations(const Graph& graph, eager::StepOptions once, double in_flight) {
   if (!once.training || in_flight <= 1) return 0;
-  once.composition = once.allocator = false;
+  once.composition = once.allocator = once.record = false;
   return times(saved_activations(graph, eager::run_step(graph, once)).saved, in_flight - 1);
 }
 
@@ -172,6 +173,7 @@ MemoryEstimate estimate_step(const Graph& graph, const MemoryOptions& options,
   e.phases = std::move(step.peaks);
   e.timeline = std::move(step.points);
   if (step_options.allocator) e.allocator = step.allocator;
+  e.record = std::move(step.record);
   e.pipeline_rank = rank;
   e.in_flight = in_flight;
   return e;

@@ -52,6 +52,7 @@ struct MemoryOptions {
   eager::PackedWeights packed;                // weights that are stored quantised
   bool composition = true;                    // what fills the peak; costs a second run
   eager::Offload offload = {};                // what lies on the host
+  bool record = false;                        // keep every allocation and release of the step
   bool allocator = false;                     // replay PyTorch's caching allocator
   // Only as far as needed to know whether it fits into this: `allocator` of the estimate is then
   // any value on the same side of it.
@@ -110,7 +111,8 @@ struct MemoryEstimate {
   // What PyTorch's caching allocator needs in order to run the step again and again, where the
   // options ask for it.
   std::optional<Count> allocator;
-  double in_flight = 1;  // micro-batches whose activations wait for their backward pass
+  eager::MemoryRecord record;  // where the options ask for it
+  double in_flight = 1;        // micro-batches whose activations wait for their backward pass
 };
 
 // Of the most loaded device. `graph` must have been built in the mode that the options state

@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "cost/generation.h"
 #include "frontends/gguf/gguf.h"
 #include "graph/lora_targets.h"
@@ -12,6 +13,7 @@
 #include "memory_llama.h"
 #include "progress.h"
 #include "recipe_options.h"
+#include "report/memory_snapshot.h"
 #include "terminal.h"
 
 #include <fmt/format.h>
@@ -32,6 +34,7 @@ struct MemoryArguments {
   std::optional<std::size_t> depth = 3;
   bool no_fold = false;
   bool timeline = false;
+  std::string snapshot;  // the file to export to
   std::optional<std::string> explain;
   std::vector<FailCondition> fail_if;
   Given given;
@@ -368,6 +371,7 @@ void memory(MemoryArguments o) {
   }
   auto options = options_of(o);
   options.allocator = has_allocator(o);
+  options.record = !o.snapshot.empty();
   const auto graph = build(model, o, build_options(o));
   add_inference(model, graph, o, options);
   auto alone = options;
@@ -392,6 +396,7 @@ void memory(MemoryArguments o) {
   }
   answer.accumulate = o.recipe.accumulate;
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
+  if (!o.snapshot.empty()) write_file(o.snapshot, memory_snapshot(graph, answer.on_device()));
   if (for_people(o.output) && !o.explain) add_page(model, o, type_open, answer);
   deliver(text_of(answer, o), o.output);
   check_conditions(o.fail_if,
@@ -435,6 +440,8 @@ void tell_unused(const MemoryArguments& o, const Given& given) {
 std::string check_usage(const MemoryArguments& o) {
   if (auto fault = recipe_fault(o.recipe); !fault.empty()) return fault;
   if (o.allocator && o.place.is_cpu()) return kNoAllocator;
+  if (!o.snapshot.empty() && runs_llama_cpp(o.recipe))
+    return "--export-snapshot is of PyTorch's steps; llama.cpp runs this model";
   if (!o.place.fit.empty() && o.model.batch && !runs_llama_cpp(o.recipe))
     return "--fit finds the batch itself: leave out --batch";
   return usage_fault(o.place);
@@ -452,6 +459,9 @@ Command memory_command() {
          "Find the largest batch that fits (of llama.cpp: context): 24GB, 24GiB, a100-80gb");
   c.text("--explain", o->explain, "PATH",
          "Every byte of the module or parameter PATH (.: the model), on one device");
+  c.text("--export-snapshot", o->snapshot, "FILE",
+         "Write the step as torch.cuda.memory._dump_snapshot does, for PyTorch's memory viewer")
+      .writes = true;
   c.flag("--timeline", o->timeline, "Draw what is live over the step");
   c.count("--depth", o->depth, "Levels of the module table to show", {0}).initial = "3";
   c.flag("--no-fold", o->no_fold, "Show every block, not `0-11 (12x)`");
@@ -473,8 +483,9 @@ Command memory_command() {
       "vitals memory ./my-model --mode inference --quantize Q4_K_M --seq-len 2048",
       "vitals memory model-Q4_K_M.gguf --seq-len 32768 --kv-dtype q8_0 --device rtx4090",
       "vitals memory llama-3-70b --stack llama.cpp --quantize Q4_K_M --gpu-layers 40"};
-  c.only("--explain", {"--dp", "--zero", "--fsdp", "--tp", "--sequence-parallel", "--pp",
-                       "--interleave", "--timeline", "--allocator", "--depth", "--no-fold"});
+  c.only("--explain",
+         {"--dp", "--zero", "--fsdp", "--tp", "--sequence-parallel", "--pp", "--interleave",
+          "--timeline", "--export-snapshot", "--allocator", "--depth", "--no-fold"});
   c.check = [o](const Given& given) {
     choose_stack(*o, given);
     o->given = given;

@@ -82,6 +82,7 @@ void Memory::add(Storage& storage) {
   const auto of_kind = by_kind_[static_cast<std::size_t>(storage.kind_)] + storage.bytes_;
   if (allocations_ + 1 == watch_) watched_.reserve(storages_.size() + 1);
   make_room();
+  if (records_) made_.push_back({storage.label_, storage.kind_, storage.bytes_});
   storage.place_ = storages_.size();
   storages_.push_back(&storage);
   live_ = live;

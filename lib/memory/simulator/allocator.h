@@ -122,6 +122,9 @@ class Memory {
   };
   // Notes every allocation and release from now on.
   void keep_log() { logs_ = true; }
+  // And who made each of them.
+  void keep_record() { logs_ = records_ = true; }
+  [[nodiscard]] const std::vector<Piece>& made() const { return made_; }  // by number, from 1
   [[nodiscard]] const MemoryLog& log() const { return log_; }
 
   // What was live at the watched allocation.
@@ -148,7 +151,15 @@ class Memory {
   std::vector<Storage*> storages_;
   std::vector<Piece> watched_;
   bool logs_ = false;
+  bool records_ = false;
   MemoryLog log_;
+  std::vector<Piece> made_;
+};
+
+// All allocations and releases of a step.
+struct MemoryRecord {
+  MemoryLog log;
+  std::vector<Memory::Piece> made;
 };
 
 }  // namespace vitals::eager

@@ -78,6 +78,7 @@ struct StepOptions {
   bool allocator = false;            // ask what PyTorch's caching allocator needs,
   std::optional<Count> budget = {};  // or only whether that is more than this
   Offload offload = {};
+  bool record = false;       // keep every allocation and release
   bool composition = false;  // list what is live at the highest moment
 };
 

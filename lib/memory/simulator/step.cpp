@@ -35,6 +35,7 @@ class Runner {
 
   Step run() {
     if (options_.allocator) memory_.keep_log();
+    if (options_.record) memory_.keep_record();
     make_params();
     make_leaves();
     if (options_.training) make_training_state();
@@ -59,6 +60,7 @@ class Runner {
     step_.most_temporary = memory_.most_temporary();
     step_.composition = memory_.watched();
     if (options_.allocator) step_.allocator = needed_by_allocator();
+    if (options_.record) step_.record = {memory_.log(), memory_.made()};
     return std::move(step_);
   }
 
@@ -530,7 +532,7 @@ Step run_step(const Graph& graph, const StepOptions& options) {
   auto step = Runner(graph, options, 0).run();
   if (options.composition) {
     auto again = options;
-    again.allocator = false;
+    again.allocator = again.record = false;
     step.composition = Runner(graph, again, step.highest().moment).run().composition;
   }
   return step;

@@ -26,7 +26,8 @@ struct Step {
   Count most_temporary;     // the largest sum of temporaries at one moment
   std::vector<Point> points;
   std::vector<Memory::Piece> composition;
-  Count allocator;  // what the caching allocator needs, if it was asked for
+  MemoryRecord record;  // if it was asked for
+  Count allocator;      // what the caching allocator needs, if it was asked for
 
   [[nodiscard]] const Peak& highest() const;
 };
