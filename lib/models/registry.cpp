@@ -2,6 +2,7 @@
 #include "models/architecture.h"
 #include "models/audio/speech_encoder.h"
 #include "models/diffusion/autoencoder.h"
+#include "models/diffusion/hunyuan_dit.h"
 #include "models/diffusion/joint_transformer.h"
 #include "models/diffusion/unet.h"
 #include "models/text/compressed_decoder.h"
@@ -20,11 +21,14 @@
 #include "models/vision/eva.h"
 #include "models/vision/metaformer.h"
 #include "models/vision/mlp_mixer.h"
+#include "models/vision/pit.h"
+#include "models/vision/pvt_v2.h"
 #include "models/vision/regnet.h"
 #include "models/vision/relpos.h"
 #include "models/vision/repvgg.h"
 #include "models/vision/resnet.h"
 #include "models/vision/swin.h"
+#include "models/vision/twins.h"
 #include "models/vision/vgg.h"
 #include "models/vision/vit.h"
 #include "models/vision/xcit.h"
@@ -47,6 +51,9 @@ const std::vector<Architecture>& architectures() {
       convnext_architecture(),
       resnet_architecture(),
       regnet_architecture(),
+      pvt_v2_architecture(),
+      pit_architecture(),
+      twins_architecture(),
       efficientnet_architecture(),
       densenet_architecture(),
       vgg_architecture(),
@@ -64,6 +71,7 @@ const std::vector<Architecture>& architectures() {
       joint_transformer_architecture(),
       unet_architecture(),
       autoencoder_architecture(),
+      hunyuan_dit_architecture(),
   };
   return all;
 }

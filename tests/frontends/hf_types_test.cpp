@@ -466,3 +466,18 @@ TEST_CASE("DeepSeek-V4: compressed keys and hyper-connections") {
   CHECK(
       contains(fault_of({{"model_type", "deepseek_v4"}, {"o_groups", 7}}), "/o_groups: 7 groups"));
 }
+
+// nvidia/segformer-b0-finetuned-ade-512-512 and nvidia/mit-b0: the pages' counts.
+TEST_CASE("SegFormer's encoder and its head over all stages") {
+  CHECK(params_of(json::parse(R"({"model_type":"segformer","num_labels":150,"image_size":512,
+      "architectures":["SegformerForSemanticSegmentation"]})")) == 3'752'694);
+  CHECK(params_of(json::parse(R"({"model_type":"segformer","num_labels":1000,
+      "architectures":["SegformerForImageClassification"]})")) == 3'319'392 + 256 * 1000 + 1000);
+}
+
+// The paper (arXiv:2405.08748): 1.5 billion parameters.
+TEST_CASE("Hunyuan-DiT") {
+  const auto params = params_of(json::parse(R"({"_class_name":"HunyuanDiT2DModel","num_layers":40,
+      "mlp_ratio":4.3637,"sample_size":128})"));
+  CHECK((params + 50'000'000) / 100'000'000 == 15);
+}

@@ -35,7 +35,7 @@ TEST_CASE("faults in a spec are answered, with nothing on standard output") {
       {"[1]", "expected a JSON object, got array"},
       {R"({"embed_dim": 3})", "missing field 'architecture'"},
       {R"({"architecture": "vitt"})",
-       "/architecture: unknown architecture 'vitt'; did you mean 'vit'?"},
+       "/architecture: unknown architecture 'vitt'; did you mean 'vit' or 'pit'?"},
       {R"({"architecture": "vit", "depht": 1})",
        "/depht: unknown field of architecture 'vit'; did you mean 'depth'?"},
       {R"({"architecture": "vit", "depth": "12"})", "/depth: expected an integer, got \"12\""},

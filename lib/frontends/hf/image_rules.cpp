@@ -17,8 +17,9 @@ using Values = HfValues;
 
 // A classifier has as many classes as there are labels; the library's default are two.
 void classes(const Values& hf, const HfFamily&, ordered_json& spec) {
-  const bool classifies =
-      spec.contains("head") ? spec["head"] == "classification" : !spec.contains("num_classes");
+  const bool classifies = spec.contains("head")
+                              ? spec["head"] == "classification" || spec["head"] == "segmentation"
+                              : !spec.contains("num_classes");
   const auto& labels = hf.at("id2label");
   if (!classifies || spec.contains("masked_modeling")) return;
   // As with text: the names count before the number.
