@@ -7,9 +7,9 @@
 namespace vitals {
 namespace {
 
-constexpr std::uint64_t kWaves = 256;     // sines and cosines of a number
-constexpr std::uint64_t kMetaSizes = 6;   // sizes of the image that are told
-constexpr std::uint64_t kPoolHeads = 8;   // of the pool over the text
+constexpr std::uint64_t kWaves = 256;    // sines and cosines of a number
+constexpr std::uint64_t kMetaSizes = 6;  // sizes of the image that are told
+constexpr std::uint64_t kPoolHeads = 8;  // of the pool over the text
 constexpr NormOptions kHunyuanNorm{.eps = 1e-6};
 
 std::uint64_t width_of(const HunyuanDitConfig& c) {
@@ -134,12 +134,11 @@ Tensors forward(Builder& b, const HunyuanDitConfig& c) {
   const auto condition = hunyuan_condition(b, words_t5, c);
   const auto projected = two_linears(b, "text_embedder", words_t5, 4 * c.cross_attention_dim_t5,
                                      c.cross_attention_dim);
-  const auto padding =
-      b.parameter("text_embedding_padding", {c.text_len + c.text_len_t5, c.cross_attention_dim},
-                  Role::token);
+  const auto padding = b.parameter(
+      "text_embedding_padding", {c.text_len + c.text_len_t5, c.cross_attention_dim}, Role::token);
   auto text = b.concat({words, projected}, 1);
-  text = b.add(op::Where{}, {b.constant({batch, c.text_len + c.text_len_t5, 1}, DType::boolean),
-                             text, padding});
+  text = b.add(op::Where{},
+               {b.constant({batch, c.text_len + c.text_len_t5, 1}, DType::boolean), text, padding});
   const auto table = b.constant({x.dim(1), 2 * c.attention_head_dim});
   Tensors skips;
   x = b.within("blocks", kModuleList, [&] {

@@ -1,5 +1,5 @@
-// Hunyuan-DiT (arXiv:2405.08748): a denoiser whose tokens of latents look at those of two texts, with
-// connections from the first half of its blocks to the second. diffusers' HunyuanDiT2DModel.
+// Hunyuan-DiT (arXiv:2405.08748): a denoiser whose tokens of latents look at those of two texts,
+// with connections from the first half of its blocks to the second. diffusers' HunyuanDiT2DModel.
 #pragma once
 
 #include "models/architecture.h"
