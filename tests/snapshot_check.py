@@ -34,6 +34,43 @@ def replay(trace):
     return peak, sizes
 
 
+BEFORE = ("weights", "buffers", "optimizer states", "input", "kv cache", "workspace")
+
+
+def step_alone(snapshot):
+    """Without what lies there before the step, as history that is recorded from then on."""
+    trace = snapshot["device_traces"][0]
+    first = next(i for i, event in enumerate(trace) if event["frames"][1]["name"] not in BEFORE)
+    return {"segments": snapshot["segments"], "device_traces": [trace[first:]]}
+
+
+def compared(program, case, folder, snapshot):
+    """What --measured says of a snapshot: how many allocations are alike, and what comes then."""
+    path = folder + "/measured.json"
+    with open(path, "w") as file:
+        json.dump(snapshot, file)
+    command = [program, "memory", *case, "--format", "json", "--measured", path]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["measured"]
+
+
+def check_measured(program):
+    """A step is like itself; where one allocation is larger, that is found."""
+    case = CASES[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/step.pickle"
+        subprocess.run([program, "memory", *case, "-o", folder + "/page", "--export-snapshot", path], check=True)
+        with open(path, "rb") as file:
+            snapshot = step_alone(pickle.load(file))
+        same = compared(program, case, folder, snapshot)
+        large = [e for e in snapshot["device_traces"][0] if e["action"] == "alloc" and e["size"] >= 1 << 20]
+        assert same["alike"] == len(large) and same["then"] == {"predicted": None, "measured": None}, same
+        assert same["peak"] == same["predicted_peak"] and same["end"] == same["predicted_end"], same
+        large[7]["size"] += 1 << 20
+        large[7]["frames"] = [{"name": "forward", "filename": "/src/model.py", "line": 31}]
+        other = compared(program, case, folder, snapshot)
+        assert other["alike"] == 7 and other["then"]["measured"]["where"] == "model.py:31:forward", other
+
+
 def main(program):
     failures = 0
     for case in CASES:
@@ -49,6 +86,7 @@ def main(program):
         if (peak, left) != (stated, blocks):
             failures += 1
             print(f"{' '.join(case)}: peak {peak}, stated {stated}; {len(left)} live at the end, {len(blocks)} listed")
+    check_measured(program)
     print(f"{len(CASES)} snapshots, {failures} wrong")
     return failures
 

@@ -336,6 +336,10 @@ std::string memory_text(const MemoryAnswer& a, const MemoryTextOptions& options)
   const auto add = [&](const Table& table) {
     text += '\n' + (options.markdown ? to_markdown(table) : to_text(table, options.layout));
   };
+  if (a.measured) {
+    add(measured_table(*a.measured));
+    text += wrapped(measured_sentence(*a.measured), width);
+  }
   // Where shares have bars, a training step has its outline.
   const bool outlined = options.details && options.layout.bars && a.options.training;
   const std::size_t height = options.timeline ? 12 : outlined ? 3 : 0;

@@ -5,6 +5,7 @@
 #include "graph/builder.h"
 #include "memory/batch_search.h"
 #include "memory/estimate.h"
+#include "report/memory_measured.h"
 #include "report/module_tree.h"
 #include "report/text/table.h"
 
@@ -60,7 +61,8 @@ struct MemoryAnswer {
     [[nodiscard]] bool is_cuda() const { return name == "cuda"; }
   };
   Runtime runtime = {};
-  std::uint64_t accumulate = 1;  // batches before a step
+  std::uint64_t accumulate = 1;                 // batches before a step
+  std::optional<MeasuredBeside> measured = {};  // of a step that ran
 
   // What would take less, without a search for batches: in order of cost.
   std::vector<Advice> changes = {};

@@ -157,6 +157,7 @@ ordered_json memory_json(const MemoryAnswer& a) {
                              {"reserve", a.reserve.value()},
                              {"total", (*need + a.reserve).value()}};
   if (const auto fits = a.fits()) json["fits"] = *fits;
+  if (a.measured) json["measured"] = measured_json(*a.measured);
   if (a.share) json["per_device"] = share_json(a);
   if (a.fit) json["fit"] = fit_json(*a.fit);
   if (a.keeps_cache())

@@ -1,6 +1,7 @@
 // `vitals memory` as a user runs it.
 #include "support/json.h"
 #include "support/run.h"
+#include "support/temporary_folder.h"
 
 #include <doctest/doctest.h>
 
@@ -202,6 +203,33 @@ TEST_CASE("memory: nothing is listed that cannot be there") {
   const auto vit = run({"memory", "vit_tiny_patch16_224", "--mode", "inference"});
   CHECK_FALSE(test::says(vit.out, "kv cache"));
   CHECK(test::says(run({"memory", "gpt2", "--mode", "inference"}).out, "kv cache"));
+}
+
+TEST_CASE("memory: a measured peak stands beside the predicted one") {
+  const test::TemporaryFolder folder;
+  const std::string vit = "vit_tiny_patch16_224";
+  folder.write("stats.json", R"({"allocated_bytes.all.peak": 100000000, "num_ooms": 0})");
+  const auto j = memory_json({vit, "--measured", folder.path("stats.json")});
+  CHECK(j["measured"]["peak"] == 100'000'000);
+  CHECK(j["measured"]["predicted_peak"] == j["peak"]["bytes"]);
+  folder.write("trace.json", R"({"segments": [{"device": 0, "allocated_size": 5000}],
+      "device_traces": [[{"action": "alloc", "addr": 1, "size": 3000, "frames": []},
+                         {"action": "alloc", "addr": 2, "size": 4000, "frames": []},
+                         {"action": "free_requested", "addr": 2, "size": 4000},
+                         {"action": "free_completed", "addr": 2, "size": 4000}]]})");
+  const auto t = memory_json({vit, "--measured", folder.path("trace.json")})["measured"];
+  CHECK(t["start"] == 2000);
+  CHECK(t["peak"] == 9000);
+  CHECK(t["end"] == 5000);
+  CHECK(t["then"]["measured"].is_null());
+  for (const auto& [text, message] :
+       {std::pair{"{}", "has neither 'allocated_bytes.all.peak'"},
+        {R"({"device_traces": [[]]})", "_record_memory_history() before the step"},
+        {R"({"device_traces": [[{"action": "alloc"}]]})", "/device_traces/0/0/size"},
+        {R"({"allocated_bytes.all.peak": -1})", "must be a whole number of bytes"}}) {
+    folder.write("wrong.json", text);
+    check_refused({vit, "--measured", folder.path("wrong.json")}, 1, message);
+  }
 }
 
 // What the answer names runs: the batch fits, and the next one does not.

@@ -5,6 +5,7 @@
 #include "core/file.h"
 #include "cost/generation.h"
 #include "frontends/gguf/gguf.h"
+#include "frontends/torch/measured_memory.h"
 #include "graph/lora_targets.h"
 #include "latency/execution.h"
 #include "memory/explain_memory.h"
@@ -35,6 +36,7 @@ struct MemoryArguments {
   bool no_fold = false;
   bool timeline = false;
   std::string snapshot;  // the file to export to
+  std::string measured;  // the file to compare with
   std::optional<std::string> explain;
   std::vector<FailCondition> fail_if;
   Given given;
@@ -371,7 +373,7 @@ void memory(MemoryArguments o) {
   }
   auto options = options_of(o);
   options.allocator = has_allocator(o);
-  options.record = !o.snapshot.empty();
+  options.record = !o.snapshot.empty() || !o.measured.empty();
   const auto graph = build(model, o, build_options(o));
   add_inference(model, graph, o, options);
   auto alone = options;
@@ -396,6 +398,8 @@ void memory(MemoryArguments o) {
   }
   answer.accumulate = o.recipe.accumulate;
   if (options.parallel.devices() > Count(1)) answer.share = estimate_memory(graph, options);
+  if (!o.measured.empty())
+    answer.measured = beside(graph, answer.on_device(), read_measured_memory(o.measured));
   if (!o.snapshot.empty()) write_file(o.snapshot, memory_snapshot(graph, answer.on_device()));
   if (for_people(o.output) && !o.explain) add_page(model, o, type_open, answer);
   deliver(text_of(answer, o), o.output);
@@ -440,8 +444,8 @@ void tell_unused(const MemoryArguments& o, const Given& given) {
 std::string check_usage(const MemoryArguments& o) {
   if (auto fault = recipe_fault(o.recipe); !fault.empty()) return fault;
   if (o.allocator && o.place.is_cpu()) return kNoAllocator;
-  if (!o.snapshot.empty() && runs_llama_cpp(o.recipe))
-    return "--export-snapshot is of PyTorch's steps; llama.cpp runs this model";
+  if ((!o.snapshot.empty() || !o.measured.empty()) && runs_llama_cpp(o.recipe))
+    return "--export-snapshot and --measured are of PyTorch's steps; llama.cpp runs this model";
   if (!o.place.fit.empty() && o.model.batch && !runs_llama_cpp(o.recipe))
     return "--fit finds the batch itself: leave out --batch";
   return usage_fault(o.place);
@@ -459,6 +463,9 @@ Command memory_command() {
          "Find the largest batch that fits (of llama.cpp: context): 24GB, 24GiB, a100-80gb");
   c.text("--explain", o->explain, "PATH",
          "Every byte of the module or parameter PATH (.: the model), on one device");
+  c.text("--measured", o->measured, "FILE",
+         "Compare with a step that ran: JSON of torch.cuda.memory_stats() and memory._snapshot()")
+      .reads = itself;
   c.text("--export-snapshot", o->snapshot, "FILE",
          "Write the step as torch.cuda.memory._dump_snapshot does, for PyTorch's memory viewer")
       .writes = true;
@@ -485,7 +492,7 @@ Command memory_command() {
       "vitals memory llama-3-70b --stack llama.cpp --quantize Q4_K_M --gpu-layers 40"};
   c.only("--explain",
          {"--dp", "--zero", "--fsdp", "--tp", "--sequence-parallel", "--pp", "--interleave",
-          "--timeline", "--export-snapshot", "--allocator", "--depth", "--no-fold"});
+          "--timeline", "--export-snapshot", "--measured", "--allocator", "--depth", "--no-fold"});
   c.check = [o](const Given& given) {
     choose_stack(*o, given);
     o->given = given;
