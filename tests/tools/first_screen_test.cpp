@@ -167,6 +167,10 @@ TEST_CASE("memory: the batch of a device and that of a step") {
       {"memory", "llama-3-8b", "--dp", "8", "--zero", "3", "--batch", "4", "--accumulate", "2"});
   CHECK(test::says(text, "4 on a device"));
   CHECK(test::says(text, "64 in a step"));
+  const Words cut = {"memory", "llama-3-8b", "--dp", "2", "--batch", "8", "--micro-batches", "4"};
+  CHECK(test::says(page(cut), "8 on a device in 4 micro-batches"));
+  CHECK(test::says(page(cut), "16 in a step"));
+  CHECK(facts_of(cut)["batch"] == 8);
 }
 
 TEST_CASE("compare prints the sizes of the ViT paper (Dosovitskiy et al. 2020, table 1) first") {

@@ -164,7 +164,7 @@ std::vector<Change> inference_changes(const Model& model, const MemoryArguments&
     auto changed = o;
     changed.recipe.quantize = scheme;
     changes.push_back({fmt::format("--quantize {}", scheme), "weights of fewer bits", cost,
-                       [&model, changed](FitQuestion& c) {
+                       [changed](FitQuestion& c) {
                          c.memory.packed = {};
                          add_stored_weights(changed.recipe, c.model(c.build), c.memory);
                        },
@@ -382,7 +382,7 @@ void memory(MemoryArguments o) {
   MemoryAnswer answer{graph,
                       options,
                       build_options(o).attention,
-                      graph.batch,
+                      (Count(graph.batch) * o.recipe.parallel.micro_batches).value(),
                       o.place.device.name,
                       estimate_memory(graph, alone),
                       std::nullopt,
