@@ -3,9 +3,11 @@
 #include "core/text.h"
 #include "cost/macs.h"
 #include "cost/rollup.h"
+#include "frontends/hf/config.h"
 #include "frontends/spec/json_text.h"
 #include "frontends/spec/spec.h"
 #include "frontends/torch/model.h"
+#include "frontends/torch/trace_file.h"
 #include "report/summary.h"
 #include "support/sums.h"
 
@@ -24,8 +26,8 @@ void check_spec(const Model& model) {
   const auto spec = spec_of(model);
   const auto text = spec.dump();
   const auto json = parse_json(text, "its own spec");
-  const auto again = model.document.empty() ? model_from_spec(json, "its own spec", "")
-                                            : model_from_trace_json(json, "its own spec");
+  const auto again = torch::is_trace(json) ? model_from_trace_json(json, "its own spec")
+                                           : model_from_json(json, "its own spec", "");
   require(spec_of(again).dump() == text, "a model's spec describes the same model");
 }
 

@@ -71,7 +71,8 @@ Tensor hunyuan_block(Builder& b, Tensor x, std::optional<Tensor> skip, Tensor te
   const auto told = b.call("norm1", "AdaLayerNormShift", {x, time}, [&] {
     const auto shift =
         linear(b, "linear", b.activation(time, op::ActivationKind::silu), width, Role::projection);
-    return norm(b, "norm", x, kHunyuanNorm) + b.reshape(shift, {x.dim(0), 1, width});
+    const auto normed = norm(b, "norm", x, kHunyuanNorm);
+    return normed + b.reshape(shift, {x.dim(0), 1, width});
   });
   x = x + hunyuan_attention(b, {"attn1", true}, told, told, table, c);
   const auto asking = norm(b, "norm2", x, kHunyuanNorm);
@@ -90,7 +91,8 @@ Tensor pooled_text(Builder& b, Tensor text, const HunyuanDitConfig& c) {
     const auto mean = b.reshape(b.mean(text, 1), {text.dim(0), 1, width});
     const auto places =
         b.parameter("positional_embedding", {text.dim(1) + 1, width}, Role::position_embedding);
-    const auto all = b.concat({mean, text}, 1) + b.reshape(places, {1, text.dim(1) + 1, width});
+    const auto joined = b.concat({mean, text}, 1);
+    const auto all = joined + b.reshape(places, {1, text.dim(1) + 1, width});
     const auto first = b.slice(all, 1, 0, 1);
     const auto q = heads_of(b, linear(b, "q_proj", first, width, Role::query), kPoolHeads);
     const auto k = heads_of(b, linear(b, "k_proj", all, width, Role::key), kPoolHeads);

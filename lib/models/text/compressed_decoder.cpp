@@ -221,8 +221,8 @@ Mixing mixing(Builder& b, std::string_view name, Tensor streams, const Config& c
 // post * y + comb^T streams
 Tensor spread(Builder& b, Tensor streams, Tensor y, const Mixing& m) {
   const auto shape = streams.shape();
-  const auto wide = b.reshape(m.post, {shape[0], shape[1], shape[2], 1}) *
-                    b.reshape(y, {shape[0], shape[1], 1, shape[3]});
+  const auto weights = b.reshape(m.post, {shape[0], shape[1], shape[2], 1});
+  const auto wide = weights * b.reshape(y, {shape[0], shape[1], 1, shape[3]});
   const auto kept = b.matmul(b.transpose(m.comb, 2, 3), streams);
   return wide + kept;
 }

@@ -86,11 +86,15 @@ std::vector<Field> vision_fields() {
               "window_size", "Side in pixels of the windows that attention sees; 0: all.")
               .at_most(kMaxSide),
           field<kVision, &V::full_attention_layers>("full_attention_layers",
-                                                    "Layers that see all patches despite windows."),
+                                                    "Layers that see all patches despite windows.")
+              .at_most(kMaxDepth)
+              .or_null(),
           field<kVision, &V::deepstack_layers>(
               "deepstack_layers",
               "Layers whose patches are projected, too, and added behind the first layers of the "
-              "language model."),
+              "language model.")
+              .at_most(kMaxDepth)
+              .or_null(),
           field<kVision, &V::projector>("projector", "The family whose names the projector has.")
               .one_of(projector_namings()),
           field<kVision, &V::projector_path>("projector_path", "Path of the projector."),
