@@ -176,13 +176,18 @@ Fit largest_batch(const FitQuestion& question) {
           needs.exact(samples + 1)};
 }
 
-std::vector<Advice> savings(const FitQuestion& question, Count need) {
+std::vector<Advice> savings(const FitQuestion& question, Count peak) {
   std::vector<Advice> advice;
   for (const auto& change : possible_changes(question)) {
     auto changed = question;
     change.apply(changed);
-    const auto less = Needs(changed).exact(changed.build.batch);
-    if (helps(less, need)) advice.push_back({change.change, change.meaning, change.cost, less, 0});
+    auto live = changed;
+    live.memory.allocator = false;
+    const auto less = Needs(live).exact(live.build.batch);
+    if (!helps(less, peak)) continue;
+    advice.push_back({change.change, change.meaning, change.cost, less, 0});
+    if (question.budget > Count(0))
+      advice.back().fits = less <= question.budget && Needs(changed).fits(changed.build.batch);
   }
   return advice;
 }

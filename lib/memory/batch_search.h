@@ -6,6 +6,7 @@
 #include "memory/estimate.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,11 @@ struct Advice {
   std::string cost;
   Count need;
   std::uint64_t largest = 0;
+  std::optional<bool> fits = {};  // into the budget, where there is one
 };
-// What each change takes at the question's own batch, if that is less than `need`. No batch is
-// searched for: `largest` stays 0.
-[[nodiscard]] std::vector<Advice> savings(const FitQuestion& question, Count need);
+// What each change takes at the question's own batch, if that is less than `peak`: peaks, without
+// the allocator, which is asked for `fits` alone. No batch is searched for: `largest` stays 0.
+[[nodiscard]] std::vector<Advice> savings(const FitQuestion& question, Count peak);
 // Changes that help, in order of their cost; each alone, then all that need no further device
 // together, and with the last of the adapters. `progress` is told how much is done, 0 to 1.
 [[nodiscard]] std::vector<Advice> advise(const FitQuestion& question, const Fit& fit,

@@ -175,15 +175,14 @@ Table types_table(const MemoryAnswer& a) {
   return table;
 }
 
-// What a change is compared with: the allocator's need where a device was named.
+// What a change is compared with: without a search, peaks with peaks.
 Count compared_with(const MemoryAnswer& a) {
-  if (a.fit) return a.fit->fit.need;
-  return a.capacity ? a.need() : a.on_device().peak.bytes;
+  return a.fit ? a.fit->fit.need : a.on_device().peak.bytes;
 }
 
 std::string outcome(const MemoryAnswer& a, const Advice& x) {
   if (a.fit) return x.largest > 0 ? fmt::format("{}", x.largest) : "none fits";
-  return x.need <= a.capacity->bytes ? "yes" : "no";
+  return x.fits.value_or(false) ? "yes" : "no";
 }
 
 Table changes_table(const MemoryAnswer& a, const std::vector<Advice>& changes) {

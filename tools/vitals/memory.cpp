@@ -338,19 +338,16 @@ std::vector<MemoryAnswer::OfType> by_type(const Model& model, const MemoryArgume
   return types;
 }
 
-// What only a page for people tells. Changes are compared by the allocator where that decides
-// whether the step fits.
+// What only a page for people tells.
 void add_page(const Model& model, const MemoryArguments& o, bool type_open, MemoryAnswer& a) {
   if (type_open) {
     a.types = by_type(model, o, a.graph);
     return;
   }
   if (a.fit) return;
-  const auto& e = a.on_device();
-  const bool allocator = a.capacity && e.allocator;
   auto question = question_of(model, o, a.graph);
-  question.memory.allocator = allocator;
-  a.changes = savings(question, allocator ? *e.allocator : e.peak.bytes);
+  if (a.capacity) question.budget = a.capacity->bytes;
+  a.changes = savings(question, a.on_device().peak.bytes);
 }
 
 void memory(MemoryArguments o) {
