@@ -151,8 +151,9 @@ Model from_text(const std::string& argument, const std::string& as) {
 
 Model from_folder(const std::string& argument, const std::string& as) {
   std::error_code code;
-  (void)fs::exists(fs::path(argument) / "config.json", code);
-  if (code) fail("{}: cannot be read: {}", argument, code.message());
+  const auto config = fs::path(argument) / "config.json";
+  (void)fs::exists(config, code);
+  if (code) fail("{}: cannot be read: {}", config.string(), code.message());
   if (const auto file = description_in(argument)) return from_text(*file, as);
   fail("{}: a folder without a config.json, {}, {} or params.json", argument, kPipelineFile,
        kAdapterFile);
