@@ -143,6 +143,7 @@ void deliver(const std::string& text, const OutputOptions& options);
 [[nodiscard]] Command run_command();
 [[nodiscard]] Command spec_command();
 [[nodiscard]] Command summary_command();
+[[nodiscard]] Command sweep_command();
 
 // About the program itself.
 [[nodiscard]] Command completions_command(const Program& program);

@@ -22,9 +22,10 @@ std::unique_ptr<Program> make_program() {
   p.config = config_file();
   p.commands = {summary_command(), flops_command(), memory_command()};
   for (auto& command : machine_commands()) p.commands.push_back(std::move(command));
-  for (auto& command : {predict_command(), plan_command(), report_command(), compare_command(),
-                        rules_command(), list_command(), list_ops_command(), devices_command(),
-                        spec_command(), completions_command(p), manual_command(p)})
+  for (auto& command :
+       {predict_command(), plan_command(), sweep_command(), report_command(), compare_command(),
+        rules_command(), list_command(), list_ops_command(), devices_command(), spec_command(),
+        completions_command(p), manual_command(p)})
     p.commands.push_back(command);
   p.examples = {"vitals summary vit_base_patch32",
                 "vitals summary vit_base_patch16_224 --style tree --depth 2",
