@@ -2,18 +2,19 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "frontends/spec/json_text.h"
-#include "progress.h"
+#include "report/text/units.h"
 #include "streams.h"
 #include "sweep_figures.h"
 #include "sweep_run.h"
+#include "terminal.h"
 #include "yaml_document.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <memory>
 
 namespace vitals::cli {
