@@ -101,6 +101,50 @@ TEST_CASE("served streams are those of predict --mode serve, and prices order th
   CHECK(plan_answer(from_file)["devices"][0]["device"] == "h100");
 }
 
+TEST_CASE("what --emit writes is what --from prices, and the best that a launcher has words for") {
+  const Words base = {"plan", "llama-3-8b", "--gpus", "16xh100", "--seq-len", "4096"};
+  const test::TemporaryFolder folder;
+  for (const char* launcher :
+       {"torchtitan", "megatron", "megatron-bridge", "deepspeed", "accelerate", "nanotron"}) {
+    CAPTURE(launcher);
+    const auto file = folder.path(launcher);
+    auto write = base;
+    write.insert(write.end(), {"--emit", launcher, "-o", file});
+    REQUIRE(test::run(write).exit_code == 0);
+    auto read = base;
+    read.insert(read.end(), {"--from", std::string(launcher) + "=" + file});
+    const auto layout = plan_answer(read)["layouts"][0];
+    CHECK(layout["gpus"] == 16);
+    CHECK(layout["fits"] == true);
+    const auto stated = [&](const char* key) { return layout[key].dump(); };
+    auto priced = base;
+    priced.insert(priced.end(),
+                  {"--layout", "dp=" + stated("dp") + ",tp=" + stated("tp") +
+                                   ",pp=" + stated("pp") + ",zero=" + stated("zero") +
+                                   ",sp=" + stated("sp") + ",micro_batch=" + stated("micro_batch") +
+                                   ",micro_batches=" + stated("micro_batches") +
+                                   ",recompute=" + layout["recompute"].get<std::string>()});
+    CHECK(plan_answer(priced)["layouts"][0]["step_ms"] == layout["step_ms"]);
+  }
+}
+
+TEST_CASE("faults of stated layouts") {
+  const auto refused = [](Words words, const char* message) {
+    words.insert(words.begin(), {"plan", "gpt2", "--gpus", "8xh100"});
+    const auto r = test::run(words);
+    CAPTURE(message);
+    CAPTURE(r.err);
+    CHECK(r.exit_code == 1);
+    CHECK(r.out.empty());
+    CHECK(test::says(r.err, message));
+  };
+  refused({"--layout", "dp=4"}, "dp x tp x pp x cp is 4, but --gpus has 8");
+  refused({"--layout", "dq=8"}, "unknown degree 'dq'; did you mean 'dp'");
+  refused({"--layout", "dp=8,zero=4"}, "'4' is no whole number from 0 to 3");
+  refused({"--layout", "dp=8,recompute=all"}, "'all' is none of none, selective, full");
+  refused({"--from", "run.toml"}, "expected LAUNCHER=FILE");
+}
+
 TEST_CASE("faults of the table of devices") {
   const auto refused = [](const Words& words, int code, const char* message) {
     const auto r = test::run(words);

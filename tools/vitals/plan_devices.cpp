@@ -3,6 +3,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/number.h"
+#include "frontends/spec/json_text.h"
 #include "latency.h"
 #include "memory/batch_search.h"
 #include "memory/optimizer.h"
