@@ -42,7 +42,7 @@ struct Launcher {
   std::string (*refuses)(const Run&);
 };
 
-std::string whole(double x) { return fmt::format("{:.0f}", x); }
+std::string whole_text(double x) { return fmt::format("{:.0f}", x); }
 
 double number(const std::string& text, std::string_view key) {
   const auto n = parse_number(text);
@@ -56,7 +56,7 @@ Key degree(std::string_view name, double Layout::*member, bool always = true) {
   return {name,
           [=](const Run& r) -> std::optional<std::string> {
             if (!always && r.layout.*member <= 1) return std::nullopt;
-            return whole(r.layout.*member);
+            return whole_text(r.layout.*member);
           },
           [=](Run& r, const std::string& text) { r.layout.*member = number(text, name); }};
 }
@@ -73,7 +73,7 @@ Key flag(std::string_view name, std::string value, bool (*holds)(const Run&), vo
 }
 
 Key length(std::string_view name) {
-  return {name, [](const Run& r) { return std::optional(whole(r.seq_len)); },
+  return {name, [](const Run& r) { return std::optional(whole_text(r.seq_len)); },
           [=](Run& r, const std::string& text) { r.seq_len = number(text, name); }};
 }
 
@@ -84,7 +84,7 @@ double global_batch(const Run& r) {
 
 // Read last: the other degrees tell how many micro-batches a global batch is.
 Key global(std::string_view name) {
-  return {name, [](const Run& r) { return std::optional(whole(global_batch(r))); },
+  return {name, [](const Run& r) { return std::optional(whole_text(global_batch(r))); },
           [=](Run& r, const std::string& text) {
             r.layout.micro_batches = number(text, name) / r.layout.micro_batch / r.layout.dp;
           }};
@@ -108,7 +108,7 @@ Key chunk_layers(std::string_view name) {
           [](const Run& r) -> std::optional<std::string> {
             const auto& l = r.layout;
             if (l.vpp <= 1) return std::nullopt;
-            return whole(r.layers / l.pp / l.vpp);
+            return whole_text(r.layers / l.pp / l.vpp);
           },
           [=](Run& r, const std::string& text) {
             r.layout.vpp = r.layers / r.layout.pp / number(text, name);
@@ -117,7 +117,7 @@ Key chunk_layers(std::string_view name) {
 
 // The number of replicas is what the other degrees leave of all GPUs.
 Key all_gpus(std::string_view name) {
-  return {name, [](const Run& r) { return std::optional(whole(r.layout.gpus)); },
+  return {name, [](const Run& r) { return std::optional(whole_text(r.layout.gpus)); },
           [=](Run& r, const std::string& text) {
             auto& l = r.layout;
             l.gpus = number(text, name);
@@ -130,19 +130,19 @@ bool shards_all(const Run& r) { return r.layout.zero == 3; }
 std::vector<Key> torchtitan_keys() {
   return {
       {"parallelism.data_parallel_replicate_degree",
-       [](const Run& r) { return std::optional(shards_all(r) ? "1" : whole(r.layout.dp)); },
+       [](const Run& r) { return std::optional(shards_all(r) ? "1" : whole_text(r.layout.dp)); },
        [](Run& r, const std::string& text) {
          r.layout.dp = number(text, "data_parallel_replicate_degree");
        }},
       {"parallelism.data_parallel_shard_degree",
-       [](const Run& r) { return std::optional(shards_all(r) ? whole(r.layout.dp) : "1"); },
+       [](const Run& r) { return std::optional(shards_all(r) ? whole_text(r.layout.dp) : "1"); },
        [](Run& r, const std::string& text) {
          const auto n = number(text, "data_parallel_shard_degree");
          r.layout.dp *= n;
          if (n > 1) r.layout.zero = 3;
        }},
       {"parallelism.tensor_parallel_degree",
-       [](const Run& r) { return std::optional(whole(r.layout.tp)); },
+       [](const Run& r) { return std::optional(whole_text(r.layout.tp)); },
        [](Run& r, const std::string& text) {
          r.layout.tp = number(text, "tensor_parallel_degree");
          r.layout.sp = r.layout.tp > 1;
@@ -162,7 +162,7 @@ std::vector<Key> torchtitan_keys() {
       {"training.local_batch_size",
        [](const Run& r) {
          const auto& l = r.layout;
-         return std::optional(whole(l.micro_batch * (l.pp > 1 ? l.micro_batches : 1)));
+         return std::optional(whole_text(l.micro_batch * (l.pp > 1 ? l.micro_batches : 1)));
        },
        [](Run& r, const std::string& text) {
          if (r.layout.pp <= 1) r.layout.micro_batch = number(text, "local_batch_size");
@@ -266,7 +266,7 @@ std::vector<Key> deepspeed_keys() {
       degree("expert_parallel.autoep_size", &Layout::ep, false),
       degree("train_micro_batch_size_per_gpu", &Layout::micro_batch),
       degree("gradient_accumulation_steps", &Layout::micro_batches),
-      {"train_batch_size", [](const Run& r) { return std::optional(whole(global_batch(r))); },
+      {"train_batch_size", [](const Run& r) { return std::optional(whole_text(global_batch(r))); },
        [](Run& r, const std::string& text) {
          auto& l = r.layout;
          l.dp = number(text, "train_batch_size") / l.micro_batch / l.micro_batches;
@@ -303,9 +303,11 @@ std::vector<Key> accelerate_keys() {
       degree("# per_device_train_batch_size", &Layout::micro_batch),
       degree("# gradient_accumulation_steps", &Layout::micro_batches),
       {"num_machines",
-       [](const Run& r) { return std::optional(whole(r.layout.gpus / r.layout.gpus_per_node)); },
+       [](const Run& r) {
+         return std::optional(whole_text(r.layout.gpus / r.layout.gpus_per_node));
+       },
        [](Run&, const std::string&) {}},
-      {"num_processes", [](const Run& r) { return std::optional(whole(r.layout.gpus)); },
+      {"num_processes", [](const Run& r) { return std::optional(whole_text(r.layout.gpus)); },
        [](Run& r, const std::string& text) { r.layout.gpus = number(text, "num_processes"); }},
   };
 }
