@@ -1,6 +1,7 @@
 #include "memory/batch_search.h"
 
 #include "core/error.h"
+#include "memory/simulator/step.h"
 
 #include <algorithm>
 #include <map>
@@ -47,13 +48,19 @@ class Needs {
 
 bool trains_in_fp32(const Precision& p) { return p.weights == DType::f32 && !p.autocast; }
 
+bool has_head(const FitQuestion& q) {
+  auto build = q.build;
+  build.batch = std::max<std::uint64_t>(build.batch, 1);
+  return eager::head_of(q.model(build)).has_value();
+}
+
 void add_without_loss(const FitQuestion& q, std::vector<Change>& changes) {
   if (q.build.attention == AttentionKernel::eager)
     changes.push_back({"--attention fused", "never hold the attention scores",
                        "none: it is faster, too",
                        [](FitQuestion& c) { c.build.attention = AttentionKernel::fused; }});
   const bool whole_logits = q.memory.loss != Loss::none && q.memory.loss != Loss::fused_linear;
-  if (q.memory.training && whole_logits)
+  if (q.memory.training && whole_logits && has_head(q))
     changes.push_back({"--loss fused-linear", "head and loss in chunks of rows: no whole logits",
                        "none (Liger's kernel)",
                        [](FitQuestion& c) { c.memory.loss = Loss::fused_linear; }});

@@ -200,17 +200,10 @@ class Runner {
            logits[0] == ids.shape[0] && logits[1] == ids.shape[1] && logits[1] > 1;
   }
 
-  // The linear layer that makes the logits, behind it only what scales them.
   [[nodiscard]] NodeId head() const {
-    auto id = graph_.outputs[0];
-    while (std::holds_alternative<op::Scale>(graph_.nodes[id].op) ||
-           std::holds_alternative<op::Unary>(graph_.nodes[id].op))
-      id = graph_.nodes[id].inputs[0];
-    const auto& node = graph_.nodes[id];
-    const bool linear = std::holds_alternative<op::Linear>(node.op) && node.params[0] != kNone;
-    if (!linear)
-      fail("a loss that is fused with the head: {} ends in no linear layer", graph_.model);
-    return id;
+    const auto id = head_of(graph_);
+    if (!id) fail("a loss that is fused with the head: {} ends in no linear layer", graph_.model);
+    return *id;
   }
 
   void keep_names(NodeId head_node) {
@@ -526,6 +519,16 @@ class Runner {
 const Peak& Step::highest() const {
   return *std::max_element(peaks.begin(), peaks.end(),
                            [](const Peak& a, const Peak& b) { return a.bytes < b.bytes; });
+}
+
+std::optional<NodeId> head_of(const Graph& graph) {
+  auto id = graph.outputs[0];
+  while (std::holds_alternative<op::Scale>(graph.nodes[id].op) ||
+         std::holds_alternative<op::Unary>(graph.nodes[id].op))
+    id = graph.nodes[id].inputs[0];
+  const auto& node = graph.nodes[id];
+  if (!std::holds_alternative<op::Linear>(node.op) || node.params[0] == kNone) return std::nullopt;
+  return id;
 }
 
 Step run_step(const Graph& graph, const StepOptions& options) {

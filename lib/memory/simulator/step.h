@@ -5,6 +5,7 @@
 
 #include "memory/simulator/recipe.h"
 
+#include <optional>
 #include <vector>
 
 namespace vitals::eager {
@@ -31,6 +32,10 @@ struct Step {
 
   [[nodiscard]] const Peak& highest() const;
 };
+
+// The linear layer that makes the logits, behind it only what scales them: a fused loss takes its
+// place. Nothing where the model ends otherwise.
+[[nodiscard]] std::optional<NodeId> head_of(const Graph& graph);
 
 [[nodiscard]] Step run_step(const Graph& graph, const StepOptions& options);
 
