@@ -108,7 +108,9 @@ TEST_CASE("published parameters of models with an image encoder") {
         "vision_config":{"model_type":"git_vision_model","patch_size":16}})",
        176'619'066},
   };
-  for (const auto& [config, params] : published) {
+  for (const auto& fact : published) {
+    const auto& config = fact.first;
+    const auto& params = fact.second;
     CAPTURE(config);
     const auto model = vlm(config);
     CHECK(vlm_params(model) == params);
