@@ -41,7 +41,7 @@ TEST_CASE("the points of a grid are all combinations, each once") {
 }
 
 TEST_CASE("shards have each point once") {
-  for (std::uint64_t of : {1, 3, 7, 20}) {
+  for (const std::uint64_t of : {1U, 3U, 7U, 20U}) {
     std::set<std::uint64_t> seen;
     for (std::uint64_t k = 1; k <= of; ++k) {
       const Shard shard{k, of};
