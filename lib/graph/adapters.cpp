@@ -15,16 +15,6 @@
 namespace vitals {
 namespace {
 
-bool starts_path(std::string_view path, std::string_view prefix) {
-  return path.substr(0, prefix.size()) == prefix &&
-         (path.size() == prefix.size() || path[prefix.size()] == '.');
-}
-
-bool ends_path(std::string_view path, std::string_view end) {
-  return path.ends_with(end) &&
-         (path.size() == end.size() || path[path.size() - end.size() - 1] == '.');
-}
-
 // Copies a trace node by node, and puts adapters behind the targets.
 class LoraWriter {
  public:
@@ -123,7 +113,7 @@ class LoraWriter {
     auto copy = to_.params[param];
     const auto& inner = to_.modules[copy.module].path;
     const auto& outer = to_.modules[saved].path;
-    const auto rest = starts_path(inner, outer) ? inner.substr(outer.size()) : std::string();
+    const auto rest = begins_path(inner, outer) ? inner.substr(outer.size()) : std::string();
     const auto path = outer + ".modules_to_save" + rest;
     auto module = std::find_if(to_.modules.begin(), to_.modules.end(),
                                [&](const Module& m) { return m.path == path; });
@@ -272,11 +262,11 @@ namespace {
 // By its path, or by that of its checkpoints.
 bool is_called(const Graph& graph, const Param& param, std::string_view prefix) {
   const auto path = path_of(graph, param);
-  if (starts_path(path, prefix)) return true;
+  if (begins_path(path, prefix)) return true;
   if (graph.checkpoint_keys == nullptr) return false;
   const auto stored = stored_names(*graph.checkpoint_keys, path);
   return std::any_of(stored.begin(), stored.end(),
-                     [&](const std::string& name) { return starts_path(name, prefix); });
+                     [&](const std::string& name) { return begins_path(name, prefix); });
 }
 
 void set_trainable(Graph& graph, const std::vector<std::string>& paths, bool trainable,

@@ -13,6 +13,16 @@ ModuleId enclosing(const Graph& graph, ModuleId module, Role role) {
   return module;
 }
 
+bool begins_path(std::string_view path, std::string_view beginning) {
+  return path.starts_with(beginning) &&
+         (path.size() == beginning.size() || path[beginning.size()] == '.');
+}
+
+bool ends_path(std::string_view path, std::string_view end) {
+  return path.ends_with(end) &&
+         (path.size() == end.size() || path[path.size() - end.size() - 1] == '.');
+}
+
 std::string_view last_name(std::string_view path) {
   const auto dot = path.rfind('.');
   return dot == std::string_view::npos ? path : path.substr(dot + 1);

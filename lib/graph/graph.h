@@ -181,6 +181,9 @@ struct Graph {
 
 // The last part of a path: "qkv" of "blocks.3.attn.qkv".
 [[nodiscard]] std::string_view last_name(std::string_view path);
+// Whether whole names of the path, parted by dots, stand at its beginning or end.
+[[nodiscard]] bool begins_path(std::string_view path, std::string_view beginning);
+[[nodiscard]] bool ends_path(std::string_view path, std::string_view end);
 // Whether it is a number, the place of a module in a list of its like.
 [[nodiscard]] bool is_numbered(std::string_view path);
 

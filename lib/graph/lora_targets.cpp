@@ -70,12 +70,6 @@ struct Weight {
 
 using Weights = std::map<ParamId, Weight>;
 
-bool path_ends(std::string_view path, std::string_view suffix) {
-  if (path.size() < suffix.size()) return false;
-  const auto at = path.size() - suffix.size();
-  return path.substr(at) == suffix && (at == 0 || path[at - 1] == '.');
-}
-
 // "experts.w1" of an expert's "w1.weight", else the module's own path.
 std::string layer_path(const Graph& graph, const Param& param) {
   const auto& module = graph.modules[param.module].path;
@@ -135,7 +129,7 @@ class Finder {
     if (name == kAllLinear) return add_all();
     for (const auto& [id, weight] : weights_)
       for (const auto& path : weight.paths)
-        if (path_ends(path, name)) add(id);
+        if (ends_path(path, name)) add(id);
     if (!known_) add_stored(name);
     if (!known_)
       for (const auto& [word, role] : kRoleWords)
@@ -158,7 +152,7 @@ class Finder {
     for (const auto& [id, weight] : weights_) {
       const auto stored = stored_paths(id);
       for (std::size_t i = 0; i < stored.size(); ++i) {
-        if (!path_ends(stored[i], name)) continue;
+        if (!ends_path(stored[i], name)) continue;
         const auto n = stored.size();
         add(id, weight.out / n * i, weight.out / n);
       }
