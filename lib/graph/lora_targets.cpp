@@ -104,11 +104,6 @@ class Finder {
   std::vector<LoraTarget> find(const std::vector<std::string>& names) {
     if (names.empty()) add_defaults();
     for (const auto& name : names) add_name(std::string(trimmed(name)));
-    if (targets_.empty())
-      fail(
-          "--lora-rank: {} has no projections of queries and values, which adapters stand beside "
-          "by default; name the layers with --lora-targets",
-          graph_.model);
     std::vector<LoraTarget> result;
     for (const auto& [weight, begin, length] : targets_) {
       const bool in_whole = targets_.count({weight, 0, weights_.at(weight).out}) > 0;
@@ -223,12 +218,18 @@ class Finder {
 }  // namespace
 
 std::vector<LoraTarget> lora_targets(const Graph& graph, const std::vector<std::string>& names) {
-  return Finder(graph).find(names);
+  auto targets = Finder(graph).find(names);
+  if (targets.empty())
+    fail(
+        "--lora-rank: {} has no projections of queries and values, which adapters stand beside "
+        "by default; name the layers with --lora-targets",
+        graph.model);
+  return targets;
 }
 
 std::vector<std::string> default_lora_names(const Graph& graph) {
   std::set<std::string> names;
-  for (const auto& target : lora_targets(graph, {}))
+  for (const auto& target : Finder(graph).find({}))
     names.emplace(last_name(layer_path(graph, graph.params[target.weight])));
   return {names.begin(), names.end()};
 }

@@ -20,17 +20,16 @@ struct LoraTarget {
 // By weight, then by place. A name is, in this order:
 //   "all-linear"                    every linear layer but the head (PEFT's word);
 //   the end of a module's path      "qkv", "attn.proj", "w1" of experts;
-//   the same in the names of the checkpoints that the model is published with, where they are
-//   known:
+//   the same in the checkpoints' names
 //                                   "query" of a joint projection that is stored in three parts;
-//   the usual name of a role        "q_proj", "value", "down_proj": where layers are named
-//   otherwise.
+//   the usual name of a role        "q_proj", "value": where layers are named otherwise.
 // Without names: what PEFT adapts by default, queries and values, and what the model adds to them
 // (Graph::adapter_roles). Throws Error for a name that fits nothing.
 [[nodiscard]] std::vector<LoraTarget> lora_targets(const Graph& graph,
                                                    const std::vector<std::string>& names);
 
-// The last names of the layers that are adapted where none are named, sorted.
+// The last names of the layers that are adapted where none are named, sorted; empty: the model has
+// none of these.
 [[nodiscard]] std::vector<std::string> default_lora_names(const Graph& graph);
 
 }  // namespace vitals

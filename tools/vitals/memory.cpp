@@ -153,11 +153,13 @@ std::string command_of(const MemoryArguments& o, const std::string& change, std:
 }
 
 // Fewer bits for what inference of a language model holds.
-std::vector<Change> inference_changes(const Model& model, const MemoryArguments& o) {
+std::vector<Change> inference_changes(const Model& model, const MemoryArguments& o,
+                                      const Graph& graph) {
   std::vector<Change> changes;
   const auto& r = o.recipe;
   if (r.training() || !model.reads_text()) return changes;
-  if (r.logits == "all" && !model.build(build_options(o)).kv_caches.empty())
+  const bool generates = !graph.kv_caches.empty();
+  if (r.logits == "all" && generates)
     changes.push_back({"--logits last", "the head runs on the last token alone",
                        "none for generation", [](FitQuestion& c) { c.build.last_logits = true; }});
   const auto few_bits = [&](const char* scheme, const char* cost) {
@@ -174,7 +176,7 @@ std::vector<Change> inference_changes(const Model& model, const MemoryArguments&
     few_bits("int8", "some digits of the result");
     few_bits("nf4", "accuracy");
   }
-  if (r.kv_dtype.empty() && !model.build(build_options(o)).kv_caches.empty()) {
+  if (r.kv_dtype.empty() && generates) {
     auto changed = r;
     changed.kv_dtype = "fp8";
     const auto* format = memory_options(changed, eager::Device::cuda).cache_format;
@@ -186,20 +188,13 @@ std::vector<Change> inference_changes(const Model& model, const MemoryArguments&
 
 constexpr std::uint64_t kAdvisedRank = 16;
 
-bool adapted_by_default(const Graph& graph) {
-  try {
-    return !default_lora_names(graph).empty();
-  } catch (const Error&) {  // no queries and values
-    return false;
-  }
-}
-
 // Adapters instead of all weights, then the same beside weights of four bits.
-std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o) {
+std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o,
+                                    const Graph& graph) {
   const auto& r = o.recipe;
   const bool all_trained = r.freeze.empty() && r.train.empty();
   if (!r.training() || !all_trained || !r.quantize.empty()) return {};
-  if (!r.lora_rank && !adapted_by_default(model.build(build_options(o)))) return {};
+  if (!r.lora_rank && default_lora_names(graph).empty()) return {};
   std::vector<Change> changes;
   const auto add = [&](std::string change, const char* meaning, const char* cost,
                        const MemoryArguments& changed) {
@@ -223,8 +218,9 @@ std::vector<Change> adapter_changes(const Model& model, const MemoryArguments& o
 
 FitQuestion question_of(const Model& model, const MemoryArguments& o, const Graph& graph) {
   FitQuestion question{[&](const BuildOptions& b) { return build(model, o, b); }, build_options(o),
-                       options_of(o), Count(0), adapter_changes(model, o)};
-  for (auto& change : inference_changes(model, o)) question.adapters.push_back(std::move(change));
+                       options_of(o), Count(0), adapter_changes(model, o, graph)};
+  for (auto& change : inference_changes(model, o, graph))
+    question.adapters.push_back(std::move(change));
   add_inference(model, graph, o, question.memory);
   return question;
 }
