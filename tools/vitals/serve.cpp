@@ -53,6 +53,29 @@ struct Figures {
   bool fits;
 };
 
+// One token of every stream, in the middle of its answer.
+Graph decode_step(const Model& model, const ServeOptions& o, std::uint64_t streams) {
+  BuildOptions build;
+  build.attention = AttentionKernel::fused;
+  build.batch = streams;
+  build.seq_len = 1;
+  build.past_len = o.input_len + o.output_len / 2;
+  return model.build(build);
+}
+
+latency::ServingMemory memory_of(const Graph& step, const ServeOptions& o,
+                                 const latency::ServingSetup& setup, std::uint64_t streams) {
+  return latency::serving_memory(step, setup, o.input_len + o.output_len, streams);
+}
+
+// Bytes of the memory that may be used which weights and activations leave.
+double pool_of(const latency::ServingMemory& memory, const ServeOptions& o,
+               const DeviceSpec& device) {
+  if (!device.memory) fail("{} states no memory", device.title);
+  return o.memory_utilization * device.memory->as_double() - memory.weights.as_double() -
+         memory.activations.as_double();
+}
+
 Serving serving(const Model& model, const ServeOptions& o, const latency::ServingSetup& setup,
                 const DeviceSpec& device, const std::string& mode) {
   Serving s;
@@ -64,18 +87,13 @@ Serving serving(const Model& model, const ServeOptions& o, const latency::Servin
     fail("{}: --mode {} is for models that generate text; this one keeps no keys and values",
          prompt.model, mode);
   s.prefill = latency::step_time(prompt, setup);
-  build.batch = o.concurrency;
-  build.seq_len = 1;
-  build.past_len = o.input_len + o.output_len / 2;
-  const auto step = model.build(build);
+  const auto step = decode_step(model, o, o.concurrency);
   s.decode = latency::step_time(step, setup);
   if (mode == "serve" && o.concurrency > 1)
     s.prefill_share = static_cast<double>(o.concurrency - 1) *
                       (s.prefill.seconds() - s.prefill.host) / static_cast<double>(o.output_len);
-  s.memory = latency::serving_memory(step, setup, o.input_len + o.output_len, o.concurrency);
-  if (!device.memory) fail("{} states no memory", device.title);
-  s.pool = o.memory_utilization * device.memory->as_double() - s.memory.weights.as_double() -
-           s.memory.activations.as_double();
+  s.memory = memory_of(step, o, setup, o.concurrency);
+  s.pool = pool_of(s.memory, o, device);
   if (s.pool > 0)
     s.max_concurrency =
         static_cast<std::uint64_t>(s.pool / std::max(1.0, s.memory.cache_of_stream.as_double()));
@@ -287,15 +305,8 @@ latency::ServingSetup setup_of(const ServeOptions& o, const DeviceSpec& device,
 // straight line: activations and caches grow with the streams.
 double room_of(const Model& model, const ServeOptions& o, const latency::ServingSetup& setup,
                const DeviceSpec& device, std::uint64_t streams) {
-  BuildOptions build;
-  build.attention = AttentionKernel::fused;
-  build.batch = streams;
-  build.seq_len = 1;
-  build.past_len = o.input_len + o.output_len / 2;
-  const auto memory =
-      latency::serving_memory(model.build(build), setup, o.input_len + o.output_len, streams);
-  return o.memory_utilization * device.memory->as_double() - memory.weights.as_double() -
-         memory.activations.as_double() -
+  const auto memory = memory_of(decode_step(model, o, streams), o, setup, streams);
+  return pool_of(memory, o, device) -
          static_cast<double>(streams) * memory.cache_of_stream.as_double();
 }
 
