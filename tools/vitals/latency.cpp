@@ -25,15 +25,16 @@ std::string default_precision(const Model& model, const DeviceSpec& on, bool tra
 
 // The same recipe as `vitals memory` would be asked for; autocast takes the same bytes in both
 // 16-bit types.
-MemoryOptions memory_options(const LatencyAnswer& a, const DeviceSpec& device) {
-  MemoryOptions m;
-  m.training = a.training;
-  m.precision = precision(a.precision == "amp-bf16" ? "amp" : a.precision);
-  m.optimizer = optimizer(a.training ? "momentum" : "none");
-  m.device = device.machine.kind == MachineKind::cpu ? eager::Device::cpu : eager::Device::cuda;
+MemoryOptions memory_of(const LatencyAnswer& a, const DeviceSpec& device) {
+  Recipe recipe;
+  recipe.mode = a.training ? "training" : "inference";
+  recipe.precision = a.precision == "amp-bf16" ? "amp" : a.precision;
+  recipe.optimizer = "momentum";
+  if (a.precision == "amp-bf16") recipe.amp_dtype = "bf16";
+  const bool cpu = device.machine.kind == MachineKind::cpu;
+  auto m = memory_options(recipe, cpu ? eager::Device::cpu : eager::Device::cuda);
   m.composition = false;
   m.allocator = has_caching_allocator(device);
-  if (a.precision == "amp-bf16") m.amp_dtype = DType::bf16;
   return m;
 }
 
@@ -127,7 +128,7 @@ LatencyAnswer predict_latency(const Model& model, const LatencyOptions& o,
     if (a.own_kernels) {
       a.memory->peak = a.memory->need = own_memory(a.graph, element);
     } else {
-      auto recipe = memory_options(a, on);
+      auto recipe = memory_of(a, on);
       if (memory == WithMemory::verdict) recipe.budget = a.memory->usable;
       const auto e = estimate_memory(a.graph, recipe);
       a.memory->peak = e.peak.bytes;

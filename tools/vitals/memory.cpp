@@ -300,13 +300,10 @@ void settle(const Model& model, MemoryArguments& o) {
   auto& r = o.recipe;
   if (r.lora_rank && r.lora_targets.empty())
     r.lora_targets = default_lora_names(model.build(build_options(o)));
-  const bool autocast = r.training() || !r.weights.empty() || !r.amp_dtype.empty();
-  if (!r.precision.empty()) return;
   const auto& on = o.place.on ? o.place.on : o.place.fit_on;
-  if (autocast)
-    r.precision = "amp";
-  else
-    r.precision = o.place.is_cpu() ? "fp32" : inference_precision(model, on ? &*on : nullptr);
+  DeviceSpec some_cpu;  // --device cpu names no machine
+  some_cpu.machine.kind = MachineKind::cpu;
+  r.precision = precision_of(r, model, on ? &*on : o.place.is_cpu() ? &some_cpu : nullptr);
 }
 
 // A model's weights may be loaded in any type: what each takes.

@@ -43,7 +43,7 @@ void plan_cluster(const PlanArguments& o) {
   if (!o.search.emit.empty()) return deliver(emitted(search, o.search), o.output);
   deliver(written({.json = [&] { return search_json(search, o.search); },
                    .numbers = [&] { return plan_numbers(search.best); },
-                   .page = [&] { return search_page(search, o.search, o.output); }},
+                   .page = [&] { return search_page(search, o.output); }},
                   o.output),
           o.output);
 }

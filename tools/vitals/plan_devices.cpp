@@ -6,8 +6,6 @@
 #include "frontends/spec/json_text.h"
 #include "latency.h"
 #include "memory/batch_search.h"
-#include "memory/optimizer.h"
-#include "memory/precision.h"
 #include "recipe_options.h"
 #include "report/text/units.h"
 
@@ -104,18 +102,19 @@ std::map<std::string, double> prices_of(const DeviceTableOptions& o) {
   return prices;
 }
 
-MemoryOptions memory_options(const Choice& choice, bool training) {
-  MemoryOptions m;
-  m.training = training;
-  m.precision = precision(choice.precision);
-  m.optimizer = optimizer(training ? "adamw" : "none");
+// As `vitals memory` has it where nothing else is asked for.
+MemoryOptions default_memory(const Choice& choice, const std::string& mode) {
+  Recipe recipe;
+  recipe.mode = mode;
+  recipe.precision = choice.precision;
+  auto m = memory_options(recipe, eager::Device::cuda);
   m.allocator = has_caching_allocator(choice.device);
   m.composition = false;
   return m;
 }
 
 // Devices that run alike, and have the same memory, have the same answer.
-void set_largest(const Model& model, const BuildOptions& build, bool training,
+void set_largest(const Model& model, const BuildOptions& build, const std::string& mode,
                  std::vector<Choice>& all) {
   std::map<std::pair<std::string, bool>, std::vector<Choice*>> alike;
   for (auto& choice : all)
@@ -124,7 +123,7 @@ void set_largest(const Model& model, const BuildOptions& build, bool training,
   for (auto& [way, group] : alike) {
     FitQuestion question{[&model](const BuildOptions& b) { return model.build(b); },
                          build,
-                         memory_options(*group.front(), training),
+                         default_memory(*group.front(), mode),
                          {},
                          {}};
     std::map<std::uint64_t, std::uint64_t> largest;  // by budget: several devices have the same
@@ -196,7 +195,9 @@ std::vector<Choice> choices(const Model& model, const ModelOptions& options,
   std::vector<Choice> all;
   for (auto& device : chosen(o)) {
     auto& c = all.emplace_back();
-    c.precision = o.mode == "training" ? "amp" : inference_precision(model, &device);
+    Recipe recipe;
+    recipe.mode = o.mode;
+    c.precision = precision_of(recipe, model, &device);
     if (const auto price = prices.find(device.name); price != prices.end())
       c.usd_per_hour = price->second;
     c.device = std::move(device);
@@ -217,7 +218,7 @@ std::vector<Choice> choices(const Model& model, const ModelOptions& options,
     auto build = options.build_options();
     build.training = o.mode == "training";
     build.attention = AttentionKernel::fused;
-    set_largest(model, build, build.training, all);
+    set_largest(model, build, o.mode, all);
     each([&](Choice& c) { set_speed(model, build, o, c); });
   }
   sort(all);

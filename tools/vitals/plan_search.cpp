@@ -326,7 +326,7 @@ nlohmann::ordered_json search_json(const Search& search, const SearchOptions& o)
             fmt::format("the factors of {}", o.framework)}}};
 }
 
-std::string search_page(const Search& search, const SearchOptions&, const OutputOptions& output) {
+std::string search_page(const Search& search, const OutputOptions& output) {
   std::string text;
   if (!search.best.empty()) {
     const auto& best = search.best.front();

@@ -42,8 +42,7 @@ void add_search_options(Command& command, SearchOptions& options);
 
 [[nodiscard]] nlohmann::ordered_json search_json(const Search& search,
                                                  const SearchOptions& options);
-[[nodiscard]] std::string search_page(const Search& search, const SearchOptions& options,
-                                      const OutputOptions& output);
+[[nodiscard]] std::string search_page(const Search& search, const OutputOptions& output);
 // Of the first layout. Throws Error where there is none.
 [[nodiscard]] std::string emitted(const Search& search, const SearchOptions& options);
 

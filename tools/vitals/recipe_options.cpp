@@ -85,4 +85,10 @@ std::string inference_precision(const Model& model, const DeviceSpec* on) {
   return model.dtype == DType::f16 || !bf16 ? "fp16" : "bf16";
 }
 
+std::string precision_of(const Recipe& r, const Model& model, const DeviceSpec* on) {
+  if (!r.precision.empty()) return r.precision;
+  const bool autocast = r.training() || !r.weights.empty() || !r.amp_dtype.empty();
+  return autocast ? "amp" : inference_precision(model, on);
+}
+
 }  // namespace vitals::cli

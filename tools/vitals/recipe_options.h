@@ -15,6 +15,11 @@ void add_recipe_options(Command& command, Recipe& recipe);
 // have it. A CPU runs fp32.
 [[nodiscard]] std::string inference_precision(const Model& model, const DeviceSpec* on);
 
+// The precision of a recipe: the one that it states; else autocast in training and where its types
+// are stated, and that of inference.
+[[nodiscard]] std::string precision_of(const Recipe& recipe, const Model& model,
+                                       const DeviceSpec* on);
+
 // Options that were given and change nothing because nothing is trained.
 [[nodiscard]] std::vector<std::string> unused_in_inference(const Given& given);
 

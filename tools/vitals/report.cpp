@@ -44,12 +44,12 @@ MemoryAnswer memory_of(const Graph& graph, const MemoryOptions& options) {
           {},          std::nullopt, std::nullopt};
 }
 
-MemoryOptions recipe(const Model& model, bool training) {
-  MemoryOptions options;
-  options.training = training;
-  options.precision = precision(training ? "amp" : inference_precision(model, nullptr));
-  options.optimizer = optimizer(training ? "adamw" : "none");
-  return options;
+// As `vitals memory` has it where nothing is asked for.
+MemoryOptions default_memory(const Model& model, bool training) {
+  Recipe recipe;
+  recipe.mode = training ? "training" : "inference";
+  recipe.precision = precision_of(recipe, model, nullptr);
+  return memory_options(recipe, eager::Device::cuda);
 }
 
 std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& name) {
@@ -69,8 +69,8 @@ std::unique_ptr<Subject> subject(const ReportArguments& o, const std::string& na
   s->training = model.build(step);
   s->inference = model.build(served);
   s->spec = spec_of(model);
-  s->training_memory.emplace(memory_of(s->training, recipe(model, true)));
-  s->inference_memory.emplace(memory_of(s->inference, recipe(model, false)));
+  s->training_memory.emplace(memory_of(s->training, default_memory(model, true)));
+  s->inference_memory.emplace(memory_of(s->inference, default_memory(model, false)));
   if (o.bench) require_measurable(s->inference);
   return s;
 }

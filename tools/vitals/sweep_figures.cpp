@@ -205,8 +205,7 @@ class PointReadings {
   MemoryEstimate estimate() {
     auto recipe = options_.recipe;
     if (const auto fault = recipe_fault(recipe); !fault.empty()) fail("{}", fault);
-    if (!recipe.training() && recipe.precision.empty())
-      recipe.precision = inference_precision(model_, nullptr);
+    recipe.precision = precision_of(recipe, model_, nullptr);
     auto build = plain_build();
     apply(recipe, build);
     const auto trace = prepared(model_.build(build), recipe);
