@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "core/number.h"
 #include "core/suggest.h"
-#include "core/text.h"
+#include "plan/launcher_text.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -26,18 +26,10 @@ struct Key {
   std::function<void(Run&, const std::string&)> read;
 };
 
-enum class Syntax : std::uint8_t {
-  toml,    // [section] and key = value
-  flags,   // --key value, a line each
-  fields,  // key=value, a line each
-  yaml,    // section: and indented key: value
-  json,
-};
-
 struct Launcher {
   std::string_view name;
   std::string_view names_of;  // the version that the keys are those of
-  Syntax syntax;
+  ConfigSyntax syntax;
   std::vector<Key> keys;
   std::string (*refuses)(const Run&);
 };
@@ -215,6 +207,7 @@ std::vector<Key> megatron_keys() {
           [](const Run& r) { return r.layout.recompute == Recompute::full; }, [](Run&) {}),
       degree("--micro-batch-size", &Layout::micro_batch),
       length("--seq-length"),
+      all_gpus("# world-size"),  // torchrun's, which a comment names
       global("--global-batch-size"),
   };
 }
@@ -241,6 +234,7 @@ std::vector<Key> bridge_keys() {
       recompute("model.recompute_granularity",
                 {{Recompute::selective, "selective"}, {Recompute::full, "full"}}),
       degree("train.micro_batch_size", &Layout::micro_batch),
+      all_gpus("# world_size"),
       global("train.global_batch_size"),
   };
 }
@@ -358,23 +352,19 @@ std::string nanotron_refuses(const Run& r) {
   return "";
 }
 
-// The number of GPUs, where a launcher's own file leaves it to torchrun.
-Key world(std::string_view name) { return all_gpus(name); }
-
 const std::vector<Launcher>& all_launchers() {
   static const std::vector<Launcher> all = [] {
-    auto megatron = megatron_keys();
-    auto bridge = bridge_keys();
-    megatron.insert(megatron.end() - 1, world("# world-size"));
-    bridge.insert(bridge.end() - 1, world("# world_size"));
     return std::vector<Launcher>{
-        {"torchtitan", "torchtitan 0.2.2", Syntax::toml, torchtitan_keys(), torchtitan_refuses},
-        {"megatron", "Megatron-LM, core 0.14", Syntax::flags, std::move(megatron), nothing_refused},
-        {"megatron-bridge", "Megatron-Bridge 0.1", Syntax::fields, std::move(bridge),
+        {"torchtitan", "torchtitan 0.2.2", ConfigSyntax::toml, torchtitan_keys(),
+         torchtitan_refuses},
+        {"megatron", "Megatron-LM, core 0.14", ConfigSyntax::flags, megatron_keys(),
          nothing_refused},
-        {"deepspeed", "DeepSpeed 0.17", Syntax::json, deepspeed_keys(), deepspeed_refuses},
-        {"accelerate", "accelerate 1.10", Syntax::yaml, accelerate_keys(), accelerate_refuses},
-        {"nanotron", "nanotron 0.4", Syntax::yaml, nanotron_keys(), nanotron_refuses}};
+        {"megatron-bridge", "Megatron-Bridge 0.1", ConfigSyntax::fields, bridge_keys(),
+         nothing_refused},
+        {"deepspeed", "DeepSpeed 0.17", ConfigSyntax::json, deepspeed_keys(), deepspeed_refuses},
+        {"accelerate", "accelerate 1.10", ConfigSyntax::yaml, accelerate_keys(),
+         accelerate_refuses},
+        {"nanotron", "nanotron 0.4", ConfigSyntax::yaml, nanotron_keys(), nanotron_refuses}};
   }();
   return all;
 }
@@ -387,125 +377,6 @@ const Launcher& launcher_named(std::string_view name) {
     fail("unknown launcher '{}'{} (known: {})", name, did_you_mean(name, launchers()),
          fmt::join(launchers(), ", "));
   return *found;
-}
-
-using Pair = std::pair<std::string, std::string>;
-
-std::pair<std::string, std::string> sectioned(const std::string& key) {
-  const auto dot = key.find('.');
-  if (dot == std::string::npos) return {"", key};
-  return {key.substr(0, dot), key.substr(dot + 1)};
-}
-
-std::string json_of(const std::vector<Pair>& pairs) {
-  std::string text = "{";
-  std::string section;
-  bool first = true;
-  const auto close = [&] {
-    if (!section.empty()) text += "\n  }";
-    section.clear();
-  };
-  for (const auto& [key, value] : pairs) {
-    const auto [in, name] = sectioned(key);
-    const bool same = !in.empty() && in == section;
-    if (!same) close();
-    text += first ? "\n" : ",\n";
-    first = false;
-    if (!same && !in.empty()) text += fmt::format("  \"{}\": {{\n", in);
-    section = in;
-    text += fmt::format("{}\"{}\": {}", in.empty() ? "  " : "    ", name, value);
-  }
-  close();
-  return text + "\n}\n";
-}
-
-std::string written(const Launcher& launcher, const std::vector<Pair>& pairs) {
-  if (launcher.syntax == Syntax::json) return json_of(pairs);
-  auto text = fmt::format("# {}: only what the layout decides.\n", launcher.names_of);
-  std::string section;
-  for (const auto& [key, value] : pairs) {
-    const auto [in, name] = sectioned(key);
-    const bool begins = in != section && !in.empty();
-    section = in;
-    switch (launcher.syntax) {
-      case Syntax::toml:
-        if (begins) text += fmt::format("\n[{}]\n", in);
-        text += fmt::format("{} = {}\n", name, value);
-        break;
-      case Syntax::yaml:
-        if (begins) text += in + ":\n";
-        text += fmt::format("{}{}: {}\n", in.empty() ? "" : "  ", name, value);
-        break;
-      case Syntax::flags:
-        text += value.empty() ? key + "\n" : fmt::format("{} {}\n", key, value);
-        break;
-      default:
-        text += fmt::format("{}={}\n", key, value);
-    }
-  }
-  return text;
-}
-
-// The lines of a configuration as keys and values, with the section before the key. JSON is read by
-// the same rule: its values are one a line, as they are written here.
-std::vector<Pair> pairs_of(const Launcher& launcher, const std::string& text) {
-  std::vector<Pair> pairs;
-  std::string section;
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    const auto whole_line = text.substr(begin, end - begin);
-    begin = end + 1;
-    auto line = std::string(trimmed(whole_line));
-    if (line.empty()) continue;
-    const auto split_at = [&](char c, std::size_t from = 0) {
-      const auto at = line.find(c, from);
-      const auto key = std::string(trimmed(line.substr(0, at)));
-      const auto value =
-          at == std::string::npos ? std::string() : std::string(trimmed(line.substr(at + 1)));
-      return Pair(key, value);
-    };
-    switch (launcher.syntax) {
-      case Syntax::toml:
-        if (line.front() == '[') section = line.substr(1, line.find(']') - 1);
-        if (line.front() == '[' || line.front() == '#') break;
-        pairs.push_back(split_at('='));
-        pairs.back().first = section + "." + pairs.back().first;
-        break;
-      case Syntax::yaml: {
-        auto pair = split_at(':');
-        const bool inside = whole_line.front() == ' ';
-        if (!inside) section = pair.second.empty() ? pair.first : "";
-        if (pair.second.empty()) break;
-        if (inside) pair.first = section + "." + pair.first;
-        pairs.push_back(std::move(pair));
-        break;
-      }
-      case Syntax::flags:
-        pairs.push_back(split_at(' ', line.starts_with("# ") ? 2 : 0));
-        break;
-      case Syntax::fields:
-        pairs.push_back(split_at('='));
-        break;
-      case Syntax::json: {
-        std::erase(line, '"');
-        if (line.back() == ',') line.pop_back();
-        auto pair = split_at(':');
-        if (line == "{") break;
-        if (line.front() == '}') {
-          section.clear();
-          break;
-        }
-        if (pair.second == "{") {
-          section = pair.first;
-          break;
-        }
-        if (!section.empty()) pair.first = section + "." + pair.first;
-        pairs.push_back(std::move(pair));
-      }
-    }
-  }
-  return pairs;
 }
 
 }  // namespace
@@ -523,15 +394,16 @@ std::string unexpressed(std::string_view launcher, const LaunchedRun& run) {
 std::string launcher_config(std::string_view name, const LaunchedRun& run) {
   const auto& launcher = launcher_named(name);
   if (const auto fault = launcher.refuses(run); !fault.empty()) fail("{}: {}", name, fault);
-  std::vector<Pair> pairs;
+  std::vector<ConfigPair> pairs;
   for (const auto& key : launcher.keys)
     if (auto value = key.write(run)) pairs.emplace_back(key.name, std::move(*value));
-  return written(launcher, pairs);
+  return config_text(launcher.syntax, pairs,
+                     fmt::format("{}: only what the layout decides.", launcher.names_of));
 }
 
 LaunchedRun launched_run(std::string_view name, const std::string& text, double layers) {
   const auto& launcher = launcher_named(name);
-  const auto pairs = pairs_of(launcher, text);
+  const auto pairs = config_pairs(launcher.syntax, text);
   LaunchedRun run;
   run.layers = layers;
   std::size_t known = 0;
